@@ -1,0 +1,49 @@
+namespace Millrace;
+
+/// <summary>
+/// A message as a store keeps it. Immutable, safe to share between threads; <see cref="Body"/> may live in memory that the store
+/// uses again, so it is valid until the delivery that carries it is settled or its receiver disposed.
+/// </summary>
+public sealed class Message
+{
+    /// <summary>The id: the sender's, or the one that the store assigned.</summary>
+    public required MessageId Id { get; init; }
+
+    /// <summary>The body, byte for byte as it was sent.</summary>
+    public required ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>The headers as they were sent.</summary>
+    public MessageHeaders Headers { get; init; } = MessageHeaders.Empty;
+
+    /// <summary>The media type of the body, or null.</summary>
+    public string? ContentType { get; init; }
+
+    /// <summary>The ordering key (law Q8), or null.</summary>
+    public string? Key { get; init; }
+
+    /// <summary>0 to 9; see <see cref="MessagePriority"/>.</summary>
+    public int Priority { get; init; } = MessagePriority.Default;
+
+    /// <summary>When the store accepted the message, by the store's clock.</summary>
+    public DateTimeOffset EnqueuedAt { get; init; }
+
+    /// <summary>When the message expires, by the store's clock; null: never.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>Why the message is dead; null unless it stands in a dead-letter queue.</summary>
+    public DeadLetterInfo? DeadLetter { get; init; }
+}
+
+/// <summary>Why and when a message was dead-lettered (law Q6).</summary>
+/// <param name="Reason">A short stable word or phrase, such as <c>max-deliveries</c>, <c>expired</c>, or the worker's own.</param>
+/// <param name="LastError">What the last attempt reported, if anything.</param>
+/// <param name="Attempts">How many attempts had been counted.</param>
+/// <param name="At">When it happened, by the store's clock.</param>
+public sealed record DeadLetterInfo(string Reason, string? LastError, int Attempts, DateTimeOffset At)
+{
+    /// <summary>The reason given by a store when a message has been delivered <see cref="Storage.QueueSettings.MaxDeliveries"/> times (law Q7).</summary>
+    public const string MaxDeliveriesReason = "max-deliveries";
+
+    /// <summary>The reason given by a store for an expired message of a queue with <see cref="Storage.QueueSettings.DeadLetterExpired"/> (law Q4).</summary>
+    public const string ExpiredReason = "expired";
+}

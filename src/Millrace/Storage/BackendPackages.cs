@@ -1,0 +1,39 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
+
+namespace Millrace.Storage;
+
+/// <summary>
+/// Millrace's own backends that live in packages of their own. Referencing the package is enough to use its URLs: the default registry looks for the type
+/// by a constant name, which trimming understands and keeps.
+/// </summary>
+internal sealed class BackendPackages
+{
+    public static readonly BackendPackages[] Known =
+    [
+        new("Millrace.Sqlite", ["sqlite"], () => Type.GetType("Millrace.Sqlite.SqliteBackend, Millrace.Sqlite", throwOnError: false)),
+    ];
+
+    private readonly TypeLookup _lookup;
+
+    private BackendPackages(string name, string[] schemes, TypeLookup lookup) => (Name, Schemes, _lookup) = (name, schemes, lookup);
+
+    [return: DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicMethods)]
+    private delegate Type? TypeLookup();
+
+    public string Name { get; }
+
+    public string[] Schemes { get; }
+
+    /// <summary>Registers the package's backend if the application has it. The type's public static <c>OpenAsync</c> is its <see cref="BackendFactory"/>.</summary>
+    public void AddTo(BackendRegistry registry)
+    {
+        if (_lookup()?.GetMethod("OpenAsync", BindingFlags.Public | BindingFlags.Static, [typeof(BackendUrl), typeof(BackendContext), typeof(CancellationToken)]) is { } open)
+        {
+            foreach (var scheme in Schemes)
+            {
+                registry.Add(scheme, open.CreateDelegate<BackendFactory>());
+            }
+        }
+    }
+}
