@@ -94,8 +94,9 @@ public sealed class BackendUrl
         var path = slash < 0 ? "" : Uri.UnescapeDataString(target[(slash + 1)..]);
         if (authority.Length == 0)
         {
-            // scheme:///absolute/path
-            return new BackendUrl(scheme) { Path = "/" + path };
+            // scheme:///absolute/path; and scheme:///./relative, which other tools' URLs use for a relative path.
+            var isRelative = path.StartsWith("./", StringComparison.Ordinal) || path.StartsWith("../", StringComparison.Ordinal);
+            return new BackendUrl(scheme) { Path = isRelative ? path : "/" + path };
         }
 
         var at = authority.LastIndexOf('@');
