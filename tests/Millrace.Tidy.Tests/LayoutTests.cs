@@ -16,7 +16,7 @@ public sealed class LayoutTests
         ["Millrace.Testing"] = ["Millrace"],
         ["Millrace.FluentValidation"] = ["Millrace"],
         ["Millrace.Sqlite"] = ["Millrace"],
-        ["millrace"] = ["Millrace", "Millrace.Sqlite"],
+        ["Millrace.App"] = ["Millrace", "Millrace.Sqlite"],
     };
 
     [Fact]

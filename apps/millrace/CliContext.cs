@@ -1,0 +1,55 @@
+using System.CommandLine;
+using Millrace.App.Output;
+using Millrace.Storage;
+
+namespace Millrace.App;
+
+/// <summary>
+/// The world as commands see it: streams, environment, backends, time. Tests run commands in their own process with a world of their own.
+/// </summary>
+internal sealed class CliContext
+{
+    /// <summary>The variable that names the store when <c>--url</c> does not.</summary>
+    public const string UrlVariable = "MILLRACE_URL";
+
+    public static readonly Option<string?> UrlOption = new("--url", "-u")
+    {
+        Description = $"The store, such as sqlite:./data.db. Otherwise the environment variable {UrlVariable}, otherwise the embedded store: {DefaultStore.Description}.",
+        HelpName = "URL",
+        Recursive = true,
+    };
+
+    public static readonly Option<bool> JsonOption = new("--json")
+    {
+        Description = "Print JSON, one object a line, with stable camelCase names.",
+        Recursive = true,
+    };
+
+    public required Stream Input { get; init; }
+
+    public required Stream Output { get; init; }
+
+    public required TextWriter Error { get; init; }
+
+    public bool IsInputTerminal { get; init; }
+
+    public bool IsErrorTerminal { get; init; }
+
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+
+    public Func<string, string?> ReadVariable { get; init; } = Environment.GetEnvironmentVariable;
+
+    /// <summary>Opens a backend by its URL.</summary>
+    public Func<string, CancellationToken, ValueTask<Backend>> OpenBackend { get; init; } =
+        static (url, cancellationToken) => BackendRegistry.CreateDefault().OpenAsync(url, cancellationToken: cancellationToken);
+
+    /// <summary>Opens the store that the command line or the environment names.</summary>
+    public ValueTask<Backend> OpenAsync(ParseResult arguments, CancellationToken cancellationToken)
+    {
+        var url = arguments.GetValue(UrlOption) ?? ReadVariable(UrlVariable);
+        return OpenBackend(string.IsNullOrWhiteSpace(url) ? DefaultStore.Prepare() : url, cancellationToken);
+    }
+
+    /// <summary>Where a command prints its results.</summary>
+    public OutputWriter OpenOutput(ParseResult arguments) => new(Output, arguments.GetValue(JsonOption));
+}

@@ -1,0 +1,26 @@
+namespace Millrace.App;
+
+internal static class Program
+{
+    public static async Task<int> Main(string[] args)
+    {
+        using var stop = new StopSignals();
+        using var streams = new StandardStreams();
+        var context = new CliContext
+        {
+            Input = streams.Input,
+            Output = streams.Output,
+            Error = streams.Error,
+            IsInputTerminal = !Console.IsInputRedirected,
+            IsErrorTerminal = !Console.IsErrorRedirected,
+        };
+        try
+        {
+            return await CommandLine.RunAsync(args, context, stop.Token);
+        }
+        catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
+        {
+            return stop.ExitCode;
+        }
+    }
+}
