@@ -58,13 +58,14 @@ internal static class CommandLine
         }
     }
 
-    private static RootCommand CreateRoot(CliContext context)
+    public static RootCommand CreateRoot(CliContext context)
     {
         var root = new RootCommand("Millrace: queues with leases, retries and dead letters, on the store that a URL names.")
         {
             CliContext.UrlOption,
             CliContext.JsonOption,
             SendCommand.Create(context),
+            WorkCommand.Create(context),
             ReceiveCommand.Create(context),
             StatsCommand.Create(context),
             BrowseCommand.Create(context),

@@ -77,6 +77,12 @@ internal static class DurationText
 
     private static TimeSpan? Parse(ArgumentResult result)
     {
+        if (result.Tokens.Count == 0)
+        {
+            // The option stands alone, where it may: the command has a default for that.
+            return null;
+        }
+
         var text = result.Tokens[0].Value;
         if (TryParse(text, out var duration))
         {

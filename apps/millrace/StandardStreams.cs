@@ -16,7 +16,7 @@ internal sealed class StandardStreams : IDisposable
     {
         Input = OpenInput();
         Output = OperatingSystem.IsWindows() ? Console.OpenStandardOutput() : new DescriptorStream(1);
-        Error = new StreamWriter(OperatingSystem.IsWindows() ? Console.OpenStandardError() : new DescriptorStream(2), Utf8) { AutoFlush = true };
+        Error = TextWriter.Synchronized(new StreamWriter(OperatingSystem.IsWindows() ? Console.OpenStandardError() : new DescriptorStream(2), Utf8) { AutoFlush = true });
     }
 
     public Stream Input { get; }

@@ -1,0 +1,31 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Millrace.App;
+
+/// <summary>Warnings and errors of the machinery, one line each, on the error stream. Safe for concurrent use as far as its writer is.</summary>
+internal sealed class ErrorLog(TextWriter error) : ILoggerFactory, ILogger
+{
+    public ILogger CreateLogger(string categoryName) => this;
+
+    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("The error stream is the only log.");
+
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull =>
+        NullLogger.Instance.BeginScope(state);
+
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        if (IsEnabled(logLevel))
+        {
+            var cause = exception is null ? "" : $" ({exception.Message.ReplaceLineEndings(" ")})";
+            error.WriteLine($"millrace: {formatter(state, exception).ReplaceLineEndings(" ")}{cause}");
+        }
+    }
+
+    public void Dispose()
+    {
+    }
+}
