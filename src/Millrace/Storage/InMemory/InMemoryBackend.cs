@@ -1,27 +1,101 @@
+using System.Globalization;
+
 namespace Millrace.Storage.InMemory;
 
 /// <summary>The backend <c>memory:</c>: the reference semantics of every shape, in this process, lost with it.</summary>
+/// <remarks>
+/// Options: <c>autocreate</c> (<c>true</c>: queues are created when they are first used).
+/// </remarks>
 public sealed class InMemoryBackend : Backend, IHealthProbe
 {
+    private static readonly Envelope[] ProbeEnvelopes = [new(new byte[1])];
+
+    private readonly MonotonicClock _clock;
+    private readonly TimerHeap _timers;
+    private readonly InMemoryQueueStore _queues;
+
+    private InMemoryBackend(BackendContext context, bool createsQueues)
+    {
+        _clock = new MonotonicClock(context.TimeProvider);
+        _timers = new TimerHeap(_clock);
+        _queues = new InMemoryQueueStore(_clock, _timers, createsQueues);
+    }
+
     /// <inheritdoc/>
     public override string Name => "memory";
+
+    /// <inheritdoc/>
+    public override IQueueStore Queues => _queues;
 
     /// <inheritdoc/>
     public override IHealthProbe Health => this;
 
     /// <summary>Opens a new, empty backend: two of them share nothing.</summary>
+    /// <exception cref="MillraceConfigurationException">An option is unknown or out of range, or the URL names a host or a path.</exception>
     public static ValueTask<Backend> OpenAsync(BackendUrl url, BackendContext context, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(url);
         ArgumentNullException.ThrowIfNull(context);
-        url.ReadOptions().RejectUnknown();
-        return new(new InMemoryBackend());
+        if (url.Hosts.Count > 0 || url.Path.Length > 0)
+        {
+            throw new MillraceConfigurationException($"The backend 'memory' takes neither host nor path, but the URL is '{url}': write memory: and options after a '?'.");
+        }
+
+        var options = url.ReadOptions();
+        var createsQueues = options.Boolean("autocreate", true);
+        options.RejectUnknown();
+        cancellationToken.ThrowIfCancellationRequested();
+        return new(new InMemoryBackend(context, createsQueues));
+    }
+
+    /// <summary>Sends a message through a queue of the store and takes it out again.</summary>
+    public async ValueTask<HealthReport> ProbeAsync(CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var started = _clock.Now;
+        string? error = null;
+        try
+        {
+            error = await MakeRoundTripAsync().ConfigureAwait(false);
+        }
+        catch (ObjectDisposedException)
+        {
+            error = "The in-memory backend has been disposed.";
+        }
+
+        var details = new Dictionary<string, string>
+        {
+            ["durability"] = "none",
+            ["queues"] = _queues.QueueCount.ToString(CultureInfo.InvariantCulture),
+        };
+        return new HealthReport(error is null, TimeSpan.FromTicks(_clock.Now - started), error, details);
     }
 
     /// <inheritdoc/>
-    public ValueTask<HealthReport> ProbeAsync(CancellationToken cancellationToken = default) =>
-        new(new HealthReport(true, TimeSpan.Zero, null, new Dictionary<string, string>()));
+    public override async ValueTask DisposeAsync()
+    {
+        await _queues.DisposeAsync().ConfigureAwait(false);
+        _timers.Dispose();
+    }
 
-    /// <inheritdoc/>
-    public override ValueTask DisposeAsync() => default;
+    private async ValueTask<string?> MakeRoundTripAsync()
+    {
+        ObjectDisposedException.ThrowIf(_queues.IsDisposed, this);
+
+        // A store of its own on the same clock and timers, so that a probe shows in nobody's counts and meets no setting.
+        var probed = new InMemoryQueueStore(_clock, _timers, createsQueues: true);
+        await using (probed.ConfigureAwait(false))
+        {
+            var receiver = await probed.OpenReceiverAsync("probe", new ReceiverOptions()).ConfigureAwait(false);
+            await using (receiver.ConfigureAwait(false))
+            {
+                var deliveries = new Delivery[1];
+                var results = new SettleResult[1];
+                await probed.EnqueueAsync("probe", ProbeEnvelopes, default).ConfigureAwait(false);
+                var leased = await receiver.LeaseAsync(deliveries, TimeSpan.Zero).ConfigureAwait(false);
+                await probed.SettleAsync("probe", new[] { Settlement.Complete(deliveries[0].Token) }, results).ConfigureAwait(false);
+                return leased == 1 && results[0] == SettleResult.Settled ? null : "A message that was sent did not come back.";
+            }
+        }
+    }
 }

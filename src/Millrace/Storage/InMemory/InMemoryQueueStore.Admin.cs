@@ -1,0 +1,201 @@
+namespace Millrace.Storage.InMemory;
+
+/// <content>The administration of queues.</content>
+internal sealed partial class InMemoryQueueStore : IQueueAdmin
+{
+    private const int MaxPage = 1000;
+
+    private delegate TResult Look<in TArgument, out TResult>(QueueSection section, TArgument argument);
+
+    public ValueTask<bool> CreateQueueAsync(string queue, QueueSettings settings, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        return Answer(
+            (Store: this, queue, settings),
+            static request =>
+            {
+                RequireSendable(request.queue);
+                request.settings.Validate();
+                return request.Store.Find(request.queue) is null && request.Store.TryCreate(request.queue, request.settings);
+            },
+            cancellationToken);
+    }
+
+    public ValueTask<bool> DeleteQueueAsync(string queue, CancellationToken cancellationToken = default) =>
+        Answer(
+            (Store: this, queue),
+            static request =>
+            {
+                RequireSendable(request.queue);
+                return request.Store.Find(request.queue) is { } section && request.Store.Under(section, true, static (section, _) =>
+                {
+                    section.Core.DeleteLocked();
+                    return true;
+                }).Done;
+            },
+            cancellationToken);
+
+    public ValueTask<QueueSettings> GetSettingsAsync(string queue, CancellationToken cancellationToken = default) =>
+        On(queue, 0, static (section, _) => section.Core.Settings, cancellationToken);
+
+    public async ValueTask UpdateSettingsAsync(string queue, QueueSettings settings, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        RequireSendable(queue);
+        settings.Validate();
+        await On(
+            queue,
+            settings,
+            static (section, settings) =>
+            {
+                section.Core.SetSettingsLocked(settings);
+                return true;
+            },
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    public ValueTask<IReadOnlyList<string>> ListQueuesAsync(string prefix = "", string? after = null, int limit = 100, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prefix);
+        RequireLimit(limit);
+        return Answer(
+            (Store: this, prefix, after, limit),
+            static request =>
+            {
+                ObjectDisposedException.ThrowIf(request.Store.IsDisposed, request.Store);
+                var names = new List<string>();
+                foreach (var (name, section) in request.Store._sections)
+                {
+                    if (!section.IsDead && name.StartsWith(request.prefix, StringComparison.Ordinal) && string.CompareOrdinal(name, request.after) > 0)
+                    {
+                        names.Add(name);
+                    }
+                }
+
+                names.Sort(StringComparer.Ordinal);
+                return (IReadOnlyList<string>)names[..Math.Min(names.Count, request.limit)];
+            },
+            cancellationToken);
+    }
+
+    public ValueTask<QueueStats> GetStatsAsync(string queue, CancellationToken cancellationToken = default) =>
+        On(queue, 0, static (section, _) => section.Core.GetStatsLocked(section), cancellationToken);
+
+    public ValueTask<BrowsePage> BrowseAsync(string queue, BrowseQuery query, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(query);
+        RequireLimit(query.Limit);
+        var after = query.Continuation is null ? EntryPage.Start : EntryPage.ParseCursor(query.Continuation)
+            ?? throw new ArgumentException($"'{query.Continuation}' is no continuation of a browse: give BrowsePage.Next of the page before, or null.", nameof(query));
+        return On(queue, (query, after), static (section, request) => section.Core.BrowseLocked(section, request.query, request.after), cancellationToken);
+    }
+
+    public ValueTask<BrowsedMessage?> GetMessageAsync(string queue, MessageId id, CancellationToken cancellationToken = default) =>
+        On(queue, id, static (section, id) => section.Core.GetMessageLocked(section, id), cancellationToken);
+
+    public ValueTask<MessageChange> RemoveMessageAsync(string queue, MessageId id, CancellationToken cancellationToken = default) =>
+        On(queue, id, static (section, id) => section.Core.RemoveMessageLocked(section, id), cancellationToken);
+
+    public ValueTask<MessageChange> RescheduleMessageAsync(string queue, MessageId id, TimeSpan delay, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(delay, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(delay, Capabilities.MaxDelay);
+        return On(queue, (id, delay), static (section, request) => section.Core.RescheduleLocked(section, request.id, request.delay), cancellationToken);
+    }
+
+    public async ValueTask<long> RedriveAsync(string queue, DeadLetterFilter filter, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(filter);
+        RequireSendable(queue);
+        var last = await On(queue, 0, static (section, _) => section.Core.LastSequenceLocked, cancellationToken).ConfigureAwait(false);
+        var moved = 0L;
+        MessageState[] states = [MessageState.Ready, MessageState.Scheduled];
+        foreach (var state in states)
+        {
+            (long, long)? cursor = null;
+            do
+            {
+                // A page at a time, so that a long redrive neither holds the queue up nor outlives its caller.
+                var limit = (filter.Limit ?? long.MaxValue) - moved;
+                (var count, cursor) = await On(
+                    queue,
+                    (state, filter, last, limit, cursor),
+                    static (section, request) =>
+                    {
+                        var cursor = request.cursor;
+                        return (section.Core.RedriveLocked(request.state, request.filter, request.last, request.limit, ref cursor), cursor);
+                    },
+                    cancellationToken).ConfigureAwait(false);
+                moved += count;
+            }
+            while (cursor is not null && moved < (filter.Limit ?? long.MaxValue));
+        }
+
+        return moved;
+    }
+
+    public ValueTask<long> PurgeAsync(string queue, CancellationToken cancellationToken = default) =>
+        On(queue, 0, static (section, _) => section.Core.PurgeLocked(section), cancellationToken);
+
+    private static void RequireLimit(int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, MaxPage);
+    }
+
+    /// <summary>Makes a synchronous answer a task, its faults included.</summary>
+    private static ValueTask<TResult> Answer<TRequest, TResult>(TRequest request, Func<TRequest, TResult> answer, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<TResult>(cancellationToken);
+        }
+
+        try
+        {
+            return new ValueTask<TResult>(answer(request));
+        }
+        catch (MillraceException exception)
+        {
+            return ValueTask.FromException<TResult>(exception);
+        }
+    }
+
+    /// <summary>Does something with a queue that must exist, under its gate.</summary>
+    private ValueTask<TResult> On<TArgument, TResult>(string queue, TArgument argument, Look<TArgument, TResult> look, CancellationToken cancellationToken) =>
+        Answer(
+            (Store: this, queue, argument, look),
+            static request =>
+            {
+                while (request.Store.Find(request.queue) is { } section)
+                {
+                    if (request.Store.Under(section, request.argument, request.look) is (true, var result))
+                    {
+                        return result!;
+                    }
+                }
+
+                throw new QueueNotFoundException(request.queue);
+            },
+            cancellationToken);
+
+    private (bool Done, TResult? Result) Under<TArgument, TResult>(QueueSection section, TArgument argument, Look<TArgument, TResult> look)
+    {
+        var core = section.Core;
+        InMemoryQueueReceiver? served;
+        var answer = default((bool, TResult?));
+        lock (core.Gate)
+        {
+            core.AdvanceLocked(Clock.Now);
+            if (!core.IsDeleted)
+            {
+                answer = (true, look(section, argument));
+            }
+
+            served = core.FinishLocked();
+        }
+
+        InMemoryQueueReceiver.CompleteAll(served);
+        return answer;
+    }
+}

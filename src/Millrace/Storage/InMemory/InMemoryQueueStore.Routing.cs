@@ -1,0 +1,132 @@
+namespace Millrace.Storage.InMemory;
+
+/// <content>Bindings, publishing and transactions: what spans several queues.</content>
+internal sealed partial class InMemoryQueueStore : IQueueRouting, IQueueTransactions
+{
+    private readonly QueueBindings _bindings = new();
+
+    public ValueTask BindAsync(string queue, TopicPattern pattern, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(pattern);
+        var bound = Answer(
+            (Store: this, queue, pattern),
+            static request =>
+            {
+                while (true)
+                {
+                    var core = request.Store.FindOrCreateForSending(request.queue);
+
+                    // Under the gate, so that a queue that is being deleted does not leave a binding behind.
+                    if (request.Store.Under(core.Main, request.pattern, static (section, pattern) => section.Core.BindLocked(pattern)).Done)
+                    {
+                        return true;
+                    }
+                }
+            },
+            cancellationToken);
+        return bound.IsCompletedSuccessfully ? default : new ValueTask(bound.AsTask());
+    }
+
+    public ValueTask<bool> UnbindAsync(string queue, TopicPattern pattern, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(pattern);
+        return Answer(
+            (Store: this, queue, pattern),
+            static request =>
+            {
+                RequireSendable(request.queue);
+                ObjectDisposedException.ThrowIf(request.Store.IsDisposed, request.Store);
+                return request.Store._bindings.Remove(request.queue, request.pattern);
+            },
+            cancellationToken);
+    }
+
+    public ValueTask<IReadOnlyList<QueueBinding>> ListBindingsAsync(string? queue = null, CancellationToken cancellationToken = default) =>
+        Answer(
+            (Store: this, queue),
+            static request =>
+            {
+                ObjectDisposedException.ThrowIf(request.Store.IsDisposed, request.Store);
+                if (request.queue is not null)
+                {
+                    RequireSendable(request.queue);
+                }
+
+                return request.Store._bindings.List(request.queue);
+            },
+            cancellationToken);
+
+    public ValueTask<int> PublishAsync(string topic, ReadOnlyMemory<Envelope> batch, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        return Answer(
+            (Store: this, topic, batch),
+            static request =>
+            {
+                TopicPattern.RequireTopic(request.topic);
+                EnvelopeRules.Require(request.batch.Span, request.Store.Capabilities);
+                ObjectDisposedException.ThrowIf(request.Store.IsDisposed, request.Store);
+                var commit = new QueueCommit(request.Store);
+                foreach (ref readonly var envelope in request.batch.Span)
+                {
+                    commit.AddPublish(request.topic, in envelope);
+                }
+
+                commit.Run();
+                return commit.QueuesReached;
+            },
+            cancellationToken);
+    }
+
+    public ValueTask<TransactionResult> CommitAsync(QueueTransaction transaction, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        return Answer(
+            (Store: this, transaction.Operations),
+            static request =>
+            {
+                ObjectDisposedException.ThrowIf(request.Store.IsDisposed, request.Store);
+                var commit = new QueueCommit(request.Store);
+                foreach (var operation in request.Operations)
+                {
+                    request.Store.AddTo(commit, operation);
+                }
+
+                return commit.Run();
+            },
+            cancellationToken);
+    }
+
+    /// <summary>The section of a name, created if the store creates queues on demand.</summary>
+    internal QueueSection SectionForSending(string queue) => FindOrCreateForSending(queue).Main;
+
+    /// <summary>The section of a name; null when there is no such queue.</summary>
+    internal QueueSection? SectionOf(string queue) => Find(queue);
+
+    internal BoundQueue[] QueuesBoundTo(string topic) => _bindings.Find(topic);
+
+    internal void AddBinding(string queue, TopicPattern pattern) => _bindings.Add(queue, pattern);
+
+    private void AddTo(QueueCommit commit, QueueOperation operation)
+    {
+        switch (operation)
+        {
+            case QueueOperation.Enqueue enqueue:
+                RequireSendable(enqueue.Queue);
+                EnvelopeRules.Require([enqueue.Envelope], Capabilities);
+                commit.AddEnqueue(enqueue.Queue, enqueue.Envelope);
+                break;
+            case QueueOperation.Publish publish:
+                TopicPattern.RequireTopic(publish.Topic);
+                EnvelopeRules.Require([publish.Envelope], Capabilities);
+                commit.AddPublish(publish.Topic, publish.Envelope);
+                break;
+            case QueueOperation.Settle settle:
+                ResourceName.RequireQueue(settle.Queue);
+                commit.AddSettlement(settle.Queue, settle.Settlement);
+                break;
+            default:
+                throw new ArgumentException($"The in-memory store does not know the operation {operation.GetType().Name}.", nameof(operation));
+        }
+    }
+}
