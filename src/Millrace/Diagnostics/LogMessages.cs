@@ -64,4 +64,10 @@ internal static partial class LogMessages
 
     [LoggerMessage(1035, LogLevel.Error, "A callback on the cancellation of a handler of queue '{Queue}' failed.")]
     public static partial void CancellationCallbackFailed(this ILogger logger, Exception exception, string queue);
+
+    [LoggerMessage(1100, LogLevel.Information, "The instance '{Instance}' is open on the backend {Backend}.")]
+    public static partial void InstanceOpened(this ILogger logger, string instance, string backend);
+
+    [LoggerMessage(1110, LogLevel.Warning, "Message {MessageId} of queue '{Queue}' is {Reason} and was dead-lettered: {Error}")]
+    public static partial void MessageRefused(this ILogger logger, MessageId messageId, string queue, string reason, string error);
 }

@@ -101,6 +101,9 @@ public sealed class QueueWorker : IAsyncDisposable
     /// <summary>Stops without waiting for handlers: they are cancelled at once.</summary>
     public ValueTask DisposeAsync() => _loop.DisposeAsync();
 
+    /// <summary>Where settlements are measured; nowhere unless set.</summary>
+    internal MillraceTelemetry? Telemetry { get; init; }
+
     private async Task StartOnceAsync()
     {
         await RequirePolicyFitsAsync().ConfigureAwait(false);
@@ -145,7 +148,7 @@ public sealed class QueueWorker : IAsyncDisposable
             var consumer = _dispatcher.AddConsumer(_inbox, new DispatchConsumerOptions { Credit = _options.Credit });
             await using (consumer.ConfigureAwait(false))
             {
-                var settler = new WorkerSettler(consumer, _dispatchers.Environment, OnSettled);
+                var settler = new WorkerSettler(consumer, _dispatchers.Environment, OnSettled, Telemetry);
                 var slots = new Task[_options.Concurrency];
                 for (var i = 0; i < slots.Length; i++)
                 {
@@ -271,6 +274,7 @@ public sealed class QueueWorker : IAsyncDisposable
     {
         _inbox.Remove(attempt);
         _counters.Settled(outcome, result);
+        Telemetry?.Settled(Queue, outcome, result);
         if (result == SettleResult.LeaseLost)
         {
             _logger.LeaseLost(attempt.Delivery.Message.Id, Queue, attempt.Delivery.Attempt);

@@ -8,7 +8,7 @@ namespace Millrace.Queues;
 /// Settles for a worker. What comes while one batch is on its way goes in the next, so that many handlers that finish together share an operation and a lone one does not
 /// wait. Transient faults are repeated until the lease is lost. Safe for concurrent use.
 /// </summary>
-internal sealed class WorkerSettler(DispatchConsumer consumer, DispatchEnvironment environment, Action<WorkerAttempt, AttemptOutcome, SettleResult> onSettled)
+internal sealed class WorkerSettler(DispatchConsumer consumer, DispatchEnvironment environment, Action<WorkerAttempt, AttemptOutcome, SettleResult> onSettled, MillraceTelemetry? telemetry = null)
 {
     private readonly Lock _gate = new();
     private readonly TaskCompletionSource _fault = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -112,7 +112,7 @@ internal sealed class WorkerSettler(DispatchConsumer consumer, DispatchEnvironme
             try
             {
                 // Not cancelled by a stop: a message that was handled should not come again.
-                await consumer.SettleAsync(settlements, results).ConfigureAwait(false);
+                await SettleOnceAsync(settlements, results).ConfigureAwait(false);
                 break;
             }
             catch (MillraceException exception) when (exception.IsTransient)
@@ -132,6 +132,9 @@ internal sealed class WorkerSettler(DispatchConsumer consumer, DispatchEnvironme
             onSettled(batch[i].Attempt, batch[i].Verdict.Outcome, result);
         }
     }
+
+    private ValueTask SettleOnceAsync(Settlement[] settlements, SettleResult[] results) =>
+        telemetry is null ? consumer.SettleAsync(settlements, results) : telemetry.MeasureSettleAsync(consumer, settlements, results);
 
     private static TimeSpan Shorter(TimeSpan left, TimeSpan right) => left < right ? left : right;
 
