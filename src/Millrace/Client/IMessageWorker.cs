@@ -1,0 +1,9 @@
+namespace Millrace.Client;
+
+/// <summary>The life of a worker, whatever it handles.</summary>
+internal interface IMessageWorker : IAsyncDisposable
+{
+    Task StartAsync(CancellationToken cancellationToken);
+
+    Task StopAsync(CancellationToken cancellationToken);
+}
