@@ -65,6 +65,18 @@ internal static partial class LogMessages
     [LoggerMessage(1035, LogLevel.Error, "A callback on the cancellation of a handler of queue '{Queue}' failed.")]
     public static partial void CancellationCallbackFailed(this ILogger logger, Exception exception, string queue);
 
+    [LoggerMessage(1050, LogLevel.Warning, "Taking lock '{Lock}' failed and is tried again in {Delay}.")]
+    public static partial void LockAcquireRetries(this ILogger logger, Exception exception, string @lock, TimeSpan delay);
+
+    [LoggerMessage(1051, LogLevel.Warning, "Renewing lock '{Lock}' failed; it is tried again until its lease ends.")]
+    public static partial void LockRenewalFailed(this ILogger logger, Exception exception, string @lock);
+
+    [LoggerMessage(1052, LogLevel.Error, "Lock '{Lock}' with fencing token {FencingToken} is lost (refused by the store: {Refused}).")]
+    public static partial void LockLost(this ILogger logger, string @lock, long fencingToken, bool refused);
+
+    [LoggerMessage(1053, LogLevel.Warning, "Giving up lock '{Lock}' failed: it comes free when its lease ends, within {Lease}.")]
+    public static partial void LockReleaseFailed(this ILogger logger, Exception exception, string @lock, TimeSpan lease);
+
     [LoggerMessage(1100, LogLevel.Information, "The instance '{Instance}' is open on the backend {Backend}.")]
     public static partial void InstanceOpened(this ILogger logger, string instance, string backend);
 
