@@ -99,8 +99,8 @@ public sealed class BackgroundLoop : IAsyncDisposable
             if (_phase == Phase.Created)
             {
                 _phase = Phase.Ended;
-                _ended.TrySetResult();
                 _completion.TrySetResult();
+                _ended.TrySetResult();
             }
         }
 
@@ -199,7 +199,6 @@ public sealed class BackgroundLoop : IAsyncDisposable
             _phase = Phase.Ended;
         }
 
-        _ended.TrySetResult();
         if (crash is null)
         {
             _completion.TrySetResult();
@@ -211,6 +210,9 @@ public sealed class BackgroundLoop : IAsyncDisposable
             // It has been logged; a caller who does not look at Completion must not meet it again as an unobserved exception.
             _ = _completion.Task.Exception;
         }
+
+        // Last: whoever a stop has returned to sees the loop completed.
+        _ended.TrySetResult();
     }
 
     private void Observe(Task signalled) =>

@@ -108,6 +108,13 @@ public sealed class QueueWorker : IAsyncDisposable
     {
         await RequirePolicyFitsAsync().ConfigureAwait(false);
         _loop.Start();
+
+        // A stop that comes at once keeps the body from running at all.
+        if (await Task.WhenAny(_opened.Task, _loop.Completion).ConfigureAwait(false) != _opened.Task)
+        {
+            _opened.TrySetException(new InvalidOperationException($"The worker of queue '{Queue}' was stopped while it started."));
+        }
+
         await _opened.Task.ConfigureAwait(false);
     }
 
@@ -173,7 +180,6 @@ public sealed class QueueWorker : IAsyncDisposable
                 }
             }
 
-            _opened.TrySetCanceled(CancellationToken.None);
         }
         catch (Exception exception) when (_opened.TrySetException(exception))
         {
