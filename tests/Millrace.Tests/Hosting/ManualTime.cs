@@ -17,7 +17,10 @@ internal static class ManualTime
         }
     }
 
-    /// <summary>Moves the clock on in steps, each when a timer is set, until something has happened.</summary>
+    /// <summary>
+    /// Moves the clock on in steps until something has happened. After each step, code whose timer fired gets the chance to set its next one: otherwise the clock
+    /// would run away from it, and every deadline would pass between two of its turns.
+    /// </summary>
     public static async Task AdvanceUntilAsync(ManualTimeProvider clock, TimeSpan step, Task happened, CancellationToken cancellationToken)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -25,12 +28,16 @@ internal static class ManualTime
         while (!happened.IsCompleted)
         {
             patience.Token.ThrowIfCancellationRequested();
-            if (clock.ActiveTimers > 0)
+            var timers = clock.ActiveTimers;
+            clock.Advance(step);
+            var turn = TimeProvider.System.GetTimestamp();
+            do
             {
-                clock.Advance(step);
+                await Task.Yield();
             }
-
-            await Task.Yield();
+            while (!happened.IsCompleted
+                && (clock.ActiveTimers < timers || timers == 0)
+                && TimeProvider.System.GetElapsedTime(turn) < TimeSpan.FromMilliseconds(30));
         }
 
         await happened;
