@@ -227,71 +227,15 @@ public sealed class BackgroundLoopTests
     public async Task Starts_stops_and_disposals_from_many_threads_leave_one_life()
     {
         var seed = TestSeed.Next();
-        const int Iterations = 5_000;
-        for (var iteration = 0; iteration < Iterations; iteration++)
+        for (var iteration = 0; iteration < 5_000; iteration++)
         {
             var random = new Random(seed + iteration);
-            var concurrent = 0;
-            var runs = 0;
-            var stopReturned = 0;
-            var crashes = random.Next(4) == 0;
-            var loop = new BackgroundLoop(
-                "stress",
-                async tokens =>
-                {
-                    Assert.Equal(1, Interlocked.Increment(ref concurrent));
-                    Assert.Equal(0, Volatile.Read(ref stopReturned));
-                    Interlocked.Increment(ref runs);
-                    try
-                    {
-                        await Until(tokens.Draining);
-                        if (crashes)
-                        {
-                            throw new FormatException("crash while stopping");
-                        }
-                    }
-                    finally
-                    {
-                        Interlocked.Decrement(ref concurrent);
-                    }
-                });
+            var life = new Life(crashes: random.Next(4) == 0);
             var steps = Enumerable.Range(0, 4).Select(_ => random.Next(3)).ToArray();
-            var started = 0;
             using var together = new Barrier(steps.Length);
-            var calls = steps.Select(step => Task.Run(async () =>
-            {
-                together.SignalAndWait();
-                switch (step)
-                {
-                    case 0:
-                        try
-                        {
-                            loop.Start();
-                            Interlocked.Increment(ref started);
-                        }
-                        catch (InvalidOperationException)
-                        {
-                            // A stop was first.
-                        }
-
-                        break;
-                    case 1:
-                        await loop.StopAsync(Patience);
-                        Volatile.Write(ref stopReturned, 1);
-                        break;
-                    default:
-                        await loop.DisposeAsync();
-                        Volatile.Write(ref stopReturned, 1);
-                        break;
-                }
-            })).ToArray();
-            await Task.WhenAll(calls).WaitAsync(Patience, TestContext.Current.CancellationToken);
-            await loop.DisposeAsync();
-
-            Assert.True(loop.Completion.IsCompleted, $"seed {seed}, iteration {iteration}");
-            Assert.True(runs <= 1 && runs <= started, $"seed {seed}, iteration {iteration}: {runs} runs after {started} starts");
-            Assert.False(loop.Completion.IsFaulted && !(crashes && loop.Completion.Exception!.GetBaseException() is FormatException), $"seed {seed}, iteration {iteration}: {loop.Completion.Exception}");
-            Assert.Throws<InvalidOperationException>(loop.Start);
+            await Task.WhenAll(steps.Select(step => Task.Run(() => life.TakeAsync(step, together)))).WaitAsync(Patience, TestContext.Current.CancellationToken);
+            await life.Loop.DisposeAsync();
+            life.RequireSound($"seed {seed}, iteration {iteration}");
         }
     }
 
@@ -322,5 +266,82 @@ public sealed class BackgroundLoopTests
     {
         await ManualTime.TimersAsync(_clock, 1, TestContext.Current.CancellationToken);
         _clock.Advance(pause);
+    }
+
+    /// <summary>A loop under concurrent calls, and what was seen of it.</summary>
+    private sealed class Life
+    {
+        private readonly bool _crashes;
+        private int _concurrent;
+        private int _runs;
+        private int _starts;
+        private int _stopReturned;
+
+        public Life(bool crashes)
+        {
+            _crashes = crashes;
+            Loop = new BackgroundLoop("stress", RunAsync);
+        }
+
+        public BackgroundLoop Loop { get; }
+
+        public async Task TakeAsync(int step, Barrier together)
+        {
+            together.SignalAndWait();
+            switch (step)
+            {
+                case 0:
+                    Start();
+                    return;
+                case 1:
+                    await Loop.StopAsync(Patience);
+                    break;
+                default:
+                    await Loop.DisposeAsync();
+                    break;
+            }
+
+            Volatile.Write(ref _stopReturned, 1);
+        }
+
+        public void RequireSound(string where)
+        {
+            Assert.True(Loop.Completion.IsCompleted, where);
+            Assert.True(_runs <= 1 && _runs <= _starts, $"{where}: {_runs} runs after {_starts} starts");
+            Assert.False(Loop.Completion.IsFaulted && !(_crashes && Loop.Completion.Exception!.GetBaseException() is FormatException), $"{where}: {Loop.Completion.Exception}");
+            Assert.Throws<InvalidOperationException>(Loop.Start);
+        }
+
+        private void Start()
+        {
+            try
+            {
+                Loop.Start();
+                Interlocked.Increment(ref _starts);
+            }
+            catch (InvalidOperationException)
+            {
+                // A stop was first.
+            }
+        }
+
+        private async Task RunAsync(LoopTokens tokens)
+        {
+            Assert.Equal(1, Interlocked.Increment(ref _concurrent));
+            Assert.Equal(0, Volatile.Read(ref _stopReturned));
+            Interlocked.Increment(ref _runs);
+            try
+            {
+                await Until(tokens.Draining);
+                if (_crashes)
+                {
+                    throw new FormatException("crash while stopping");
+                }
+            }
+            finally
+            {
+                Interlocked.Decrement(ref _concurrent);
+            }
+        }
     }
 }
