@@ -4,7 +4,9 @@ namespace Millrace.Storage.InMemory;
 
 /// <summary>The backend <c>memory:</c>: the reference semantics of every shape, in this process, lost with it.</summary>
 /// <remarks>
-/// Options: <c>autocreate</c> (<c>true</c>: queues are created when they are first used).
+/// <para>Options of the URL: <c>autocreate</c> (<c>true</c>: queues are created when they are first used).</para>
+/// <para>Channels keep the latest messages of all topics together, for subscribers that resume, as long as all of these allow: <c>history</c> (how many; 1,000 unless
+/// set, 0 for none), <c>historyttl</c> (for how many milliseconds; 60,000), <c>historybytes</c> (how many bytes of bodies; 64 MiB).</para>
 /// </remarks>
 public sealed class InMemoryBackend : Backend, IHealthProbe
 {
@@ -13,12 +15,18 @@ public sealed class InMemoryBackend : Backend, IHealthProbe
     private readonly MonotonicClock _clock;
     private readonly TimerHeap _timers;
     private readonly InMemoryQueueStore _queues;
+    private readonly InMemoryChannelTransport _channels;
+    private readonly InMemoryLockStore _locks;
+    private readonly InMemoryStateStore _state;
 
-    private InMemoryBackend(BackendContext context, bool createsQueues)
+    private InMemoryBackend(BackendContext context, bool createsQueues, ChannelHistory history)
     {
         _clock = new MonotonicClock(context.TimeProvider);
         _timers = new TimerHeap(_clock);
         _queues = new InMemoryQueueStore(_clock, _timers, createsQueues);
+        _channels = new InMemoryChannelTransport(_clock, _timers, history);
+        _locks = new InMemoryLockStore(_clock, _timers);
+        _state = new InMemoryStateStore();
     }
 
     /// <inheritdoc/>
@@ -26,6 +34,15 @@ public sealed class InMemoryBackend : Backend, IHealthProbe
 
     /// <inheritdoc/>
     public override IQueueStore Queues => _queues;
+
+    /// <inheritdoc/>
+    public override IChannelTransport Channels => _channels;
+
+    /// <inheritdoc/>
+    public override ILockStore Locks => _locks;
+
+    /// <inheritdoc/>
+    public override IStateStore State => _state;
 
     /// <inheritdoc/>
     public override IHealthProbe Health => this;
@@ -43,9 +60,13 @@ public sealed class InMemoryBackend : Backend, IHealthProbe
 
         var options = url.ReadOptions();
         var createsQueues = options.Boolean("autocreate", true);
+        var history = new ChannelHistory(
+            (int)options.Number("history", 1000, 0, 10_000_000),
+            options.Number("historybytes", 64 * 1024 * 1024, 0, long.MaxValue),
+            options.Milliseconds("historyttl", TimeSpan.FromMinutes(1), TimeSpan.Zero, TimeSpan.FromDays(365)).Ticks);
         options.RejectUnknown();
         cancellationToken.ThrowIfCancellationRequested();
-        return new(new InMemoryBackend(context, createsQueues));
+        return new(new InMemoryBackend(context, createsQueues, history));
     }
 
     /// <summary>Sends a message through a queue of the store and takes it out again.</summary>
@@ -75,6 +96,9 @@ public sealed class InMemoryBackend : Backend, IHealthProbe
     public override async ValueTask DisposeAsync()
     {
         await _queues.DisposeAsync().ConfigureAwait(false);
+        await _channels.DisposeAsync().ConfigureAwait(false);
+        _locks.Dispose();
+        _state.Dispose();
         _timers.Dispose();
     }
 

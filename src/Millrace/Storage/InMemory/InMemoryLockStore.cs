@@ -1,0 +1,242 @@
+using System.Diagnostics;
+
+namespace Millrace.Storage.InMemory;
+
+/// <summary>The locks of one in-memory backend (laws K1–K3, K5).</summary>
+internal sealed class InMemoryLockStore(MonotonicClock clock, TimerHeap timers) : ILockStore, IDisposable
+{
+    private readonly Lock _gate = new();
+
+    // Only locks that are held: a name needs no memory beyond that, since fencing tokens rise over all names.
+    private readonly Dictionary<string, HeldLock> _held = new(StringComparer.Ordinal);
+    private long _lastToken;
+    private bool _isDisposed;
+
+    public ValueTask<LockGrant?> TryAcquireAsync(string name, string owner, TimeSpan leaseDuration, CancellationToken cancellationToken = default)
+    {
+        RequireLease(leaseDuration);
+        if (Refuse(name, owner, cancellationToken) is { } refusal)
+        {
+            return new ValueTask<LockGrant?>(Task.FromException<LockGrant?>(refusal));
+        }
+
+        LockGrant? grant = null;
+        HeldLock? ended;
+        lock (_gate)
+        {
+            var now = FindLocked(name, out var held, out ended);
+            if (held is null)
+            {
+                // At least the microseconds of the wall clock, so that tokens also rise over the restarts of the process (K2).
+                _lastToken = Math.Max(_lastToken + 1, (clock.UtcNow - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond);
+                _held.Add(name, held = new HeldLock(this, name, owner, _lastToken));
+            }
+
+            if (string.Equals(held.Owner, owner, StringComparison.Ordinal))
+            {
+                ProlongLocked(held, now, leaseDuration);
+                grant = new LockGrant(held.FencingToken, leaseDuration);
+            }
+        }
+
+        ended?.Free();
+        return new ValueTask<LockGrant?>(grant);
+    }
+
+    public ValueTask<bool> RenewAsync(string name, string owner, long fencingToken, TimeSpan leaseDuration, CancellationToken cancellationToken = default)
+    {
+        RequireLease(leaseDuration);
+        if (Refuse(name, owner, cancellationToken) is { } refusal)
+        {
+            return new ValueTask<bool>(Task.FromException<bool>(refusal));
+        }
+
+        bool isHolder;
+        HeldLock? ended;
+        lock (_gate)
+        {
+            var now = FindLocked(name, out var held, out ended);
+            isHolder = held is not null && held.IsOf(owner, fencingToken);
+            if (isHolder)
+            {
+                ProlongLocked(held!, now, leaseDuration);
+            }
+        }
+
+        ended?.Free();
+        return new ValueTask<bool>(isHolder);
+    }
+
+    public ValueTask<bool> ReleaseAsync(string name, string owner, long fencingToken, CancellationToken cancellationToken = default)
+    {
+        if (Refuse(name, owner, cancellationToken) is { } refusal)
+        {
+            return new ValueTask<bool>(Task.FromException<bool>(refusal));
+        }
+
+        bool isHolder;
+        HeldLock? ended;
+        lock (_gate)
+        {
+            FindLocked(name, out var held, out ended);
+            isHolder = held is not null && held.IsOf(owner, fencingToken);
+            if (isHolder)
+            {
+                Debug.Assert(ended is null, "A lock is held or has ended.");
+                ended = held;
+                EndLocked(held!);
+            }
+        }
+
+        ended?.Free();
+        return new ValueTask<bool>(isHolder);
+    }
+
+    public ValueTask<LockHolder?> InspectAsync(string name, CancellationToken cancellationToken = default)
+    {
+        if (Refuse(name, null, cancellationToken) is { } refusal)
+        {
+            return new ValueTask<LockHolder?>(Task.FromException<LockHolder?>(refusal));
+        }
+
+        LockHolder? holder;
+        HeldLock? ended;
+        lock (_gate)
+        {
+            var now = FindLocked(name, out var held, out ended);
+            holder = held is null ? null : new LockHolder(held.Owner, held.FencingToken, TimeSpan.FromTicks(held.EndsAt - now));
+        }
+
+        ended?.Free();
+        return new ValueTask<LockHolder?>(holder);
+    }
+
+    public async ValueTask WaitForReleaseAsync(string name, CancellationToken cancellationToken = default)
+    {
+        if (Refuse(name, null, cancellationToken) is { } refusal)
+        {
+            throw refusal;
+        }
+
+        Task? freed;
+        HeldLock? ended;
+        lock (_gate)
+        {
+            FindLocked(name, out var held, out ended);
+            freed = held?.WhenFreedLocked();
+        }
+
+        ended?.Free();
+        if (freed is not null)
+        {
+            await freed.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    public void Dispose()
+    {
+        HeldLock[] held;
+        lock (_gate)
+        {
+            _isDisposed = true;
+            held = [.. _held.Values];
+            _held.Clear();
+        }
+
+        foreach (var ended in held)
+        {
+            timers.Cancel(ended);
+            ended.Fail(new ObjectDisposedException(nameof(ILockStore), $"The in-memory lock store was disposed while somebody waited for '{ended.Name}'."));
+        }
+    }
+
+    private static void RequireLease(TimeSpan leaseDuration) => ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(leaseDuration, TimeSpan.Zero);
+
+    private Exception? Refuse(string name, string? owner, CancellationToken cancellationToken)
+    {
+        try
+        {
+            ResourceName.Require(name, "lock");
+            if (owner is not null)
+            {
+                ResourceName.RequireText(owner, "lock owner");
+            }
+
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            return cancellationToken.IsCancellationRequested ? new OperationCanceledException(cancellationToken) : null;
+        }
+        catch (InvalidNameException exception)
+        {
+            return exception;
+        }
+    }
+
+    /// <summary>The lock if it is held; one whose lease has ended is taken out, and to be freed outside the gate.</summary>
+    /// <returns>The time now.</returns>
+    private long FindLocked(string name, out HeldLock? held, out HeldLock? ended)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        var now = clock.Now;
+        ended = null;
+        if (_held.TryGetValue(name, out held) && held.EndsAt <= now)
+        {
+            ended = held;
+            EndLocked(held);
+            held = null;
+        }
+
+        return now;
+    }
+
+    private void ProlongLocked(HeldLock held, long now, TimeSpan leaseDuration)
+    {
+        held.EndsAt = MonotonicClock.Add(now, leaseDuration);
+        timers.Schedule(held, held.EndsAt);
+    }
+
+    private void EndLocked(HeldLock held)
+    {
+        _held.Remove(held.Name);
+        timers.Cancel(held);
+    }
+
+    private void EndIfDue(HeldLock held)
+    {
+        lock (_gate)
+        {
+            // Released, or renewed in the last moment.
+            if (!_held.TryGetValue(held.Name, out var current) || !ReferenceEquals(current, held) || held.EndsAt > clock.Now)
+            {
+                return;
+            }
+
+            EndLocked(held);
+        }
+
+        held.Free();
+    }
+
+    private sealed class HeldLock(InMemoryLockStore store, string name, string owner, long fencingToken) : TimerHeapEntry
+    {
+        private TaskCompletionSource? _freed;
+
+        public string Name { get; } = name;
+
+        public string Owner { get; } = owner;
+
+        public long FencingToken { get; } = fencingToken;
+
+        public long EndsAt { get; set; }
+
+        public bool IsOf(string owner, long fencingToken) => FencingToken == fencingToken && string.Equals(Owner, owner, StringComparison.Ordinal);
+
+        public Task WhenFreedLocked() => (_freed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+
+        /// <summary>Wakes those who wait. Nobody joins them any more: the lock is out of the store.</summary>
+        public void Free() => _freed?.TrySetResult();
+
+        public void Fail(Exception exception) => _freed?.TrySetException(exception);
+
+        protected internal override void OnDue() => store.EndIfDue(this);
+    }
+}

@@ -1,0 +1,287 @@
+namespace Millrace.Storage.InMemory;
+
+/// <summary>The state documents of one in-memory backend (laws V1–V3).</summary>
+internal sealed class InMemoryStateStore : IStateStore, IDisposable
+{
+    private const int MaxPage = 1000;
+
+    // So many latest changes are known by key; whoever asks about older ones is told that something may have changed.
+    private const int ChangesKept = 1024;
+
+    private readonly Lock _gate = new();
+    private readonly SortedSet<Slot> _slots = new(Utf8Order.Instance);
+    private readonly Dictionary<string, Slot> _byKey = new(StringComparer.Ordinal);
+    private readonly string?[] _changed = new string?[ChangesKept];
+    private readonly LinkedList<Waiter> _waiters = [];
+    private long _revision;
+    private bool _isDisposed;
+
+    public ValueTask<StateDocument?> GetAsync(string key, CancellationToken cancellationToken = default)
+    {
+        if (Refuse(key, cancellationToken) is { } refusal)
+        {
+            return ValueTask.FromException<StateDocument?>(refusal);
+        }
+
+        lock (_gate)
+        {
+            return new ValueTask<StateDocument?>(_byKey.GetValueOrDefault(key)?.Document);
+        }
+    }
+
+    public ValueTask<StateWriteResult> PutAsync(string key, ReadOnlyMemory<byte> value, long? expectedVersion, CancellationToken cancellationToken = default)
+    {
+        if (Refuse(key, cancellationToken) is { } refusal)
+        {
+            return ValueTask.FromException<StateWriteResult>(refusal);
+        }
+
+        if (value.Length > IStateStore.MaxValueBytes)
+        {
+            return ValueTask.FromException<StateWriteResult>(
+                new InvalidMessageException($"The value of state '{key}' has {value.Length:N0} bytes, the limit is {IStateStore.MaxValueBytes:N0}."));
+        }
+
+        return new ValueTask<StateWriteResult>(Write(key, value.ToArray(), expectedVersion));
+    }
+
+    public ValueTask<StateWriteResult> DeleteAsync(string key, long? expectedVersion, CancellationToken cancellationToken = default) =>
+        Refuse(key, cancellationToken) is { } refusal
+            ? ValueTask.FromException<StateWriteResult>(refusal)
+            : new ValueTask<StateWriteResult>(Write(key, null, expectedVersion));
+
+    public ValueTask<StatePage> ListAsync(string prefix = "", string? after = null, int limit = 100, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prefix);
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, MaxPage);
+        if (Refuse(null, cancellationToken) is { } refusal)
+        {
+            return ValueTask.FromException<StatePage>(refusal);
+        }
+
+        var first = after is not null && Utf8Order.Compare(after, prefix) > 0 ? after : prefix;
+        var documents = new List<StateDocument>();
+        lock (_gate)
+        {
+            // Keys with one prefix stand side by side.
+            foreach (var slot in _slots.GetViewBetween(new Slot(first), Slot.End))
+            {
+                if (documents.Count == limit || !slot.Key!.StartsWith(prefix, StringComparison.Ordinal))
+                {
+                    break;
+                }
+
+                if (!string.Equals(slot.Key, after, StringComparison.Ordinal))
+                {
+                    documents.Add(slot.Document!);
+                }
+            }
+
+            return new ValueTask<StatePage>(new StatePage(documents, _revision));
+        }
+    }
+
+    public ValueTask<long> WaitForChangeAsync(string prefix, long revision, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prefix);
+        if (Refuse(null, cancellationToken) is { } refusal)
+        {
+            return ValueTask.FromException<long>(refusal);
+        }
+
+        LinkedListNode<Waiter> node;
+        lock (_gate)
+        {
+            if (HasChangedLocked(prefix, revision))
+            {
+                return new ValueTask<long>(_revision);
+            }
+
+            node = _waiters.AddLast(new Waiter(prefix));
+        }
+
+        return WaitAsync(node, cancellationToken);
+    }
+
+    public void Dispose()
+    {
+        Waiter[] waiters;
+        lock (_gate)
+        {
+            _isDisposed = true;
+            waiters = [.. _waiters];
+            _waiters.Clear();
+        }
+
+        foreach (var waiter in waiters)
+        {
+            waiter.TrySetException(new ObjectDisposedException(nameof(IStateStore), "The in-memory state store was disposed while somebody waited for a change."));
+        }
+    }
+
+    private Exception? Refuse(string? key, CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        try
+        {
+            if (key is not null)
+            {
+                ResourceName.RequireText(key, "state key");
+            }
+
+            return cancellationToken.IsCancellationRequested ? new OperationCanceledException(cancellationToken) : null;
+        }
+        catch (InvalidNameException exception)
+        {
+            return exception;
+        }
+    }
+
+    private StateWriteResult Write(string key, byte[]? value, long? expectedVersion)
+    {
+        List<Waiter>? woken = null;
+        StateWriteResult result;
+        long revision;
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            _byKey.TryGetValue(key, out var slot);
+            var version = slot?.Document!.Version ?? IStateStore.Absent;
+            if (expectedVersion is not null && expectedVersion != version)
+            {
+                return new StateWriteResult(false, version);
+            }
+
+            if (value is null && slot is null)
+            {
+                return new StateWriteResult(true, IStateStore.Absent);
+            }
+
+            revision = ++_revision;
+            _changed[revision % ChangesKept] = key;
+            if (value is null)
+            {
+                _byKey.Remove(key);
+                _slots.Remove(slot!);
+            }
+            else
+            {
+                if (slot is null)
+                {
+                    slot = new Slot(key);
+                    _byKey.Add(key, slot);
+                    _slots.Add(slot);
+                }
+
+                slot.Document = new StateDocument(key, value, revision);
+            }
+
+            result = new StateWriteResult(true, value is null ? IStateStore.Absent : revision);
+            woken = TakeWaitersLocked(key);
+        }
+
+        foreach (var waiter in woken ?? [])
+        {
+            waiter.TrySetResult(revision);
+        }
+
+        return result;
+    }
+
+    private List<Waiter>? TakeWaitersLocked(string key)
+    {
+        List<Waiter>? taken = null;
+        for (var node = _waiters.First; node is not null;)
+        {
+            var next = node.Next;
+            if (key.StartsWith(node.Value.Prefix, StringComparison.Ordinal))
+            {
+                (taken ??= []).Add(node.Value);
+                _waiters.Remove(node);
+            }
+
+            node = next;
+        }
+
+        return taken;
+    }
+
+    private bool HasChangedLocked(string prefix, long revision)
+    {
+        if (revision < _revision - ChangesKept)
+        {
+            return true;
+        }
+
+        for (var changed = Math.Max(revision, 0) + 1; changed <= _revision; changed++)
+        {
+            if (_changed[changed % ChangesKept]!.StartsWith(prefix, StringComparison.Ordinal))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private async ValueTask<long> WaitAsync(LinkedListNode<Waiter> node, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await node.Value.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            lock (_gate)
+            {
+                if (node.List is not null)
+                {
+                    _waiters.Remove(node);
+                }
+            }
+
+            throw;
+        }
+    }
+
+    private sealed class Waiter(string prefix) : TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously)
+    {
+        public string Prefix { get; } = prefix;
+    }
+
+    /// <summary>A document by its key, or a key to search from.</summary>
+    private sealed class Slot(string? key)
+    {
+        /// <summary>Stands after every key.</summary>
+        public static readonly Slot End = new(null);
+
+        public string? Key { get; } = key;
+
+        public StateDocument? Document { get; set; }
+    }
+
+    /// <summary>The order of keys by their UTF-8 bytes (V2). UTF-16 has it but for surrogates, which belong after everything else.</summary>
+    private sealed class Utf8Order : IComparer<Slot>
+    {
+        public static readonly Utf8Order Instance = new();
+
+        public static int Compare(string left, string right)
+        {
+            var common = left.AsSpan().CommonPrefixLength(right);
+            return common == left.Length || common == right.Length
+                ? left.Length.CompareTo(right.Length)
+                : RankOf(left[common]).CompareTo(RankOf(right[common]));
+        }
+
+        int IComparer<Slot>.Compare(Slot? left, Slot? right) => (left!.Key, right!.Key) switch
+        {
+            (null, null) => 0,
+            (null, _) => 1,
+            (_, null) => -1,
+            var (leftKey, rightKey) => Compare(leftKey, rightKey),
+        };
+
+        private static int RankOf(char c) => char.IsSurrogate(c) ? c + 0x10000 : c;
+    }
+}
