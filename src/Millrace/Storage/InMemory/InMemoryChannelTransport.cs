@@ -11,7 +11,6 @@ internal sealed class InMemoryChannelTransport : TimerHeapEntry, IChannelTranspo
 {
     private const int IncarnationRandomBits = 20;
     private const long HistorySweepTicks = TimeSpan.TicksPerSecond;
-    private const int MaxHistoryPage = 1_000_000;
 
     private static readonly QueueCapabilities Limits = new() { Backend = "memory", Durability = StoreDurability.None };
 
@@ -124,7 +123,6 @@ internal sealed class InMemoryChannelTransport : TimerHeapEntry, IChannelTranspo
     {
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, MaxHistoryPage);
         if (cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromCanceled<IReadOnlyList<ChannelMessage>>(cancellationToken);

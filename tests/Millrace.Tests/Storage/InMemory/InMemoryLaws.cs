@@ -1,5 +1,8 @@
 using Millrace.Testing;
+using Millrace.Testing.Channels;
+using Millrace.Testing.Locks;
 using Millrace.Testing.Queues;
+using Millrace.Testing.State;
 
 namespace Millrace.Tests.Storage.InMemory;
 
@@ -12,3 +15,9 @@ public sealed class InMemoryQueueAdminLaws : QueueAdminConformance<InMemoryFixtu
 public sealed class InMemoryQueueRoutingLaws : QueueRoutingConformance<InMemoryFixture>;
 
 public sealed class InMemoryQueueTransactionLaws : QueueTransactionConformance<InMemoryFixture>;
+
+public sealed class InMemoryChannelLaws : ChannelConformance<InMemoryFixture>;
+
+public sealed class InMemoryLockLaws : LockConformance<InMemoryFixture>;
+
+public sealed class InMemoryStateLaws : StateConformance<InMemoryFixture>;
