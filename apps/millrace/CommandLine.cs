@@ -18,7 +18,7 @@ internal static class CommandLine
             if (parsed.Action is ParseErrorAction)
             {
                 var path = string.Join(' ', parsed.CommandResult.Command.PathFromRoot());
-                await context.Error.WriteLineAsync($"{parsed.Errors[0].Message} See '{path} --help'.");
+                await context.Error.WriteLineAsync($"millrace: {OneLine(DescribeError(parsed))} See '{path} --help'.");
                 return ExitCodes.Usage;
             }
 
@@ -83,10 +83,21 @@ internal static class CommandLine
 
     private static async Task<int> FailAsync(CliContext context, int code, string message)
     {
-        // One line, whatever an engine put into its message.
-        await context.Error.WriteLineAsync($"millrace: {message.ReplaceLineEndings(" ")}");
+        await context.Error.WriteLineAsync($"millrace: {OneLine(message)}");
         return code;
     }
+
+    // A word that nobody knows explains more than what is missing because of it.
+    private static string DescribeError(ParseResult parsed)
+    {
+        var message = parsed.UnmatchedTokens.Count > 0
+            ? $"'{parsed.UnmatchedTokens[0]}' is no command, argument or option here."
+            : parsed.Errors[0].Message.TrimEnd();
+        return message.EndsWith('.') ? message : message + ".";
+    }
+
+    // Whatever an engine or the parser put into its message.
+    private static string OneLine(string message) => string.Join(' ', message.Split((char[])['\r', '\n', '\t', ' '], StringSplitOptions.RemoveEmptyEntries));
 
     private static Stack<string> PathFromRoot(this Command command)
     {

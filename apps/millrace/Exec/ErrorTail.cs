@@ -5,7 +5,8 @@ namespace Millrace.App.Exec;
 /// <summary>Repeats a command's error stream as it comes, and keeps its end, which as a rule says what went wrong.</summary>
 internal sealed class ErrorTail
 {
-    private const int KeptBytes = 2048;
+    // With the verdict before it less than what a worker keeps of an error, which it cuts at its end: the end is what counts here.
+    private const int KeptBytes = 1500;
     private const int ReadBytes = 1024;
 
     private readonly Lock _gate = new();
@@ -20,7 +21,7 @@ internal sealed class ErrorTail
     /// <summary>Ends with the stream.</summary>
     public Task Completion { get; }
 
-    /// <summary>The last 2 KiB so far as text, without white space around it.</summary>
+    /// <summary>The last 1,500 bytes so far as text, without white space around it.</summary>
     public string Text
     {
         get

@@ -1,0 +1,80 @@
+using System.Text;
+using System.Text.Json;
+using Millrace.App;
+using Millrace.Storage;
+using Xunit;
+
+namespace Millrace.Cli.Tests;
+
+/// <summary>Commands in this process, against one backend that outlives them, as a file would.</summary>
+internal sealed class CliWorld : IAsyncDisposable
+{
+    private CliWorld(Backend backend) => Backend = backend;
+
+    public Backend Backend { get; }
+
+    public IQueueStore Queues => Backend.Require<IQueueStore>();
+
+    public IQueueAdmin Admin => Backend.Require<IQueueAdmin>();
+
+    public static async Task<CliWorld> OpenAsync(string url = "memory:") =>
+        new(await BackendRegistry.CreateDefault().OpenAsync(url, cancellationToken: TestContext.Current.CancellationToken));
+
+    public Task<CliResult> RunAsync(params string[] args) => RunWithInputAsync("", args);
+
+    public async Task<CliResult> RunWithInputAsync(string input, params string[] args)
+    {
+        var output = new MemoryStream();
+        var error = new StringWriter();
+        var context = new CliContext
+        {
+            Input = new MemoryStream(Encoding.UTF8.GetBytes(input)),
+            Output = output,
+            Error = TextWriter.Synchronized(error),
+            ReadVariable = static _ => null,
+            OpenBackend = (_, _) => new ValueTask<Backend>(new Borrowed(Backend)),
+        };
+        var code = await CommandLine.RunAsync(args, context, TestContext.Current.CancellationToken);
+        return new CliResult(code, Encoding.UTF8.GetString(output.ToArray()), error.ToString());
+    }
+
+    public ValueTask DisposeAsync() => Backend.DisposeAsync();
+
+    private sealed class Borrowed(Backend backend) : Backend
+    {
+        public override string Name => backend.Name;
+
+        public override IQueueStore? Queues => backend.Queues;
+
+        public override IHealthProbe Health => backend.Health;
+
+        public override ValueTask DisposeAsync() => default;
+    }
+}
+
+/// <summary>What a command left behind.</summary>
+internal sealed record CliResult(int Code, string Output, string Error)
+{
+    /// <summary>The output's lines.</summary>
+    public string[] Lines => Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>The output's lines as JSON objects.</summary>
+    public JsonElement[] Objects => Array.ConvertAll(Lines, line => JsonElement.Parse(line));
+
+    /// <summary>This result, which must be a success.</summary>
+    public CliResult Succeeded()
+    {
+        Assert.True(Code == ExitCodes.Done, $"exit code {Code}: {Error}");
+        return this;
+    }
+
+    /// <summary>This result, which must be a failure of one sentence on the error stream and nothing else.</summary>
+    public CliResult Failed(int code, string message)
+    {
+        Assert.Equal((code, ""), (Code, Output));
+        Assert.Contains(message, Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", Error, StringComparison.Ordinal);
+        Assert.Single(Error.TrimEnd('\n').Split('\n'));
+        return this;
+    }
+}
