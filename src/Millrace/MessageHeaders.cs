@@ -34,6 +34,18 @@ public sealed class MessageHeaders : IReadOnlyDictionary<string, string>
         return kept.Count == 0 ? Empty : new MessageHeaders([.. kept]);
     }
 
+    /// <summary>Headers from names and values: <c>MessageHeaders.Of(("tenant", "acme"), ("source", "web"))</c>; the first of two with one name wins.</summary>
+    public static MessageHeaders Of(params ReadOnlySpan<(string Name, string Value)> headers)
+    {
+        var entries = new KeyValuePair<string, string>[headers.Length];
+        for (var i = 0; i < headers.Length; i++)
+        {
+            entries[i] = new(headers[i].Name, headers[i].Value);
+        }
+
+        return Create(entries);
+    }
+
     /// <summary>The number of headers.</summary>
     public int Count => _entries.Length;
 

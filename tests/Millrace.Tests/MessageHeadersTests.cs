@@ -34,4 +34,13 @@ public sealed class MessageHeadersTests
         Assert.Throws<ArgumentException>(() => MessageHeaders.Create(new KeyValuePair<string, string>("", "x")));
         Assert.Throws<ArgumentNullException>(() => MessageHeaders.Create(new KeyValuePair<string, string>("a", null!)));
     }
+
+    [Fact]
+    public void Of_TakesNamesAndValues_TheFirstOfANameWins()
+    {
+        var headers = MessageHeaders.Of(("a", "1"), ("b", "2"), ("a", "3"));
+
+        Assert.Equal(["a=1", "b=2"], headers.Select(header => $"{header.Key}={header.Value}"));
+        Assert.Same(MessageHeaders.Empty, MessageHeaders.Of());
+    }
 }

@@ -23,7 +23,7 @@ public sealed record SendOptions
     /// <summary>An id of the sender's choice: a repeat within the queue's window is stored once and reported as a duplicate. Empty, the default: the store assigns one.</summary>
     public MessageId Id { get; init; }
 
-    /// <summary>Headers: <c>MessageHeaders.Create(new("tenant", "acme"))</c>.</summary>
+    /// <summary>Headers: <c>MessageHeaders.Of(("tenant", "acme"))</c>.</summary>
     public MessageHeaders Headers { get; init; } = MessageHeaders.Empty;
 
     /// <summary>Whether the sender waits for the store's durability; it does unless set.</summary>

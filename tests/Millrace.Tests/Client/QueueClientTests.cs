@@ -32,7 +32,7 @@ public sealed class QueueClientTests : IAsyncDisposable
     public async Task EveryWish_ReachesTheStore()
     {
         await using var mill = await OpenAsync();
-        var headers = MessageHeaders.Create(new("tenant", "acme"), new("source", "web"));
+        var headers = MessageHeaders.Of(("tenant", "acme"), ("source", "web"));
 
         await mill.Queue<Order>("orders").SendAsync(
             new Order("A-1"),
