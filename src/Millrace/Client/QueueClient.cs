@@ -20,7 +20,10 @@ public sealed class QueueClient<[DynamicallyAccessedMembers(MessageType.Members)
         ResourceName.Require(queue, "queue");
         Queue = queue;
         _client = client;
-        _pipeline = new Lazy<SendDelegate>(() => SendPipeline.Compose<T>(client.PipelineOf(queue), new StoreInQueue(client.Require<IQueueStore>()).InvokeAsync));
+
+        // Publication only: a client that is not open yet must not be remembered as a fault.
+        _pipeline = new Lazy<SendDelegate>(
+            () => SendPipeline.Compose<T>(client.PipelineOf(queue), new StoreInQueue(client.Require<IQueueStore>()).InvokeAsync), LazyThreadSafetyMode.PublicationOnly);
     }
 
     /// <summary>The queue's name.</summary>

@@ -20,7 +20,8 @@ public sealed class TopicPublisher<[DynamicallyAccessedMembers(MessageType.Membe
         TopicPattern.RequireTopic(topic);
         Topic = topic;
         _client = client;
-        _pipeline = new Lazy<SendDelegate>(() => SendPipeline.Compose<T>(client.PipelineOf(queue: null), new PublishToQueues(client.Require<IQueueRouting>()).InvokeAsync));
+        _pipeline = new Lazy<SendDelegate>(
+            () => SendPipeline.Compose<T>(client.PipelineOf(queue: null), new PublishToQueues(client.Require<IQueueRouting>()).InvokeAsync), LazyThreadSafetyMode.PublicationOnly);
     }
 
     /// <summary>The topic.</summary>

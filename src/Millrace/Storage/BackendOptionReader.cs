@@ -1,4 +1,5 @@
 using System.Globalization;
+using Millrace.Configuration;
 
 namespace Millrace.Storage;
 
@@ -79,7 +80,8 @@ public sealed class BackendOptionReader
             if (!_allowed.Contains(name))
             {
                 var allowed = _allowed.Count == 0 ? "it takes no options" : "allowed are " + string.Join(", ", _allowed);
-                throw new MillraceConfigurationException($"The backend '{_url.Scheme}' has no option '{name}': {allowed}.");
+                var meant = NearestName.Of(name, _allowed) is { } nearest ? $" Did you mean '{nearest}'?" : "";
+                throw new MillraceConfigurationException($"The backend '{_url.Scheme}' has no option '{name}': {allowed}.{meant}");
             }
         }
     }
