@@ -5,7 +5,7 @@ using Millrace.Pipeline;
 namespace HostedWorker;
 
 /// <summary>Handles one order; made anew for each attempt, from the services of its scope.</summary>
-internal sealed partial class OrderHandler(Stock stock, ILogger<OrderHandler> logger) : IMessageHandler<OrderPlaced>
+internal sealed class OrderHandler(Stock stock, ILogger<OrderHandler> logger) : IMessageHandler<OrderPlaced>
 {
     public Task HandleAsync(OrderPlaced message, MessageContext context, CancellationToken cancellationToken)
     {
@@ -16,10 +16,7 @@ internal sealed partial class OrderHandler(Stock stock, ILogger<OrderHandler> lo
         }
 
         var left = stock.Take(message.Article, message.Quantity);
-        Shipped(message.Number, message.Quantity, message.Article, left, context.Attempt);
+        logger.Shipped(message.Number, message.Quantity, message.Article, left, context.Attempt);
         return Task.CompletedTask;
     }
-
-    [LoggerMessage(LogLevel.Information, "Order {Number}: {Quantity} × {Article} shipped, {Left} left (attempt {Attempt})")]
-    private partial void Shipped(string number, int quantity, string article, int left, int attempt);
 }

@@ -6,7 +6,7 @@ using Millrace.Client;
 namespace HostedWorker;
 
 /// <summary>Sends some orders when the host has started, as a web request elsewhere would.</summary>
-internal sealed partial class OrderSource(QueueClient<OrderPlaced> orders, ILogger<OrderSource> logger) : BackgroundService
+internal sealed class OrderSource(QueueClient<OrderPlaced> orders, ILogger<OrderSource> logger) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -19,10 +19,7 @@ internal sealed partial class OrderSource(QueueClient<OrderPlaced> orders, ILogg
         }
         catch (MessageValidationException refusal)
         {
-            Refused(refusal.Message);
+            logger.Refused(refusal.Message);
         }
     }
-
-    [LoggerMessage(LogLevel.Information, "Not sent: {Problems}")]
-    private partial void Refused(string problems);
 }
