@@ -30,7 +30,7 @@ public sealed class LockHandle : IAsyncDisposable
         _renewal = new BackgroundLoop(
             $"renewal of lock '{holding.Name}'",
             RenewAsync,
-            new BackgroundLoopOptions { RestartDelay = holding.LeaseDuration / 30, TimeProvider = timeProvider, Logger = logger });
+            new BackgroundLoopOptions { RestartDelay = holding.LeaseDuration / 30, MaxRestartDelay = holding.LeaseDuration / 3, TimeProvider = timeProvider, Logger = logger });
         _renewal.Start();
     }
 
