@@ -40,6 +40,9 @@ public sealed class DispatchConsumer : IAsyncDisposable
     /// </summary>
     public Task Completion => _completion.Task;
 
+    /// <summary>Whether it has been closed and its share handed back.</summary>
+    internal bool IsGone => _closed.Task.IsCompleted;
+
     // The next fields are guarded by the ledger's gate, and belong to it.
     internal LeaseList Leases;
     internal int Window;
@@ -58,7 +61,7 @@ public sealed class DispatchConsumer : IAsyncDisposable
         _lane.OnCreditChanged(_lane.Ledger.SetWindow(this, credit));
     }
 
-    /// <summary>Gives back the credit of deliveries that were settled on lease and are done with.</summary>
+    /// <summary>Gives back the credit of deliveries that were settled on lease and are done with. Free credit does not grow beyond <see cref="MaxCredit"/>.</summary>
     /// <param name="count">How many; 1 to <see cref="MaxCredit"/>.</param>
     public void AddCredit(int count)
     {

@@ -117,7 +117,7 @@ internal sealed class DispatchLedger(bool settleOnLease)
     {
         lock (_gate)
         {
-            return consumer.IsClosed ? 0 : ChangeFreeLocked(consumer, credit);
+            return consumer.IsClosed ? 0 : ChangeFreeLocked(consumer, Math.Min(credit, DispatchConsumer.MaxCredit - consumer.FreeCredit));
         }
     }
 
@@ -152,7 +152,13 @@ internal sealed class DispatchLedger(bool settleOnLease)
                 return 0;
             }
 
-            var count = (int)Math.Min(batch.Length, Math.Max(0, consumer.FreeCredit));
+            // Its credit may have been taken back since its turn came; it is out of the ring then, until it has some again.
+            var count = Math.Min(batch.Length, Math.Max(0, consumer.FreeCredit));
+            if (count == 0)
+            {
+                return 0;
+            }
+
             for (var i = 0; i < count && !settleOnLease; i++)
             {
                 if (!_table.TryAdd(batch[i].Token, consumer, session, basis))

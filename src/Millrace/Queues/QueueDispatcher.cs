@@ -90,11 +90,7 @@ public sealed class QueueDispatcher
 
         foreach (var lane in lanes)
         {
-            foreach (var consumer in lane.Ledger.CloseToNewcomers())
-            {
-                await consumer.DisposeAsync().ConfigureAwait(false);
-            }
-
+            await Task.WhenAll(Array.ConvertAll(lane.Ledger.CloseToNewcomers(), consumer => consumer.DisposeAsync().AsTask())).ConfigureAwait(false);
             await lane.DisposeAsync().ConfigureAwait(false);
         }
     }

@@ -49,8 +49,11 @@ public sealed class QueueDispatchers : IAsyncDisposable
     public QueueDispatcher Get(string queue)
     {
         ResourceName.RequireQueue(queue);
+        var dispatcher = _dispatchers.GetOrAdd(queue, static (name, self) => new QueueDispatcher(self.Store, name, self._environment), this);
+
+        // Looked at last: one that was added while everything was being drained must not be given out.
         ObjectDisposedException.ThrowIf(_closed, this);
-        return _dispatchers.GetOrAdd(queue, static (name, self) => new QueueDispatcher(self.Store, name, self._environment), this);
+        return dispatcher;
     }
 
     /// <summary>Drains every dispatcher at the same time; see <see cref="QueueDispatcher.DrainAsync"/>.</summary>

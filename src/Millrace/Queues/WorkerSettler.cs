@@ -122,6 +122,12 @@ internal sealed class WorkerSettler(DispatchConsumer consumer, DispatchEnvironme
                 var delay = backoff.Next();
                 environment.Logger.SettlingRetries(exception, settlements.Length, consumer.Queue, delay);
                 await Task.Delay(delay, environment.TimeProvider).ConfigureAwait(false);
+                if (consumer.IsGone)
+                {
+                    // The worker has stopped without this batch: its messages were handed back.
+                    results.AsSpan().Fill(SettleResult.LeaseLost);
+                    break;
+                }
             }
         }
 
