@@ -1,0 +1,272 @@
+using System.Runtime.CompilerServices;
+using Millrace.Storage;
+
+namespace Millrace.Sqlite.Queues;
+
+/// <summary>A receiver: the leases that it took, and the wait for more.</summary>
+internal sealed class SqliteReceiver : IQueueReceiver
+{
+    private readonly SqliteQueueStore _queues;
+    private readonly SqliteStore _store;
+    private readonly string _queue;
+    private readonly ReceiverOptions _options;
+    private readonly LeaseOperation _operation = new();
+    private readonly CancellationTokenSource _disposing = new();
+    private readonly SemaphoreSlim _leasing = new(1);
+    private readonly Lock _gate = new();
+    private readonly Dictionary<ulong, OpenLease> _leases = [];
+    private bool _isDisposed;
+
+    public SqliteReceiver(SqliteQueueStore queues, string queue, ReceiverOptions options) =>
+        (_queues, _store, _queue, _options) = (queues, queues.Store, queue, options);
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<int> LeaseAsync(Memory<Delivery> into, TimeSpan maxWait, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(into.Length, nameof(into));
+        if (maxWait < TimeSpan.Zero && maxWait != Timeout.InfiniteTimeSpan)
+        {
+            throw new ArgumentOutOfRangeException(nameof(maxWait), maxWait, "A wait is not negative; Timeout.InfiniteTimeSpan waits without end.");
+        }
+
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        _store.RequireUsable();
+        if (!await _leasing.WaitAsync(0, CancellationToken.None).ConfigureAwait(false))
+        {
+            throw new InvalidOperationException("This receiver is leasing already: calls to LeaseAsync are made one at a time.");
+        }
+
+        try
+        {
+            var count = maxWait == TimeSpan.Zero ? await LeaseNowAsync(into, cancellationToken).ConfigureAwait(false) : 0;
+            return count > 0 || maxWait == TimeSpan.Zero ? count : await LeaseOrWaitAsync(into, maxWait, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _leasing.Release();
+        }
+    }
+
+    public async ValueTask<IReadOnlyList<LeaseToken>> RenewAsync(CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        _store.RequireUsable();
+        ulong[] leases;
+        lock (_gate)
+        {
+            leases = [.. _leases.Keys];
+        }
+
+        if (leases.Length == 0)
+        {
+            return [];
+        }
+
+        // A renewal that a power cut loses ends a lease early, which is no more than a lost lease.
+        var ended = await _store.Writer.RunAsync(
+            ledger =>
+            {
+                var queue = ledger.TryOpen(_queue);
+                return Array.FindAll(leases, lease => queue is null || !ledger.Settler.Renew(queue, (long)lease, _options.LeaseDuration));
+            },
+            cancellationToken,
+            needsFlush: false).ConfigureAwait(false);
+        return ended.Length == 0 ? [] : TakeLost(ended);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        lock (_gate)
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            _isDisposed = true;
+        }
+
+        await _disposing.CancelAsync().ConfigureAwait(false);
+
+        // A lease call that has reached the store ends first, so that what it took is given back too.
+        await _leasing.WaitAsync().ConfigureAwait(false);
+        _store.RemoveReceiver(_queue);
+        ulong[] leases;
+        lock (_gate)
+        {
+            leases = [.. _leases.Keys];
+            _leases.Clear();
+        }
+
+        foreach (var lease in leases)
+        {
+            _queues.RemoveHolder(lease);
+        }
+
+        if (leases.Length > 0)
+        {
+            try
+            {
+                await _store.Writer.RunAsync(ledger => GiveBack(ledger, leases), CancellationToken.None, needsFlush: false).ConfigureAwait(false);
+            }
+            catch (ObjectDisposedException)
+            {
+                // The store was disposed first, and gave back what its receivers held.
+            }
+        }
+    }
+
+    /// <summary>A delivery of this receiver has been settled through this store.</summary>
+    public void MarkSettled(LeaseToken token)
+    {
+        lock (_gate)
+        {
+            if (_leases.TryGetValue(token.High, out var lease) && lease.Close(Settler.IndexOf(token)))
+            {
+                _leases.Remove(token.High);
+                _queues.RemoveHolder(token.High);
+            }
+        }
+    }
+
+    private bool GiveBack(Ledger ledger, ulong[] leases)
+    {
+        if (ledger.TryOpen(_queue) is { } queue)
+        {
+            foreach (var lease in leases)
+            {
+                ledger.Settler.GiveBack(queue, (long)lease);
+            }
+        }
+
+        return true;
+    }
+
+    private async ValueTask<int> LeaseOrWaitAsync(Memory<Delivery> into, TimeSpan maxWait, CancellationToken cancellationToken)
+    {
+        var timeProvider = _store.Clock.TimeProvider;
+        var start = timeProvider.GetTimestamp();
+        var signal = _store.Signals.Queue(_queue);
+        CancellationTokenSource? either = null;
+        try
+        {
+            while (true)
+            {
+                // Joined before the look: what arrives in between is not missed.
+                var waiter = signal.Join();
+                var count = 0;
+                var isLeft = false;
+                try
+                {
+                    count = await LeaseNowAsync(into, cancellationToken).ConfigureAwait(false);
+                    if (count > 0)
+                    {
+                        return count;
+                    }
+
+                    var left = maxWait == Timeout.InfiniteTimeSpan ? maxWait : maxWait - timeProvider.GetElapsedTime(start);
+                    if (left <= TimeSpan.Zero && left != Timeout.InfiniteTimeSpan)
+                    {
+                        return 0;
+                    }
+
+                    either ??= CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposing.Token);
+                    await waiter.WaitAsync(Earlier(left, _operation.UntilNextEvent), timeProvider, either.Token).ConfigureAwait(false);
+                    cancellationToken.ThrowIfCancellationRequested();
+                    ObjectDisposedException.ThrowIf(_isDisposed, this);
+                    waiter.Dispose();
+                    isLeft = true;
+                }
+                finally
+                {
+                    // Whoever goes without coming back to look must not keep a wake that another could use.
+                    if (!isLeft)
+                    {
+                        waiter.PassOn();
+                    }
+                }
+            }
+        }
+        finally
+        {
+            either?.Dispose();
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<int> LeaseNowAsync(Memory<Delivery> into, CancellationToken cancellationToken)
+    {
+        _operation.Set(_queue, into, _store.OwnerId, _options);
+        try
+        {
+            await _store.Writer.CommitAsync(_operation, cancellationToken).ConfigureAwait(false);
+            if (_operation.Lease is { } lease)
+            {
+                lock (_gate)
+                {
+                    _leases[(ulong)lease.Id] = new OpenLease(lease.Entries);
+                }
+
+                _queues.AddHolder((ulong)lease.Id, this);
+            }
+
+            return _operation.Count;
+        }
+        finally
+        {
+            _operation.Clear();
+        }
+    }
+
+    private List<LeaseToken> TakeLost(ulong[] ended)
+    {
+        var lost = new List<LeaseToken>();
+        foreach (var id in ended)
+        {
+            _queues.RemoveHolder(id);
+            lock (_gate)
+            {
+                if (_leases.Remove(id, out var lease))
+                {
+                    lease.AddOpenTokens(id, lost);
+                }
+            }
+        }
+
+        return lost;
+    }
+
+    private static TimeSpan Earlier(TimeSpan left, TimeSpan right) =>
+        left == Timeout.InfiniteTimeSpan ? right : right == Timeout.InfiniteTimeSpan || left < right ? left : right;
+
+    /// <summary>What this receiver knows of one of its leases: which deliveries are still open.</summary>
+    private sealed class OpenLease(LeaseEntry[] entries)
+    {
+        private readonly byte[] _open = LeaseRow.AllOpen(entries.Length);
+        private int _count = entries.Length;
+
+        /// <summary>Marks one as settled.</summary>
+        /// <returns>True when none is left.</returns>
+        public bool Close(int index)
+        {
+            if (index < entries.Length && (_open[index >> 3] & (1 << (index & 7))) != 0)
+            {
+                _open[index >> 3] &= (byte)~(1 << (index & 7));
+                _count--;
+            }
+
+            return _count == 0;
+        }
+
+        public void AddOpenTokens(ulong leaseId, List<LeaseToken> tokens)
+        {
+            for (var i = 0; i < entries.Length; i++)
+            {
+                if ((_open[i >> 3] & (1 << (i & 7))) != 0)
+                {
+                    tokens.Add(new LeaseToken(leaseId, ((ulong)i << 48) | (ulong)entries[i].Number));
+                }
+            }
+        }
+    }
+}

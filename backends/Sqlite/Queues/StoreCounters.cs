@@ -1,0 +1,81 @@
+using Millrace.Sqlite.Engine;
+
+namespace Millrace.Sqlite.Queues;
+
+/// <summary>The store's counters. Each value is given out once; the row is written once a transaction.</summary>
+internal sealed class StoreCounters
+{
+    private readonly Statement _select;
+    private readonly Statement _update;
+    private long _sequence;
+    private long _revision;
+    private long _fence;
+    private bool _isLoaded;
+    private bool _isDirty;
+
+    public StoreCounters(Connection connection, string t)
+    {
+        _select = connection.Prepare($"SELECT salt, sequence, revision, fence FROM {t}store WHERE id = 1");
+        _update = connection.Prepare($"UPDATE {t}store SET sequence = ?1, revision = ?2, fence = ?3 WHERE id = 1");
+    }
+
+    public int Salt { get; private set; }
+
+    public long Revision
+    {
+        get
+        {
+            Load();
+            return _revision;
+        }
+    }
+
+    public long NextSequence()
+    {
+        Load();
+        _isDirty = true;
+        return _sequence++;
+    }
+
+    public long NextRevision()
+    {
+        Load();
+        _isDirty = true;
+        return ++_revision;
+    }
+
+    public long NextFence()
+    {
+        Load();
+        _isDirty = true;
+        return ++_fence;
+    }
+
+    public void Load()
+    {
+        if (_isLoaded)
+        {
+            return;
+        }
+
+        if (!_select.Step())
+        {
+            throw new StorageCorruptException("The store table has lost its row.");
+        }
+
+        (Salt, _sequence, _revision, _fence) = (_select.Int32(0), _select.Int64(1), _select.Int64(2), _select.Int64(3));
+        _select.Reset();
+        _isLoaded = true;
+    }
+
+    public void Flush()
+    {
+        if (_isDirty)
+        {
+            _update.Bind(1, _sequence).Bind(2, _revision).Bind(3, _fence).Run();
+            _isDirty = false;
+        }
+    }
+
+    public void Forget() => (_isLoaded, _isDirty) = (false, false);
+}

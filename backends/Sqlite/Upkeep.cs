@@ -1,0 +1,50 @@
+using Microsoft.Extensions.Logging;
+using Millrace.Sqlite.Queues;
+
+namespace Millrace.Sqlite;
+
+/// <summary>What a store does without being asked: deletes queues that have been idle for as long as their settings say, and finishes deletions that a crash cut short.</summary>
+internal sealed class Upkeep : IAsyncDisposable
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
+
+    private readonly SqliteStore _store;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Task _loop;
+
+    public Upkeep(SqliteStore store, ILogger logger)
+    {
+        (_store, _logger) = (store, logger);
+        _loop = Task.Run(RunAsync);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _loop.ConfigureAwait(false);
+        _stopping.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        while (!_stopping.IsCancellationRequested)
+        {
+            try
+            {
+                await QueueRemoval.RemoveIdleAsync(_store, _stopping.Token).ConfigureAwait(false);
+                await QueueRemoval.RemoveHiddenAsync(_store, _stopping.Token).ConfigureAwait(false);
+                await Task.Delay(Interval, _store.Clock.TimeProvider, _stopping.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (MillraceException fault)
+            {
+                SqliteLog.UpkeepFailed(_logger, _store.Options.File, fault);
+                await Task.Delay(Interval, _store.Clock.TimeProvider, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+}
