@@ -64,7 +64,7 @@ internal sealed class SqliteStore : IAsyncDisposable
             throw;
         }
 
-        SqliteLog.Opened(_logger, options.File, SqliteVersion, options.Durability);
+        LogMessages.Opened(_logger, options.File, SqliteVersion, options.Durability);
     }
 
     public SqliteOptions Options { get; }
@@ -139,7 +139,7 @@ internal sealed class SqliteStore : IAsyncDisposable
         catch (MillraceException fault)
         {
             // A full disk or a locked file: the next opening finds this owner gone and does the same.
-            SqliteLog.UpkeepFailed(_logger, Options.File, fault);
+            LogMessages.UpkeepFailed(_logger, Options.File, fault);
         }
         finally
         {
@@ -148,6 +148,19 @@ internal sealed class SqliteStore : IAsyncDisposable
             Reader.Dispose();
             _ownerFile.Dispose();
         }
+    }
+
+    /// <summary>
+    /// The fault seam of the tests: ends as the death of the process would. Nothing is given back or unregistered; the kernel drops the lock on the owner's file.
+    /// </summary>
+    public async ValueTask AbandonAsync()
+    {
+        await _upkeep.DisposeAsync().ConfigureAwait(false);
+        _isDisposed = true;
+        await _watcher.DisposeAsync().ConfigureAwait(false);
+        await Writer.DisposeAsync().ConfigureAwait(false);
+        Reader.Dispose();
+        _ownerFile.Dispose();
     }
 
     /// <summary>A new connection with this store's settings.</summary>
@@ -213,7 +226,7 @@ internal sealed class SqliteStore : IAsyncDisposable
             if (id != OwnerId && OwnerFile.IsGone(Options.File, instance))
             {
                 var leases = _owners.Remove(ledger, id, countAttempt: true);
-                SqliteLog.OwnerGone(_logger, process, Options.File, leases);
+                LogMessages.OwnerGone(_logger, process, Options.File, leases);
                 ended++;
             }
         }
@@ -242,7 +255,7 @@ internal sealed class SqliteStore : IAsyncDisposable
         {
             if (!_isDisposed)
             {
-                SqliteLog.UpkeepFailed(_logger, Options.File, fault);
+                LogMessages.UpkeepFailed(_logger, Options.File, fault);
             }
         }
         finally

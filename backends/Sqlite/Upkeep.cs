@@ -42,7 +42,7 @@ internal sealed class Upkeep : IAsyncDisposable
             }
             catch (MillraceException fault)
             {
-                SqliteLog.UpkeepFailed(_logger, _store.Options.File, fault);
+                LogMessages.UpkeepFailed(_logger, _store.Options.File, fault);
                 await Task.Delay(Interval, _store.Clock.TimeProvider, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }

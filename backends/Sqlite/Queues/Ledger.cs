@@ -181,7 +181,9 @@ internal sealed class Ledger : IDisposable
             return null;
         }
 
+        // Both of the pair: messages move between them, and those that became due before must stand before those that come now.
         Calendar.Advance(row, Wall, Monotonic);
+        Calendar.Advance(row.IsDeadLetterQueue ? Catalog.SourceOf(row) : Catalog.DeadLetterQueueOf(row), Wall, Monotonic);
         if (row.Settings.DeleteAfterIdle is { } idle)
         {
             var source = Catalog.SourceOf(row);

@@ -5,7 +5,7 @@ namespace Millrace.Sqlite.Queues;
 /// <summary>Redrives some dead letters at a time, going once through those that were there.</summary>
 internal sealed class RedriveStep
 {
-    private readonly string _deadLetterQueue;
+    private readonly string _queue;
     private readonly DeadLetterFilter _filter;
     private readonly bool _isSelective;
     private long _left;
@@ -14,9 +14,9 @@ internal sealed class RedriveStep
     private bool _isReadyDone;
     private bool _isStarted;
 
-    public RedriveStep(string deadLetterQueue, DeadLetterFilter filter)
+    public RedriveStep(string queue, DeadLetterFilter filter)
     {
-        (_deadLetterQueue, _filter, _left) = (deadLetterQueue, filter, filter.Limit ?? long.MaxValue);
+        (_queue, _filter, _left) = (queue, filter, filter.Limit ?? long.MaxValue);
         _isSelective = !filter.Id.IsEmpty || filter.Reason is not null || filter.ErrorContains is not null || filter.Since is not null;
     }
 
@@ -26,7 +26,7 @@ internal sealed class RedriveStep
     /// <returns>How many were moved.</returns>
     public long Run(Ledger ledger, int limit)
     {
-        var dead = ledger.Open(_deadLetterQueue);
+        var dead = ledger.Catalog.DeadLetterQueueOf(ledger.Open(_queue));
         if (!_isStarted)
         {
             // A message that dies again while this runs has a later number in line; it is not gone through twice.

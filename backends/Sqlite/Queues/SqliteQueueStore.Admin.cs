@@ -143,10 +143,8 @@ internal sealed partial class SqliteQueueStore
     public ValueTask<MessageChange> RescheduleMessageAsync(string queue, MessageId id, TimeSpan delay, CancellationToken cancellationToken = default)
     {
         ResourceName.RequireQueue(queue);
-        if (delay < TimeSpan.Zero || delay > Capabilities.MaxDelay)
-        {
-            throw new InvalidMessageException($"The message cannot be rescheduled: its delay is {delay}, allowed are 0 to {Capabilities.MaxDelay}.");
-        }
+        ArgumentOutOfRangeException.ThrowIfLessThan(delay, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(delay, Capabilities.MaxDelay);
 
         return ChangeAsync(
             queue,
@@ -172,10 +170,9 @@ internal sealed partial class SqliteQueueStore
         ArgumentNullException.ThrowIfNull(filter);
         _store.RequireUsable();
         var moved = 0L;
-        var redrive = new RedriveStep(ResourceName.DeadLetterQueueOf(queue), filter);
+        var redrive = new RedriveStep(queue, filter);
         do
         {
-            // Checked again inside: the limit holds over all steps, and an unused rest ends the call.
             moved += await _store.Writer.RunAsync(ledger => redrive.Run(ledger, Step), cancellationToken).ConfigureAwait(false);
         }
         while (!redrive.IsDone);
@@ -278,11 +275,7 @@ internal sealed partial class SqliteQueueStore
             }
 
             await _store.Writer.RunAsync(
-                ledger =>
-                {
-                    ledger.TryOpen(queue);
-                    return ledger.TryOpen(ResourceName.DeadLetterQueueOf(queue)) is not null;
-                },
+                ledger => ledger.TryOpen(queue) is not null,
                 cancellationToken,
                 needsFlush: false).ConfigureAwait(false);
         }

@@ -90,7 +90,6 @@ internal sealed class SqliteReceiver : IQueueReceiver
 
         // A lease call that has reached the store ends first, so that what it took is given back too.
         await _leasing.WaitAsync().ConfigureAwait(false);
-        _store.RemoveReceiver(_queue);
         ulong[] leases;
         lock (_gate)
         {
@@ -103,16 +102,18 @@ internal sealed class SqliteReceiver : IQueueReceiver
             _queues.RemoveHolder(lease);
         }
 
-        if (leases.Length > 0)
+        try
         {
-            try
-            {
-                await _store.Writer.RunAsync(ledger => GiveBack(ledger, leases), CancellationToken.None, needsFlush: false).ConfigureAwait(false);
-            }
-            catch (ObjectDisposedException)
-            {
-                // The store was disposed first, and gave back what its receivers held.
-            }
+            // Also with nothing to give back: a queue that is deleted when idle has been in use until now.
+            await _store.Writer.RunAsync(ledger => GiveBack(ledger, leases), CancellationToken.None, needsFlush: false).ConfigureAwait(false);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The store was disposed first, and gave back what its receivers held.
+        }
+        finally
+        {
+            _store.RemoveReceiver(_queue);
         }
     }
 

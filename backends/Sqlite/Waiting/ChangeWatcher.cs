@@ -77,7 +77,7 @@ internal sealed class ChangeWatcher : IAsyncDisposable
             catch (MillraceException fault)
             {
                 // A look that fails, as on a locked file, is repeated at the next tick; who waits loses nothing but time.
-                SqliteLog.WatchFailed(_logger, _connection.File, fault);
+                LogMessages.WatchFailed(_logger, _connection.File, fault);
             }
 
             if (_signals.HasWaiters)

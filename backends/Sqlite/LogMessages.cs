@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace Millrace.Sqlite;
 
 /// <summary>All log messages of this backend, with ids that stay.</summary>
-internal static partial class SqliteLog
+internal static partial class LogMessages
 {
     [LoggerMessage(EventId = 7001, Level = LogLevel.Information, Message = "Opened {File} with SQLite {Version}, durability {Durability}")]
     public static partial void Opened(ILogger logger, string file, string version, Storage.StoreDurability durability);
