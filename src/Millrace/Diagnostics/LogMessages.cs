@@ -80,6 +80,9 @@ internal static partial class LogMessages
     [LoggerMessage(1100, LogLevel.Information, "The instance '{Instance}' is open on the backend {Backend}.")]
     public static partial void InstanceOpened(this ILogger logger, string instance, string backend);
 
+    [LoggerMessage(1101, LogLevel.Critical, "The worker of queue '{Queue}' met a fault that it cannot survive: the host stops.")]
+    public static partial void WorkerStopsHost(this ILogger logger, Exception exception, string queue);
+
     [LoggerMessage(1110, LogLevel.Warning, "Message {MessageId} of queue '{Queue}' is {Reason} and was dead-lettered: {Error}")]
     public static partial void MessageRefused(this ILogger logger, MessageId messageId, string queue, string reason, string error);
 }

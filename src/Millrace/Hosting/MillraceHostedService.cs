@@ -1,6 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Millrace.Client;
+using Millrace.Diagnostics;
 
 namespace Millrace.Hosting;
 
@@ -8,6 +10,7 @@ namespace Millrace.Hosting;
 internal sealed class MillraceHostedService(IServiceProvider services, InstanceRegistry registry) : IHostedLifecycleService
 {
     private readonly List<IMessageWorker> _workers = [];
+    private Task _watching = Task.CompletedTask;
 
     /// <summary>Opens everything and checks everything that was registered, so that what cannot work stops the host from starting.</summary>
     public async Task StartingAsync(CancellationToken cancellationToken)
@@ -20,13 +23,35 @@ internal sealed class MillraceHostedService(IServiceProvider services, InstanceR
         }
     }
 
-    public Task StartAsync(CancellationToken cancellationToken) => Task.WhenAll(_workers.Select(worker => worker.StartAsync(cancellationToken)));
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await Task.WhenAll(_workers.Select(worker => worker.StartAsync(cancellationToken))).ConfigureAwait(false);
+        _watching = Task.WhenAll(_workers.Select(WatchAsync));
+    }
 
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StoppingAsync(CancellationToken cancellationToken) => Task.WhenAll(_workers.Select(worker => worker.StopAsync(cancellationToken)));
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        await Task.WhenAll(_workers.Select(worker => worker.StopAsync(cancellationToken))).ConfigureAwait(false);
+        await _watching.ConfigureAwait(false);
+    }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    // A host without its worker would look alive and do nothing. Restarted, it meets the fault again and says so, or works.
+    private async Task WatchAsync(IMessageWorker worker)
+    {
+        try
+        {
+            await worker.Completion.ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            services.GetService<ILoggerFactory>()?.CreateLogger("Millrace.Hosting").WorkerStopsHost(exception, worker.Queue);
+            services.GetService<IHostApplicationLifetime>()?.StopApplication();
+        }
+    }
 }

@@ -17,6 +17,9 @@ internal sealed class RecordingStore : IQueueStore, IQueueRouting
 
     public Exception? Fault { get; set; }
 
+    /// <summary>What a receiver's lease call waits for; null: receivers cannot be opened.</summary>
+    public Task? LeaseFault { get; set; }
+
     public BackendRegistry Registry()
     {
         var registry = new BackendRegistry();
@@ -44,7 +47,8 @@ internal sealed class RecordingStore : IQueueStore, IQueueRouting
         return new(2);
     }
 
-    public ValueTask<IQueueReceiver> OpenReceiverAsync(string queue, ReceiverOptions options, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    public ValueTask<IQueueReceiver> OpenReceiverAsync(string queue, ReceiverOptions options, CancellationToken cancellationToken = default) =>
+        LeaseFault is { } fault ? new(new FaultyReceiver(fault)) : throw new NotSupportedException();
 
     public ValueTask SettleAsync(string queue, ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken = default) => throw new NotSupportedException();
 
@@ -66,5 +70,18 @@ internal sealed class RecordingStore : IQueueStore, IQueueRouting
 
         EnvelopeRules.Require(batch.Span, Capabilities);
         _calls.Add((destination, [.. batch.ToArray().Select(envelope => envelope with { Body = envelope.Body.ToArray() })]));
+    }
+
+    private sealed class FaultyReceiver(Task fault) : IQueueReceiver
+    {
+        public async ValueTask<int> LeaseAsync(Memory<Delivery> into, TimeSpan maxWait, CancellationToken cancellationToken = default)
+        {
+            await fault.WaitAsync(cancellationToken);
+            return 0;
+        }
+
+        public ValueTask<IReadOnlyList<LeaseToken>> RenewAsync(CancellationToken cancellationToken = default) => new([]);
+
+        public ValueTask DisposeAsync() => default;
     }
 }

@@ -150,6 +150,24 @@ public sealed class HostingTests
     }
 
     [Fact]
+    public async Task AWorkerThatMeetsAFatalFault_StopsTheHost()
+    {
+        var fault = new TaskCompletionSource();
+        await using var store = new RecordingStore { LeaseFault = fault.Task };
+        using var host = Build(services => services.AddMillrace("recording:", mill => mill
+            .Configure(options => options.Backends = store.Registry())
+            .AddHandler<Order>("orders", (_, _, _) => Task.CompletedTask)));
+        await host.StartAsync(Token);
+        var stopping = new TaskCompletionSource();
+        using var registration = host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(stopping.SetResult);
+
+        fault.SetException(new StorageCorruptException("The page is damaged."));
+
+        await stopping.Task.WaitAsync(Token);
+        await host.StopAsync(Token);
+    }
+
+    [Fact]
     public void RegistrationsThatContradict_AreRefused()
     {
         var services = new ServiceCollection().AddMillrace("memory:", mill => mill.AddQueue<Order>("orders"));

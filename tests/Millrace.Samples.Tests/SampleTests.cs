@@ -1,0 +1,82 @@
+using System.Diagnostics;
+using Xunit;
+
+namespace Millrace.Samples.Tests;
+
+/// <summary>The samples as their readers run them: processes, with nothing set up.</summary>
+public sealed class SampleTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task QuickStart_SendsAndHandles()
+    {
+        var (exitCode, output) = await RunAsync("QuickStart", "memory:");
+
+        Assert.Equal((0, "A-1: 3 pieces, attempt 1\n"), (exitCode, output.ReplaceLineEndings("\n")));
+    }
+
+    [Fact]
+    public async Task SqliteWorker_EndsWhenItsQueueIsIdle_AndPrintsItsCounts()
+    {
+        var (exitCode, output) = await RunAsync("SqliteWorker", "--url", "memory:", "--queue", "lines", "--fail-percent", "1", "--exit-when-idle");
+
+        Assert.Equal((0, "handled 0, retried 0, dead-lettered 0, returned 0, lease lost 0"), (exitCode, output.Trim()));
+    }
+
+    [Theory]
+    [InlineData(2, "'--nosuch' is unknown, or lacks its value.", "--nosuch")]
+    [InlineData(2, "out of range", "--fail-percent", "200")]
+    [InlineData(1, "There is no backend 'nosuch'.", "--url", "nosuch:")]
+    [InlineData(1, "'a!b' is no valid queue name", "--url", "memory:", "--queue", "a!b")]
+    public async Task SqliteWorker_SaysWhatIsWrong(int expectedExitCode, string problem, params string[] arguments)
+    {
+        var (exitCode, output) = await RunAsync("SqliteWorker", arguments);
+
+        Assert.Equal(expectedExitCode, exitCode);
+        Assert.Contains(problem, output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task HostedWorker_HandlesEveryOrder_RetriedAndRefusedOnesIncluded()
+    {
+        using var process = Start("HostedWorker");
+        var awaited = new HashSet<string> { "Order A-1", "Order A-2", "Order A-3", "Order A-4", "not enough of 'gear'", "Not sent: OrderPlaced is not valid" };
+        var seen = new List<string>();
+
+        while (awaited.Count > 0 && await process.StandardOutput.ReadLineAsync(Token) is { } line)
+        {
+            seen.Add(line);
+            awaited.RemoveWhere(text => line.Contains(text, StringComparison.Ordinal));
+        }
+
+        process.Kill();
+        await process.WaitForExitAsync(Token);
+        Assert.True(awaited.Count == 0, $"Missing: {string.Join(", ", awaited)}. Printed:\n{string.Join('\n', seen)}");
+    }
+
+    private static async Task<(int ExitCode, string Output)> RunAsync(string sample, params string[] arguments)
+    {
+        using var process = Start(sample, arguments);
+        var errors = process.StandardError.ReadToEndAsync(Token);
+        var output = await process.StandardOutput.ReadToEndAsync(Token);
+        await process.WaitForExitAsync(Token);
+        return (process.ExitCode, output + await errors);
+    }
+
+    private static Process Start(string sample, params string[] arguments) =>
+        Process.Start(new ProcessStartInfo("dotnet", [PathOf(sample), .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = AppContext.BaseDirectory,
+        })!;
+
+    // …/tests/Millrace.Samples.Tests/bin/Debug/net10.0/ beside …/samples/QuickStart/bin/Debug/net10.0/
+    private static string PathOf(string sample)
+    {
+        var output = new DirectoryInfo(AppContext.BaseDirectory);
+        var root = output.Parent!.Parent!.Parent!.Parent!.Parent!;
+        return Path.Combine(root.FullName, "samples", sample, "bin", output.Parent!.Name, output.Name, $"{sample}.dll");
+    }
+}
