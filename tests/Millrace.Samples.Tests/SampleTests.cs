@@ -3,15 +3,21 @@ using Xunit;
 
 namespace Millrace.Samples.Tests;
 
-/// <summary>The samples as their readers run them: processes, with nothing set up.</summary>
-public sealed class SampleTests
+/// <summary>The samples as their readers run them: processes, in an empty folder, with nothing set up.</summary>
+public sealed class SampleTests : IDisposable
 {
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("millrace-samples-");
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public async Task QuickStart_SendsAndHandles()
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Theory]
+    [InlineData]
+    [InlineData("memory:")]
+    public async Task QuickStart_SendsAndHandles(params string[] arguments)
     {
-        var (exitCode, output) = await RunAsync("QuickStart", "memory:");
+        var (exitCode, output) = await RunAsync("QuickStart", arguments);
 
         Assert.Equal((0, "A-1: 3 pieces, attempt 1\n"), (exitCode, output.ReplaceLineEndings("\n")));
     }
@@ -55,7 +61,7 @@ public sealed class SampleTests
         Assert.True(awaited.Count == 0, $"Missing: {string.Join(", ", awaited)}. Printed:\n{string.Join('\n', seen)}");
     }
 
-    private static async Task<(int ExitCode, string Output)> RunAsync(string sample, params string[] arguments)
+    private async Task<(int ExitCode, string Output)> RunAsync(string sample, params string[] arguments)
     {
         using var process = Start(sample, arguments);
         var errors = process.StandardError.ReadToEndAsync(Token);
@@ -64,12 +70,12 @@ public sealed class SampleTests
         return (process.ExitCode, output + await errors);
     }
 
-    private static Process Start(string sample, params string[] arguments) =>
+    private Process Start(string sample, params string[] arguments) =>
         Process.Start(new ProcessStartInfo("dotnet", [PathOf(sample), .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-            WorkingDirectory = AppContext.BaseDirectory,
+            WorkingDirectory = _folder.FullName,
         })!;
 
     // …/tests/Millrace.Samples.Tests/bin/Debug/net10.0/ beside …/samples/QuickStart/bin/Debug/net10.0/
