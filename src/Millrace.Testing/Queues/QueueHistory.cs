@@ -19,7 +19,10 @@ internal sealed class QueueHistory(
 
     private readonly List<string> _log = [];
     private readonly List<(Delivery Delivery, QueueModel.Entry Entry, int Lease)> _deliveries = [];
-    private readonly Dictionary<LeaseToken, QueueModel.Entry> _lost = [];
+    private readonly HashSet<LeaseToken> _lost = [];
+
+    // Lost leases of which the holder has learned by a settlement: whether a renewal tells it again is the store's choice.
+    private readonly HashSet<LeaseToken> _told = [];
     private readonly ReceiverSlot[] _receivers = [new(3_000), new(9_000), new(60_000)];
     private int _messages;
 
@@ -166,6 +169,7 @@ internal sealed class QueueHistory(
         await store.SettleAsync(queue, batch, results, cancellation);
         var expected = Array.ConvertAll(batch, one => model.Settle(Current(one.Token), one));
         Assert.Equal(expected, results);
+        _told.UnionWith(batch.Select(one => one.Token).Where(_lost.Contains));
     }
 
     private async Task AdvanceAsync(int milliseconds)
@@ -174,10 +178,7 @@ internal sealed class QueueHistory(
         await clock.AdvanceAsync(TimeSpan.FromMilliseconds(milliseconds), cancellation);
         var leased = _deliveries.Where(one => Current(one.Delivery.Token) is { Place: QueueModel.Place.Leased }).ToList();
         model.Advance(milliseconds);
-        foreach (var (delivery, entry, lease) in leased.Where(one => one.Entry.Place != QueueModel.Place.Leased))
-        {
-            _lost[delivery.Token] = entry;
-        }
+        _lost.UnionWith(leased.Where(one => one.Entry.Place != QueueModel.Place.Leased).Select(one => one.Delivery.Token));
     }
 
     private async Task RenewAsync(ReceiverSlot slot)
@@ -185,8 +186,9 @@ internal sealed class QueueHistory(
         Note($"renew {slot.LeaseMs}");
         var lost = await slot.Receiver.RenewAsync(cancellation);
         model.Renew(slot.Receiver, slot.LeaseMs);
-        Assert.Equal(slot.Open.Where(_lost.ContainsKey).Order(Comparer<LeaseToken>.Create(CompareTokens)), lost.Order(Comparer<LeaseToken>.Create(CompareTokens)));
-        slot.Open.RemoveAll(_lost.ContainsKey);
+        Assert.Equal(slot.Open.Where(_lost.Contains).Except(_told).ToHashSet(), lost.Except(_told).ToHashSet());
+        Assert.Equal(lost.Count, lost.Distinct().Count());
+        slot.Open.RemoveAll(_lost.Contains);
     }
 
     private async Task ReplaceAsync(ReceiverSlot slot)
@@ -282,8 +284,6 @@ internal sealed class QueueHistory(
 
     private static string Describe(Delivery delivery) =>
         $"{Encoding.UTF8.GetString(delivery.Message.Body.Span)} attempt {delivery.Attempt} {(delivery.Redelivered ? "again" : "first")}";
-
-    private static int CompareTokens(LeaseToken left, LeaseToken right) => left.High != right.High ? left.High.CompareTo(right.High) : left.Low.CompareTo(right.Low);
 
     private void Note(string step) => _log.Add($"{model.Now,7} {step}");
 
