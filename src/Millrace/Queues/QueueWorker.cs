@@ -173,7 +173,7 @@ public sealed class QueueWorker : IAsyncDisposable
 
                 await ending.CancelAsync().ConfigureAwait(false);
                 await DrainAsync(consumer, settler, Task.WhenAll(slots), tokens).ConfigureAwait(false);
-                if (first != asked)
+                if (first != asked && !first.IsCanceled)
                 {
                     // The fault that ended the work ends the worker; a dispatcher that was drained under it is no fault.
                     await first.ConfigureAwait(false);
@@ -223,9 +223,16 @@ public sealed class QueueWorker : IAsyncDisposable
             await task.WaitAsync(limit, _dispatchers.TimeProvider, cancellationToken).ConfigureAwait(false);
             return true;
         }
-        catch (Exception exception) when (!task.IsCompleted && exception is TimeoutException or OperationCanceledException)
+        catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
         {
-            return false;
+            // It may have ended between the limit and here; what it ended with counts then.
+            return task.IsCompleted && await Succeeded(task).ConfigureAwait(false);
+        }
+
+        static async Task<bool> Succeeded(Task task)
+        {
+            await task.ConfigureAwait(false);
+            return true;
         }
     }
 

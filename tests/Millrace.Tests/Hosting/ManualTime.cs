@@ -18,8 +18,8 @@ internal static class ManualTime
     }
 
     /// <summary>
-    /// Moves the clock on in steps until something has happened. After each step, code whose timer fired gets the chance to set its next one: otherwise the clock
-    /// would run away from it, and every deadline would pass between two of its turns.
+    /// Moves the clock on in steps until something has happened. After each step, code whose timer fired gets half a second to set its next one: otherwise the
+    /// clock would run away from it, and every deadline would pass between two of its turns. Where a timer is gone for good, that half second passes once.
     /// </summary>
     public static async Task AdvanceUntilAsync(ManualTimeProvider clock, TimeSpan step, Task happened, CancellationToken cancellationToken)
     {
@@ -36,8 +36,8 @@ internal static class ManualTime
                 await Task.Yield();
             }
             while (!happened.IsCompleted
-                && (clock.ActiveTimers < timers || timers == 0)
-                && TimeProvider.System.GetElapsedTime(turn) < TimeSpan.FromMilliseconds(30));
+                && clock.ActiveTimers < Math.Max(1, timers)
+                && TimeProvider.System.GetElapsedTime(turn) < TimeSpan.FromMilliseconds(500));
         }
 
         await happened;
