@@ -36,8 +36,10 @@ internal sealed class SqliteStore : IAsyncDisposable
         {
             var writer = OpenConnection(create: true);
             opened.Push(writer);
-            PrepareFile(writer);
+
+            // The schema first: a file of another program is refused before its journal mode is touched.
             SchemaMigrations.Apply(writer, t);
+            PrepareFile(writer);
             var ledger = new Ledger(writer, LedgerContext);
             Locks = new LockTable(writer, t);
             State = new StateTable(writer, t);
