@@ -3,9 +3,21 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Millrace.App;
 
-/// <summary>Warnings and errors of the machinery, one line each, on the error stream. Safe for concurrent use as far as its writer is.</summary>
+/// <summary>
+/// Warnings and errors of the machinery, one line each, on the error stream, once it is <see cref="IsOpen"/>: what goes wrong before that is thrown, and said once.
+/// Safe for concurrent use as far as its writer is.
+/// </summary>
 internal sealed class ErrorLog(TextWriter error) : ILoggerFactory, ILogger
 {
+    private volatile bool _isOpen;
+
+    /// <summary>Whether anything is written.</summary>
+    public bool IsOpen
+    {
+        get => _isOpen;
+        set => _isOpen = value;
+    }
+
     public ILogger CreateLogger(string categoryName) => this;
 
     public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("The error stream is the only log.");
@@ -14,7 +26,7 @@ internal sealed class ErrorLog(TextWriter error) : ILoggerFactory, ILogger
         where TState : notnull =>
         NullLogger.Instance.BeginScope(state);
 
-    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+    public bool IsEnabled(LogLevel logLevel) => _isOpen && logLevel >= LogLevel.Warning;
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {

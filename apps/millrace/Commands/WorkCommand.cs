@@ -28,9 +28,22 @@ internal static class WorkCommand
         return command;
     }
 
+    // Being told to stop is how a worker ends: no failure, also when it has not begun.
     private static async Task<int> RunAsync(ParseResult arguments, string queue, WorkRequest request, CliContext context, CancellationToken cancellationToken)
     {
         ResourceName.RequireQueue(queue);
+        try
+        {
+            return await WorkAsync(arguments, queue, request, context, cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return ExitCodes.Done;
+        }
+    }
+
+    private static async Task<int> WorkAsync(ParseResult arguments, string queue, WorkRequest request, CliContext context, CancellationToken cancellationToken)
+    {
         await using var backend = await context.OpenAsync(arguments, cancellationToken);
         using var log = new ErrorLog(context.Error);
         await using var dispatchers = new QueueDispatchers(backend.Require<IQueueStore>(), request.Dispatch, context.TimeProvider, log);
@@ -38,6 +51,7 @@ internal static class WorkCommand
         var unrunnable = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var worker = new QueueWorker(dispatchers, queue, HandleAsync, request.Options);
         await worker.StartAsync(cancellationToken);
+        log.IsOpen = true;
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var idle = WaitUntilIdleAsync(worker, request.IdleTime, context.TimeProvider, ending.Token);
@@ -50,7 +64,6 @@ internal static class WorkCommand
             await reason;
         }
 
-        // Being told to stop is how a worker ends: no failure.
         return ExitCodes.Done;
 
         async ValueTask<HandlingResult> HandleAsync(Delivery delivery, CancellationToken token)
