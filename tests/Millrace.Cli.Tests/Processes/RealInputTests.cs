@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Numerics;
+using System.Text;
 using System.Text.Json;
 using Millrace.App;
 using Xunit;
@@ -57,6 +59,51 @@ public sealed class RealInputTests : IDisposable
         Assert.Equal(doomed.Select(id => id + "/1").Order(StringComparer.Ordinal), again.Order(StringComparer.Ordinal));
         await AssertCountsAsync("packages", ready: 0, dead: 0);
         Assert.Equal("ok", await _store.QueryAsync("pragma integrity_check"));
+    }
+
+    [Fact]
+    public async Task TheSampleWorker_WorksRealInput_AndTheCountsAddUp()
+    {
+        await SendAsync("packages");
+        var lots = (await File.ReadAllLinesAsync(Lines, Token)).ToDictionary(line => JsonElement.Parse(line).GetProperty("id").GetString()!, LotOf);
+        var doomed = lots.Where(lot => lot.Value == 0).Select(lot => lot.Key).ToHashSet();
+        var unlucky = lots.Count(lot => lot.Value == 1);
+
+        var report = await WorkWithSampleAsync(failPercent: 1);
+
+        Assert.Equal($"handled {_count - doomed.Count}, retried {unlucky + (doomed.Count * (MaxAttempts - 1))}, dead-lettered {doomed.Count}, returned 0, lease lost 0", report);
+        var dead = (await _store.RunAsync("dead", "list", "packages", "--limit", "1000000", "--json")).Succeeded().Objects;
+        Assert.Equal(doomed, [.. dead.Select(item => item.GetProperty("id").GetString()!)]);
+        Assert.All(dead, item => Assert.Contains("fails for good, on purpose", item.GetProperty("deadLetter").GetProperty("lastError").GetString(), StringComparison.Ordinal));
+        await AssertCountsAsync("packages", ready: 0, dead: doomed.Count);
+
+        await RedriveAsync("packages", doomed.Count);
+        Assert.Equal($"handled {doomed.Count}, retried 0, dead-lettered 0, returned 0, lease lost 0", await WorkWithSampleAsync(failPercent: 0));
+        await AssertCountsAsync("packages", ready: 0, dead: 0);
+        Assert.Equal("ok", await _store.QueryAsync("pragma integrity_check"));
+    }
+
+    private async Task<string> WorkWithSampleAsync(int failPercent)
+    {
+        var started = Stopwatch.GetTimestamp();
+        await using var worker = RunningProcess.Start(
+            _store.Path, RunningProcess.SampleWorker, ["--url", _store.Url, "--queue", "packages", "--fail-percent", $"{failPercent}", "--exit-when-idle"]);
+        var result = (await worker.FinishAsync()).Succeeded();
+        var report = result.Output.Trim();
+        Report("samples/SqliteWorker", started, int.Parse(report.Split(' ', ',')[1], CultureInfo.InvariantCulture));
+        return report;
+    }
+
+    // As the sample draws it: by the CRC-32C of the line.
+    private static int LotOf(string line)
+    {
+        var hash = uint.MaxValue;
+        foreach (var b in Encoding.UTF8.GetBytes(line))
+        {
+            hash = BitOperations.Crc32C(hash, b);
+        }
+
+        return (int)(hash % 100);
     }
 
     private async Task<string[]> ReadLinesAsync(string name)

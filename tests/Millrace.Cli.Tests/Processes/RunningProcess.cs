@@ -26,6 +26,8 @@ internal sealed partial class RunningProcess : IAsyncDisposable
 
     public static string CrashWorker { get; } = Metadata("CrashWorker");
 
+    public static string SampleWorker { get; } = Metadata("SampleWorker");
+
     public static string RepositoryRoot { get; } = Metadata("RepositoryRoot");
 
     /// <summary>Ends with the output; has its text unless lines were asked for.</summary>
