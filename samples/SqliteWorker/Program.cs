@@ -26,15 +26,21 @@ try
         Concurrency = arguments.Concurrency,
         RetryPolicy = RetryPolicy.Fixed(TimeSpan.FromMilliseconds(100)).WithMaxAttempts(3),
     });
+    await worker.StartAsync(stop.Token);
     var running = worker.RunAsync(stop.Token);
     if (arguments.ExitWhenIdle)
     {
-        await StopWhenIdleAsync(mill.Require<IQueueAdmin>());
+        await StopWhenIdleAsync(mill.Require<IQueueAdmin>(), running);
     }
 
     await running;
     var stats = worker.Stats;
     Console.WriteLine($"handled {stats.Handled}, retried {stats.Retried}, dead-lettered {stats.DeadLettered}, returned {stats.Returned}, lease lost {stats.LeaseLost}");
+    return 0;
+}
+catch (OperationCanceledException) when (stop.IsCancellationRequested)
+{
+    // Interrupted before there was anything to drain.
     return 0;
 }
 catch (MillraceException exception)
@@ -51,10 +57,10 @@ void StopInstead(PosixSignalContext signal)
 }
 
 // Idle is when nothing is ready, being handled, or waiting for its next attempt.
-async Task StopWhenIdleAsync(IQueueAdmin admin)
+async Task StopWhenIdleAsync(IQueueAdmin admin, Task running)
 {
     using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(250), TimeProvider.System);
-    while (!stop.IsCancellationRequested)
+    while (!stop.IsCancellationRequested && !running.IsCompleted)
     {
         await timer.WaitForNextTickAsync(CancellationToken.None);
         var stats = await admin.GetStatsAsync(arguments.Queue);

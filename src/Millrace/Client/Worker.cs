@@ -53,9 +53,10 @@ public sealed class Worker<T> : IMessageWorker
     /// <exception cref="MillraceException">The worker could not start, or met a fault that is not transient.</exception>
     public async Task RunAsync(CancellationToken cancellationToken = default)
     {
-        await StartAsync(CancellationToken.None).ConfigureAwait(false);
         try
         {
+            // The start too: while the backend cannot be reached it goes on trying.
+            await StartAsync(cancellationToken).ConfigureAwait(false);
             await Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && !Completion.IsCompleted)

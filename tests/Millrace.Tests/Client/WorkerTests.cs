@@ -273,6 +273,18 @@ public sealed class WorkerTests
     }
 
     [Fact]
+    public async Task RunAsync_ThatIsCancelledBeforeItWorks_Returns()
+    {
+        await using var mill = await OpenAsync();
+        var worker = mill.Worker<Order>("orders", KeepAsync);
+
+        await worker.RunAsync(new CancellationToken(canceled: true));
+
+        await worker.Completion.WaitAsync(Token);
+        Assert.Equal(0, worker.Stats.Held);
+    }
+
+    [Fact]
     public async Task DisposingTheClient_LetsRunningHandlersEnd()
     {
         var mill = await OpenAsync();
