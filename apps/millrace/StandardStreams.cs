@@ -50,6 +50,9 @@ internal sealed partial class DescriptorStream(int descriptor) : Stream
 {
     private const int BrokenPipe = 32;
     private const int Interrupted = 4;
+    private const short PollOut = 4;
+
+    private static readonly int WouldBlock = OperatingSystem.IsLinux() ? 11 : 35;
 
     public override bool CanRead => false;
 
@@ -82,7 +85,13 @@ internal sealed partial class DescriptorStream(int descriptor) : Stream
                 throw new ClosedOutputException();
             }
 
-            if (error != Interrupted)
+            if (error == WouldBlock)
+            {
+                // The other end has made the shared descriptor non-blocking, as Node.js does with its pipes.
+                var poll = new PollDescriptor { Descriptor = descriptor, Events = PollOut };
+                _ = Poll(ref poll, 1, Timeout.Infinite);
+            }
+            else if (error != Interrupted)
             {
                 throw new IOException($"The output cannot be written: {Marshal.GetPInvokeErrorMessage(error)}.");
             }
@@ -101,8 +110,19 @@ internal sealed partial class DescriptorStream(int descriptor) : Stream
 
     public override void SetLength(long value) => throw new NotSupportedException();
 
+    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
+    private static partial int Poll(ref PollDescriptor descriptors, nuint count, int timeoutMs);
+
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     private static partial nint WriteDescriptor(int descriptor, ReadOnlySpan<byte> buffer, nuint count);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct PollDescriptor
+    {
+        public int Descriptor;
+        public short Events;
+        public short Returned;
+    }
 }
 
 /// <summary>Whoever read the output has gone, as <c>head</c> does when it has seen enough.</summary>

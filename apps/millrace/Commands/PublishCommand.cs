@@ -30,7 +30,7 @@ internal static class PublishCommand
         await using var backend = await context.OpenAsync(arguments, cancellationToken);
         using var output = context.OpenOutput(arguments);
         var routing = backend.Require<IQueueRouting>();
-        var source = MessageSource.Open(request, backend.Require<IQueueStore>().Capabilities, context);
+        await using var source = MessageSource.Open(request, backend.Require<IQueueStore>().Capabilities, context);
         var queues = 0;
         var accepted = await MessagePump.RunAsync(
             source,

@@ -32,7 +32,7 @@ internal static class SendCommand
         await using var backend = await context.OpenAsync(arguments, cancellationToken);
         using var output = context.OpenOutput(arguments);
         var store = backend.Require<IQueueStore>();
-        var source = MessageSource.Open(request, store.Capabilities, context);
+        await using var source = MessageSource.Open(request, store.Capabilities, context);
         var results = new EnqueueResult[request.BatchSize];
         long duplicates = 0;
         var started = context.TimeProvider.GetTimestamp();

@@ -43,7 +43,14 @@ internal sealed class ErrorTail
         {
             Keep(bytes.AsSpan(0, read));
             var count = decoder.GetChars(bytes.AsSpan(0, read), characters, flush: false);
-            await repeatTo.WriteAsync(characters.AsMemory(0, count));
+            try
+            {
+                await repeatTo.WriteAsync(characters.AsMemory(0, count));
+            }
+            catch (IOException)
+            {
+                // Nobody reads our error stream any more. The command's must be read on all the same, or it would block in the middle of its work.
+            }
         }
     }
 

@@ -8,7 +8,7 @@ namespace Millrace.App.Input;
 /// Makes messages from an argument, a file or standard input, in batches. A batch is what has arrived, up to its bound: while one is being stored the next one
 /// gathers, and a slow input is never kept waiting for a full batch. A file has all arrived.
 /// </summary>
-internal sealed class MessageSource(MessageRequest request, QueueCapabilities capabilities, Stream stream)
+internal sealed class MessageSource(MessageRequest request, QueueCapabilities capabilities, Stream stream) : IAsyncDisposable
 {
     private const string JsonType = "application/json";
     private const string TextType = "text/plain";
@@ -39,6 +39,9 @@ internal sealed class MessageSource(MessageRequest request, QueueCapabilities ca
             : context.Input;
         return new MessageSource(request, capabilities, stream);
     }
+
+    /// <summary>Closes the input: nobody reads it after its messages have been made.</summary>
+    public ValueTask DisposeAsync() => stream.DisposeAsync();
 
     /// <summary>The next batch; empty at the end.</summary>
     /// <exception cref="InvalidMessageException">A message is malformed or over a limit; names its line.</exception>

@@ -113,6 +113,20 @@ public sealed class ProcessTests : IDisposable
         Assert.Equal(0, left.GetProperty("leased").GetInt32());
     }
 
+    [Fact]
+    public async Task ANonBlockingOutput_IsWrittenWhole()
+    {
+        (await _store.RunWithInputAsync(string.Concat(Enumerable.Range(0, 20_000).Select(number => $"{number}\n")), "send", "q")).Succeeded();
+
+        // The reader starts late, so that the pipe is full and refuses the first writes.
+        var script = "perl -MFcntl -e 'fcntl(STDOUT, F_SETFL, O_WRONLY | O_NONBLOCK) or die; exec @ARGV' \"$0\" receive q -n 20000 --json --url \"$1\""
+            + " | { sleep 0.5; wc -l; }; echo ${PIPESTATUS[0]}";
+        await using var shell = RunningProcess.Start(_store.Path, "/bin/bash", ["-c", script, RunningProcess.Millrace, _store.Url]);
+        var result = (await shell.FinishAsync()).Succeeded();
+
+        Assert.Equal(["20000", "0"], result.Lines);
+    }
+
     private async Task WaitForFileAsync(string name, RunningProcess process)
     {
         while (!File.Exists(Path.Combine(_store.Path, name)))
