@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 
 namespace Millrace;
 
@@ -34,7 +35,12 @@ public readonly struct MessageId : IEquatable<MessageId>, IParsable<MessageId>
     public MessageId(Guid uuid) => _uuid = uuid;
 
     /// <summary>True for <c>default</c>: no id.</summary>
-    public bool IsEmpty => _text is null && _uuid == Guid.Empty;
+    public bool IsEmpty
+    {
+        // Asked for every message that is sent, several times; a call would cost more than the answer.
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => _text is null && _uuid == Guid.Empty;
+    }
 
     /// <summary>Gets the UUID when this id is one, so that a store can keep 16 bytes instead of a text.</summary>
     public bool TryGetUuid(out Guid uuid)

@@ -12,6 +12,7 @@ internal sealed class QueueSession : IAsyncDisposable
     private readonly Delivery[] _deliveries;
     private readonly Settlement[] _settlements;
     private readonly SettleResult[] _results;
+    private long _completed;
 
     private QueueSession(IQueueStore store, IQueueReceiver receiver, string queue, int batch)
     {
@@ -23,6 +24,9 @@ internal sealed class QueueSession : IAsyncDisposable
         _settlements = new Settlement[batch];
         _results = new SettleResult[batch];
     }
+
+    /// <summary>Messages completed so far; may be read from another thread.</summary>
+    public long Completed => Volatile.Read(ref _completed);
 
     public static async Task<QueueSession> OpenAsync(IQueueStore store, string queue, int batch) =>
         new(store, await store.OpenReceiverAsync(queue, new ReceiverOptions()), queue, batch);
@@ -45,6 +49,8 @@ internal sealed class QueueSession : IAsyncDisposable
         {
             throw new InvalidOperationException($"A lease on queue '{_queue}' was lost: the figures would mean nothing.");
         }
+
+        Volatile.Write(ref _completed, _completed + count);
     }
 
     /// <summary>Leases and completes until so many messages are done.</summary>

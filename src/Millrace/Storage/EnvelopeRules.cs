@@ -39,7 +39,7 @@ public static class EnvelopeRules
                 throw Invalid(i, batch.Length, $"its time to live is {timeToLive}, allowed are times above 0 up to {capabilities.MaxDelay}");
             }
 
-            if (!envelope.Id.TryGetUuid(out _) && !envelope.Id.IsEmpty)
+            if (!envelope.Id.IsEmpty && !envelope.Id.TryGetUuid(out _))
             {
                 RequireText(i, batch.Length, "id", envelope.Id.ToString());
             }
