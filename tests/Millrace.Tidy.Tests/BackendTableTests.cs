@@ -1,0 +1,122 @@
+using System.Globalization;
+using System.Text;
+using Millrace.Storage;
+using Xunit;
+
+namespace Millrace.Tidy.Tests;
+
+/// <summary>
+/// <c>docs/backends.md</c> is written from what the backends declare when they are opened, which is what the conformance suites hold them to. After a change
+/// that is meant, run the tests once with <c>MILLRACE_UPDATE_BACKENDS=1</c>.
+/// </summary>
+public sealed class BackendTableTests
+{
+    private static readonly (string Url, string Title)[] Backends =
+    [
+        ("memory:", "memory"),
+        ("sqlite:{folder}/table.db", "sqlite"),
+    ];
+
+    private static readonly (string Name, Func<Backend, bool> Has)[] Shapes =
+    [
+        ("queue", backend => backend.Queues is not null),
+        ("queue administration", backend => backend.Find<IQueueAdmin>() is not null),
+        ("queue routing", backend => backend.Find<IQueueRouting>() is not null),
+        ("queue transactions", backend => backend.Find<IQueueTransactions>() is not null),
+        ("stream", backend => backend.Streams is not null),
+        ("channel", backend => backend.Channels is not null),
+        ("lock", backend => backend.Locks is not null),
+        ("state", backend => backend.State is not null),
+    ];
+
+    private static readonly (string Name, Func<QueueCapabilities, string> Of)[] QueueFacts =
+    [
+        ("an acknowledged message survives", capabilities => capabilities.Durability switch
+        {
+            StoreDurability.None => "nothing: it lives in the process",
+            StoreDurability.Process => "kill -9",
+            StoreDurability.Full => "a power cut",
+            _ => "what the server is set to",
+        }),
+        ("atomic batches (Q1)", capabilities => YesNo(capabilities.Has(QueueFeatures.AtomicBatches))),
+        ("deduplication (Q2)", capabilities => YesNo(capabilities.Has(QueueFeatures.Deduplication))),
+        ("priorities (Q3)", capabilities => YesNo(capabilities.Has(QueueFeatures.Priorities))),
+        ("attempts survive a crash (Q7)", capabilities => YesNo(capabilities.Has(QueueFeatures.CountsAttempts))),
+        ("ordered keys (Q8)", capabilities => YesNo(capabilities.Has(QueueFeatures.OrderedKeys))),
+        ("bounds (Q9)", capabilities => YesNo(capabilities.Has(QueueFeatures.Bounds))),
+        ("browsing and redriving by filter (Q12)", capabilities => YesNo(capabilities.Has(QueueFeatures.Browsing))),
+        ("several processes on the same queues", capabilities => YesNo(capabilities.SharedAcrossProcesses)),
+        ("longest delay", capabilities => string.Create(CultureInfo.InvariantCulture, $"{capabilities.MaxDelay.TotalDays:0} days")),
+        ("largest body", capabilities => string.Create(CultureInfo.InvariantCulture, $"{capabilities.MaxBodyBytes / 1024 / 1024} MiB")),
+        ("headers of a message", capabilities => string.Create(CultureInfo.InvariantCulture, $"{capabilities.MaxHeaderBytes / 1024} KiB")),
+        ("bytes of a queue, unless set", capabilities => string.Create(CultureInfo.InvariantCulture, $"{capabilities.DefaultMaxBytes / (1024.0 * 1024 * 1024):0.#} GiB")),
+    ];
+
+    [Fact]
+    public async Task ThePage_SaysWhatTheBackendsDeclare()
+    {
+        var folder = Directory.CreateTempSubdirectory("millrace-table-");
+        var opened = new List<(string Title, Backend Backend)>();
+        try
+        {
+            var registry = BackendRegistry.CreateDefault();
+            foreach (var (url, title) in Backends)
+            {
+                var resolved = url.Replace("{folder}", folder.FullName, StringComparison.Ordinal);
+                opened.Add((title, await registry.OpenAsync(resolved, cancellationToken: TestContext.Current.CancellationToken)));
+            }
+
+            var path = Path.Combine(Repository.Root, "docs/backends.md");
+            var expected = Page(opened);
+            if (Environment.GetEnvironmentVariable("MILLRACE_UPDATE_BACKENDS") == "1")
+            {
+                await File.WriteAllTextAsync(path, expected, TestContext.Current.CancellationToken);
+            }
+
+            Assert.Equal(expected, File.Exists(path) ? await File.ReadAllTextAsync(path, TestContext.Current.CancellationToken) : "");
+        }
+        finally
+        {
+            foreach (var (_, backend) in opened)
+            {
+                await backend.DisposeAsync();
+            }
+
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static string Page(List<(string Title, Backend Backend)> opened)
+    {
+        var page = new StringBuilder(
+            """
+            # What each backend can do
+
+            Written by a test from what the backends declare; the conformance suites in `Millrace.Testing` hold them to it, law by law. A shape that is missing is
+            refused when it is asked for, with the backends that have it.
+
+
+            """);
+        Row(page, "", opened.Select(column => column.Title));
+        Row(page, "---", opened.Select(_ => "---"));
+        foreach (var (name, has) in Shapes)
+        {
+            Row(page, name, opened.Select(column => YesNo(has(column.Backend))));
+        }
+
+        page.Append("\n## Queues\n\n");
+        Row(page, "", opened.Select(column => column.Title));
+        Row(page, "---", opened.Select(_ => "---"));
+        foreach (var (name, of) in QueueFacts)
+        {
+            Row(page, name, opened.Select(column => of(column.Backend.Require<IQueueStore>().Capabilities)));
+        }
+
+        return page.Append("\nURLs and options of each backend are in [guide/backends.md](guide/backends.md).\n").ToString();
+    }
+
+    private static void Row(StringBuilder page, string first, IEnumerable<string> cells) =>
+        page.Append("| ").Append(first).Append(" | ").AppendJoin(" | ", cells).Append(" |\n");
+
+    private static string YesNo(bool value) => value ? "yes" : "no";
+}
