@@ -6,14 +6,18 @@ namespace Millrace.Testing.Queues;
 
 public abstract partial class QueueConformance<TFixture>
 {
-    /// <summary>What a random history exercises. Each leaves out what the laws leave open where two of them meet.</summary>
-    private static readonly (string Name, bool Keys, bool Lifetimes, QueueSettings Settings)[] Histories =
+    /// <summary>
+    /// What a random history exercises. Each leaves out what the laws leave open where two of them meet: which comes first for a message that is both expired and out of
+    /// attempts, and when a store notices that the last lease of one has ended, from when its id's window runs.
+    /// </summary>
+    private static readonly (string Name, bool Keys, bool Lifetimes, bool Repeats, QueueSettings Settings)[] Histories =
     [
-        ("keys, attempts", true, false, new QueueSettings { MaxDeliveries = 3, DedupWindow = TimeSpan.FromSeconds(30) }),
-        ("lifetimes", false, true, new QueueSettings { MaxDeliveries = 1000, DedupWindow = TimeSpan.FromSeconds(30) }),
-        ("lifetimes, dead-lettered", false, true, new QueueSettings { MaxDeliveries = 1000, DeadLetterExpired = true, DedupWindow = TimeSpan.Zero }),
-        ("bound that refuses", true, false, new QueueSettings { MaxDeliveries = 4, MaxLength = 12 }),
-        ("bound that drops", false, false, new QueueSettings { MaxDeliveries = 4, MaxLength = 12, Overflow = QueueOverflow.DropOldest }),
+        ("keys, attempts", true, false, false, new QueueSettings { MaxDeliveries = 3 }),
+        ("keys, repeats", true, false, true, new QueueSettings { MaxDeliveries = 1000, DedupWindow = TimeSpan.FromSeconds(30) }),
+        ("lifetimes", false, true, true, new QueueSettings { MaxDeliveries = 1000, DedupWindow = TimeSpan.FromSeconds(30) }),
+        ("lifetimes, dead-lettered", false, true, true, new QueueSettings { MaxDeliveries = 1000, DeadLetterExpired = true, DedupWindow = TimeSpan.Zero }),
+        ("bound that refuses", true, false, true, new QueueSettings { MaxDeliveries = 1000, MaxLength = 12 }),
+        ("bound that drops", false, false, true, new QueueSettings { MaxDeliveries = 1000, MaxLength = 12, Overflow = QueueOverflow.DropOldest }),
     ];
 
     /// <summary>
@@ -42,7 +46,7 @@ public abstract partial class QueueConformance<TFixture>
         var queue = string.Create(CultureInfo.InvariantCulture, $"{Queue}-{seed}");
         Assert.True(await Soon(Admin.CreateQueueAsync(queue, kind.Settings, Cancellation)));
         var history = new QueueHistory(
-            Store, Admin, Clock, queue, new QueueModel(kind.Settings), random, (kind.Keys, kind.Lifetimes, Clock.Margin == TimeSpan.Zero), Cancellation);
+            Store, Admin, Clock, queue, new QueueModel(kind.Settings), random, (kind.Keys, kind.Lifetimes, kind.Repeats, Clock.Margin == TimeSpan.Zero), Cancellation);
         await using (history)
         {
             try

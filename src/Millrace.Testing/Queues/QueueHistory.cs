@@ -12,7 +12,7 @@ internal sealed class QueueHistory(
     string queue,
     QueueModel model,
     Random random,
-    (bool Keys, bool Lifetimes, bool Time) uses,
+    (bool Keys, bool Lifetimes, bool Repeats, bool Time) uses,
     CancellationToken cancellation) : IAsyncDisposable
 {
     private const int ShownSteps = 60;
@@ -103,7 +103,7 @@ internal sealed class QueueHistory(
             {
                 // Few ids are sent twice; the others are unique, so that single messages can be named. When a store notices an expiry that nobody
                 // can see is its own business, so ids that expire are not sent twice.
-                Id = !expires && random.Next(6) == 0 ? $"repeated{random.Next(4)}" : $"id-{texts[i]}",
+                Id = uses.Repeats && !expires && random.Next(6) == 0 ? $"repeated{random.Next(4)}" : $"id-{texts[i]}",
                 Priority = random.Next(2) == 0 ? MessagePriority.Default : random.Next(10),
                 Key = uses.Keys && random.Next(2) == 0 ? $"k{random.Next(3)}" : null,
                 Delay = uses.Time && random.Next(4) == 0 ? UniqueDelay() : TimeSpan.Zero,
