@@ -6,7 +6,7 @@ namespace Millrace.Storage.InMemory;
 /// <remarks>
 /// <para>Options of the URL: <c>autocreate</c> (<c>true</c>: queues are created when they are first used).</para>
 /// <para>Channels keep the latest messages of all topics together, for subscribers that resume, as long as all of these allow: <c>history</c> (how many; 1,000 unless
-/// set, 0 for none), <c>historyttl</c> (for how many milliseconds; 60,000), <c>historybytes</c> (how many bytes of bodies; 64 MiB).</para>
+/// set, 0 for none), <c>historyTtlMs</c> (for how many milliseconds; 60,000), <c>historyBytes</c> (how many bytes of bodies; 64 MiB).</para>
 /// </remarks>
 public sealed class InMemoryBackend : Backend, IHealthProbe
 {
@@ -62,8 +62,8 @@ public sealed class InMemoryBackend : Backend, IHealthProbe
         var createsQueues = options.Boolean("autocreate", true);
         var history = new ChannelHistory(
             (int)options.Number("history", 1000, 0, 10_000_000),
-            options.Number("historybytes", 64 * 1024 * 1024, 0, long.MaxValue),
-            options.Milliseconds("historyttl", TimeSpan.FromMinutes(1), TimeSpan.Zero, TimeSpan.FromDays(365)).Ticks);
+            options.Number("historyBytes", 64 * 1024 * 1024, 0, long.MaxValue),
+            options.Milliseconds("historyTtlMs", TimeSpan.FromMinutes(1), TimeSpan.Zero, TimeSpan.FromDays(365)).Ticks);
         options.RejectUnknown();
         cancellationToken.ThrowIfCancellationRequested();
         return new(new InMemoryBackend(context, createsQueues, history));

@@ -18,7 +18,7 @@ public sealed class InMemoryChannelTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _backend = await OpenAsync("memory:?history=5&historyttl=10000&historybytes=100");
+        _backend = await OpenAsync("memory:?history=5&historyTtlMs=10000&historyBytes=100");
         _channels = _backend.Require<IChannelTransport>();
     }
 
