@@ -18,8 +18,9 @@ internal static class ManualTime
     }
 
     /// <summary>
-    /// Moves the clock on in steps until something has happened. After each step, code whose timer fired gets half a second to set its next one: otherwise the
-    /// clock would run away from it, and every deadline would pass between two of its turns. Where a timer is gone for good, that half second passes once.
+    /// Moves the clock on in steps until something has happened. After each step the code under test gets its turns: a timer that is gone gets half a second to be set
+    /// again, and then the thread pool's queue is passed through many times, so that whatever was queued before has run. Otherwise the clock would run away from it, and
+    /// every deadline would pass between two of its turns.
     /// </summary>
     public static async Task AdvanceUntilAsync(ManualTimeProvider clock, TimeSpan step, Task happened, CancellationToken cancellationToken)
     {
@@ -33,7 +34,7 @@ internal static class ManualTime
             var turn = TimeProvider.System.GetTimestamp();
             do
             {
-                await Task.Yield();
+                await PassThroughPoolAsync();
             }
             while (!happened.IsCompleted
                 && clock.ActiveTimers < Math.Max(1, timers)
@@ -41,5 +42,15 @@ internal static class ManualTime
         }
 
         await happened;
+    }
+
+    private static async Task PassThroughPoolAsync()
+    {
+        for (var pass = 0; pass < 200; pass++)
+        {
+            // Not inlined and not into a local queue: to the end of the line.
+            await Task.Factory.StartNew(static () => { }, CancellationToken.None, TaskCreationOptions.PreferFairness, TaskScheduler.Default)
+                .ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        }
     }
 }
