@@ -16,7 +16,4 @@ internal static partial class LogMessages
 
     [LoggerMessage(EventId = 7004, Level = LogLevel.Warning, Message = "Upkeep of {File} failed; it is tried again")]
     public static partial void UpkeepFailed(ILogger logger, string file, Exception fault);
-
-    [LoggerMessage(EventId = 7005, Level = LogLevel.Warning, Message = "Moving the log of {File} into the database failed; it is tried again")]
-    public static partial void CheckpointFailed(ILogger logger, string file, Exception fault);
 }

@@ -81,14 +81,19 @@ internal sealed class Connection : IDisposable
     /// <summary>Rolls back if a transaction is still open: SQLite itself ends it on some faults.</summary>
     public void Rollback()
     {
-        foreach (var statement in _statements)
-        {
-            statement.Reset();
-        }
-
+        Reset();
         if (IsInTransaction)
         {
             _rollback.Run();
+        }
+    }
+
+    /// <summary>Ends every statement that stands at a row.</summary>
+    public void Reset()
+    {
+        foreach (var statement in _statements)
+        {
+            statement.Reset();
         }
     }
 

@@ -37,6 +37,8 @@ internal sealed class ReadConnection<TTables> : IDisposable
             }
             finally
             {
+                // A look that threw may have left a statement in the middle, which would hold its instant and keep the log from being reused.
+                Connection.Reset();
                 _end.Run();
             }
         }

@@ -12,6 +12,7 @@ internal sealed class Dispenser
     private readonly Statement _one;
     private readonly List<LeaseEntry> _entries = [];
     private readonly List<long> _expired = [];
+    private readonly ulong _tokenKey = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
 
     public Dispenser(Ledger ledger, Connection connection, string t)
     {
@@ -146,6 +147,10 @@ internal sealed class Dispenser
         return lease;
     }
 
-    // Rises, so that new leases go to the end of their table; ends in a random part, so that nobody hits upon a token by counting.
-    private long NewLeaseId() => (_ledger.Counters.NextSequence() << 16) | (uint)RandomNumberGenerator.GetInt32(1 << 16);
+    // Rises, so that new leases go to the end of their table; ends in bits that look random, so that nobody hits upon a token by counting.
+    private long NewLeaseId()
+    {
+        var sequence = _ledger.Counters.NextSequence();
+        return (sequence << 16) | (long)(((ulong)sequence * _tokenKey) >> 48);
+    }
 }

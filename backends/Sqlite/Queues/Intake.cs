@@ -12,6 +12,8 @@ internal sealed class Intake
     private readonly QueueCapabilities _capabilities;
     private readonly HashSet<UInt128> _seen = [];
     private bool[] _isDuplicate = [];
+    private long _plainFrom;
+    private int _plainCount;
 
     public Intake(Ledger ledger, QueueCapabilities capabilities) => (_ledger, _capabilities) = (ledger, capabilities);
 
@@ -22,6 +24,8 @@ internal sealed class Intake
     /// <exception cref="QueueFullException">It does not fit; nothing was changed.</exception>
     public void Enqueue(QueueRow queue, ReadOnlySpan<Envelope> batch, Span<EnqueueResult> results)
     {
+        // A fault in the middle of the last batch may have left something here.
+        _plainCount = 0;
         var duplicates = FindDuplicates(queue, batch);
         var bytes = 0L;
         for (var i = 0; i < batch.Length; i++)
@@ -42,6 +46,8 @@ internal sealed class Intake
                 results[i] = new EnqueueResult(id, _isDuplicate[i] ? EnqueueOutcome.Duplicate : EnqueueOutcome.Stored);
             }
         }
+
+        FlushPlain(queue);
     }
 
     private int FindDuplicates(QueueRow queue, ReadOnlySpan<Envelope> batch)
@@ -80,14 +86,26 @@ internal sealed class Intake
         if (flags == 0 && envelope.Delay == TimeSpan.Zero)
         {
             _ledger.Messages.InsertPlain(number, queue.Id, rank, now, envelope.Body.Span);
-            _ledger.Places.AddReady(queue, PlaceTable.Leasable, rank, number);
+            _plainFrom = _plainCount == 0 ? number : _plainFrom;
+            _plainCount++;
         }
         else
         {
+            FlushPlain(queue);
             InsertSpecial(queue, in envelope, number, rank, flags);
         }
 
         return envelope.Id.IsEmpty ? new MessageId(StoredId.Create(now, number, _ledger.Counters.Salt)) : envelope.Id;
+    }
+
+    /// <summary>Gives the run of plain messages that was just written its places. Their numbers follow each other: nothing else took one in between.</summary>
+    private void FlushPlain(QueueRow queue)
+    {
+        if (_plainCount > 0)
+        {
+            _ledger.Places.AddReadyRange(queue, _plainFrom, _plainFrom + _plainCount - 1);
+            _plainCount = 0;
+        }
     }
 
     private void InsertSpecial(QueueRow queue, in Envelope envelope, long number, long rank, MessageFlags flags)

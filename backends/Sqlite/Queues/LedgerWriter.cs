@@ -6,7 +6,7 @@ namespace Millrace.Sqlite.Queues;
 
 /// <summary>
 /// The one writer of a store: takes the operations that have gathered, applies them in one transaction, and wakes who waits for their effects.
-/// The ledger is used on the committer's thread only.
+/// The ledger is used by one commit at a time, on the committer's thread or a lone caller's.
 /// </summary>
 internal sealed class LedgerWriter : IGroupCommitTarget<StoreOperation>, IAsyncDisposable
 {
@@ -19,7 +19,7 @@ internal sealed class LedgerWriter : IGroupCommitTarget<StoreOperation>, IAsyncD
     public LedgerWriter(Ledger ledger, StoreSignals signals, StoreDurability durability, string name)
     {
         (_ledger, _signals, _durability) = (ledger, signals, durability);
-        _committer = new GroupCommitter<StoreOperation>(this, new GroupCommitterOptions { Name = name });
+        _committer = new GroupCommitter<StoreOperation>(this, new GroupCommitterOptions { Name = name, LoneCallersCommit = true });
     }
 
     public Ledger Ledger => _ledger;
@@ -43,7 +43,7 @@ internal sealed class LedgerWriter : IGroupCommitTarget<StoreOperation>, IAsyncD
 
     /// <inheritdoc/>
     /// <remarks>A locked file meets every operation, and each would wait for the whole busy timeout.</remarks>
-    bool IGroupCommitTarget<StoreOperation>.IsWorthIsolating(Exception failure) => !SqliteFailure.IsBusy(failure) && failure is not StorageCorruptException;
+    bool IGroupCommitTarget<StoreOperation>.IsWorthIsolating(Exception failure) => !SqliteFailure.IsBusy(failure);
 
     public async ValueTask DisposeAsync()
     {
@@ -53,10 +53,10 @@ internal sealed class LedgerWriter : IGroupCommitTarget<StoreOperation>, IAsyncD
 
     private void Commit(ReadOnlySpan<StoreOperation> batch)
     {
-        SetFlushing(batch);
-        _ledger.Begin();
         try
         {
+            SetFlushing(batch);
+            _ledger.Begin();
             foreach (var operation in batch)
             {
                 try

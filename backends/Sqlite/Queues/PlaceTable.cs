@@ -12,6 +12,7 @@ internal sealed class PlaceTable
     public const int Blocked = 1;
 
     private readonly Statement _insertReady;
+    private readonly Statement _insertReadyRange;
     private readonly Statement _deleteReady;
     private readonly Statement _deleteReadyUpTo;
     private readonly Statement _unblock;
@@ -33,6 +34,8 @@ internal sealed class PlaceTable
     public PlaceTable(Connection connection, string t)
     {
         _insertReady = connection.Prepare($"INSERT INTO {t}ready (queue, lane, rank, number) VALUES (?1, ?2, ?3, ?4)");
+        _insertReadyRange = connection.Prepare(
+            $"INSERT INTO {t}ready (queue, lane, rank, number) SELECT queue, 0, rank, number FROM {t}message WHERE number BETWEEN ?1 AND ?2");
         _deleteReady = connection.Prepare($"DELETE FROM {t}ready WHERE queue = ?1 AND lane IN (0, 1) AND rank = ?2");
         _deleteReadyUpTo = connection.Prepare($"DELETE FROM {t}ready WHERE queue = ?1 AND lane = 0 AND rank <= ?2");
         _unblock = connection.Prepare(
@@ -58,6 +61,14 @@ internal sealed class PlaceTable
         _insertReady.Bind(1, queue.Id).Bind(2, lane).Bind(3, rank).Bind(4, number).Run();
         queue.Ready++;
         queue.Arrived += lane == Leasable ? 1 : 0;
+    }
+
+    /// <summary>Makes all messages of a range of numbers leasable: those of one batch, in one statement. Nothing else may have a number in the range.</summary>
+    public void AddReadyRange(QueueRow queue, long from, long to)
+    {
+        _insertReadyRange.Bind(1, from).Bind(2, to).Run();
+        queue.Ready += to - from + 1;
+        queue.Arrived += (int)(to - from + 1);
     }
 
     public void AddScheduled(QueueRow queue, long due, long number)

@@ -160,7 +160,6 @@ internal sealed class ReadTables
 
     public BrowsePage Browse(QueueRow queue, BrowseQuery query)
     {
-        _counters.Load();
         _leases.Forget();
         var (first, second) = Continuation.Parse(query.Continuation);
         return query.State switch
@@ -177,7 +176,6 @@ internal sealed class ReadTables
     /// <summary>The living messages that bear an id: by the window of ids, and by the number in it if this store may have assigned it.</summary>
     public static List<long> NumbersOf(IdWindow ids, StoreCounters counters, QueueRow queue, MessageId id)
     {
-        counters.Load();
         var numbers = ids.FindLiving(queue.Id, id);
         if (id.TryGetUuid(out var uuid) && StoredId.TryGetNumber(uuid, counters.Salt, out var number) && !numbers.Contains(number))
         {

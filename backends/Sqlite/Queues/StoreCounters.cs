@@ -10,6 +10,7 @@ internal sealed class StoreCounters
     private long _sequence;
     private long _revision;
     private long _fence;
+    private int _salt;
     private bool _isLoaded;
     private bool _isDirty;
 
@@ -19,7 +20,15 @@ internal sealed class StoreCounters
         _update = connection.Prepare($"UPDATE {t}store SET sequence = ?1, revision = ?2, fence = ?3 WHERE id = 1");
     }
 
-    public int Salt { get; private set; }
+    /// <summary>What keeps ids of two stores apart.</summary>
+    public int Salt
+    {
+        get
+        {
+            Load();
+            return _salt;
+        }
+    }
 
     public long Revision
     {
@@ -51,7 +60,7 @@ internal sealed class StoreCounters
         return ++_fence;
     }
 
-    public void Load()
+    private void Load()
     {
         if (_isLoaded)
         {
@@ -63,7 +72,7 @@ internal sealed class StoreCounters
             throw new StorageCorruptException("The store table has lost its row.");
         }
 
-        (Salt, _sequence, _revision, _fence) = (_select.Int32(0), _select.Int64(1), _select.Int64(2), _select.Int64(3));
+        (_salt, _sequence, _revision, _fence) = (_select.Int32(0), _select.Int64(1), _select.Int64(2), _select.Int64(3));
         _select.Reset();
         _isLoaded = true;
     }

@@ -23,6 +23,8 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ManualResetEventSlim? _wake;
     private readonly TOperation[] _batch;
+    private readonly TOperation[] _lone = new TOperation[1];
+    private bool _isCallerAlone = true;
     private bool _isRunning;
     private bool _isStartRequested;
     private bool _isStopping;
@@ -40,7 +42,7 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
         _batch = new TOperation[_options.MaxBatch];
         if (_options.DedicatedThread)
         {
-            _wake = new ManualResetEventSlim();
+            _wake = new ManualResetEventSlim(false, spinCount: 0);
             new Thread(RunThread) { IsBackground = true, Name = _options.Name }.Start();
         }
     }
@@ -114,7 +116,7 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
     private ValueTask Accept(TOperation operation)
     {
         ValueTask task;
-        bool start;
+        bool start, isLone;
         lock (_gate)
         {
             if (_isStopping)
@@ -124,25 +126,66 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
             }
 
             task = operation.Arm();
-            _accepted.Enqueue(operation);
             start = !_isRunning;
+            isLone = start && _isCallerAlone && _options.LoneCallersCommit;
             _isRunning = true;
+            if (!isLone)
+            {
+                _accepted.Enqueue(operation);
+                _isStartRequested |= start;
+            }
+        }
+
+        if (isLone)
+        {
+            // Faults end up in the operation. A target that awaits goes on by itself.
+            _ = CommitLoneAsync(operation);
+        }
+        else if (start)
+        {
+            Start();
+        }
+
+        return task;
+    }
+
+    private void Start()
+    {
+        if (_wake is null)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+        else
+        {
+            _wake.Set();
+        }
+    }
+
+    /// <summary>Commits one operation on its caller's thread, then leaves what has gathered to the committer.</summary>
+    private async Task CommitLoneAsync(TOperation operation)
+    {
+        _room.Release();
+        _lone[0] = operation;
+        await CommitIsolatedAsync(_lone).ConfigureAwait(false);
+        _lone[0] = null!;
+        bool start;
+        lock (_gate)
+        {
+            start = _accepted.Count > 0;
+            _isCallerAlone = !start;
             _isStartRequested |= start;
+            if (!start)
+            {
+                BecomeIdleLocked();
+            }
         }
 
         if (start)
         {
-            if (_wake is null)
-            {
-                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-            }
-            else
-            {
-                _wake.Set();
-            }
+            Start();
         }
 
-        return task;
+        operation.Complete();
     }
 
     private void RunThread()
@@ -207,12 +250,11 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
 
             if (count == 0)
             {
-                _isRunning = false;
-                if (_isStopping)
-                {
-                    _drained.TrySetResult();
-                    _wake?.Set();
-                }
+                BecomeIdleLocked();
+            }
+            else
+            {
+                _isCallerAlone = count == 1 && _accepted.Count == 0;
             }
         }
 
@@ -222,6 +264,16 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
         }
 
         return count;
+    }
+
+    private void BecomeIdleLocked()
+    {
+        _isRunning = false;
+        if (_isStopping)
+        {
+            _drained.TrySetResult();
+            _wake?.Set();
+        }
     }
 
     private async ValueTask CommitIsolatedAsync(ReadOnlyMemory<TOperation> batch)

@@ -21,6 +21,12 @@ public sealed record GroupCommitterOptions
     /// </summary>
     public bool DedicatedThread { get; init; } = true;
 
+    /// <summary>
+    /// Whether a caller that comes alone commits on its own thread, which saves it two thread switches: when nothing is being committed, and nobody joined the commit
+    /// before. At most one caller's thread is busy so at a time; whoever comes meanwhile is committed by the committer. For targets that do not await. False unless set.
+    /// </summary>
+    public bool LoneCallersCommit { get; init; }
+
     internal void Validate()
     {
         ArgumentException.ThrowIfNullOrEmpty(Name, nameof(Name));

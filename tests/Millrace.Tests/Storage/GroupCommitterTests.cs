@@ -173,13 +173,44 @@ public sealed class GroupCommitterTests
         Assert.Equal([1, 2, 1, 1, 1], target.Batches);
     }
 
+    [Fact]
+    public async Task ALoneCaller_CommitsOnItsOwnThread_AndWhoeverComesMeanwhileIsCommittedByTheCommitter()
+    {
+        GroupCommitter<Operation>? committer = null;
+        Task? other = null;
+        var threads = new List<int>();
+        var target = new RecordingTarget
+        {
+            OnCommit = () =>
+            {
+                threads.Add(Environment.CurrentManagedThreadId);
+                other ??= committer!.CommitAsync(new Operation(1), Cancellation).AsTask();
+            },
+        };
+        committer = new GroupCommitter<Operation>(target, new GroupCommitterOptions { LoneCallersCommit = true });
+        var caller = Environment.CurrentManagedThreadId;
+        var first = committer.CommitAsync(new Operation(0), Cancellation);
+
+        Assert.True(first.IsCompletedSuccessfully);
+        await first;
+        await other!;
+        await committer.DisposeAsync();
+        Assert.Equal([0, 1], target.Applied);
+        Assert.Equal(caller, threads[0]);
+        Assert.NotEqual(caller, threads[1]);
+    }
+
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task UnderLoad_EachOperationIsAppliedOnce_OrRefusedByTheStop(bool dedicatedThread)
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    public async Task UnderLoad_EachOperationIsAppliedOnce_OrRefusedByTheStop(bool dedicatedThread, bool loneCallersCommit)
     {
         var target = new RecordingTarget { Yields = !dedicatedThread };
-        var committer = new GroupCommitter<Operation>(target, new GroupCommitterOptions { Capacity = 16, MaxBatch = 8, DedicatedThread = dedicatedThread });
+        var committer = new GroupCommitter<Operation>(
+            target,
+            new GroupCommitterOptions { Capacity = 16, MaxBatch = 8, DedicatedThread = dedicatedThread, LoneCallersCommit = loneCallersCommit });
         var acknowledged = new ConcurrentBag<int>();
         var enough = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var callers = Enumerable.Range(0, 64).Select(caller => Task.Run(
@@ -243,6 +274,8 @@ public sealed class GroupCommitterTests
 
         public bool Yields { get; init; }
 
+        public Action? OnCommit { get; init; }
+
         public List<int> Applied { get; } = [];
 
         public List<int> Batches { get; } = [];
@@ -250,6 +283,7 @@ public sealed class GroupCommitterTests
         public async ValueTask CommitAsync(ReadOnlyMemory<Operation> batch)
         {
             _entered.TrySetResult();
+            OnCommit?.Invoke();
             Batches.Add(batch.Length);
             if (Gate is not null)
             {
