@@ -15,8 +15,9 @@ public sealed class ChildProcess : IDisposable
     private const string Mark = "child: ";
 
     private readonly Process _process;
+    private readonly bool _isStarted;
 
-    private ChildProcess(Process process) => _process = process;
+    private ChildProcess(Process process) => (_process, _isStarted) = (process, true);
 
     /// <summary>For the runner, which makes one to call <see cref="Work"/>.</summary>
     public ChildProcess() => _process = new Process();
@@ -50,11 +51,24 @@ public sealed class ChildProcess : IDisposable
     /// <summary>kill -9.</summary>
     internal async Task KillAsync(CancellationToken cancellationToken)
     {
-        _process.Kill();
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+        }
+
         await _process.WaitForExitAsync(cancellationToken);
     }
 
-    public void Dispose() => _process.Dispose();
+    /// <summary>Whatever a test does, its children end with it.</summary>
+    public void Dispose()
+    {
+        if (_isStarted && !_process.HasExited)
+        {
+            _process.Kill();
+        }
+
+        _process.Dispose();
+    }
 
     /// <summary>What the child does: sends numbers, works them off, or takes one and keeps it. It never ends by itself.</summary>
     [Fact(Explicit = true)]

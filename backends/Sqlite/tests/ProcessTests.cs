@@ -67,7 +67,19 @@ public sealed class ProcessTests : IDisposable
         {
             using var sender = ChildProcess.Start(_folder.Url("busyTimeoutMs=30000"), $"send {round * 1_000_000}");
             using var worker = ChildProcess.Start(_folder.Url("busyTimeoutMs=30000"), "work");
-            await Task.WhenAll(CollectAsync(sender, random.Next(1, 300), sent, taken, done), CollectAsync(worker, random.Next(1, 300), sent, taken, done));
+            var reports = random.Next(1, 500);
+            var senderFirst = random.Next(2) == 0;
+            async Task CountAsync()
+            {
+                // The sender never stops by itself, so the count is reached whatever the worker finds to do.
+                if (Interlocked.Decrement(ref reports) == 0)
+                {
+                    await (senderFirst ? sender : worker).KillAsync(Cancellation);
+                    await (senderFirst ? worker : sender).KillAsync(Cancellation);
+                }
+            }
+
+            await Task.WhenAll(CollectAsync(sender, CountAsync, sent, taken, done), CollectAsync(worker, CountAsync, sent, taken, done));
         }
 
         await using var backend = await OpenAsync();
@@ -89,8 +101,8 @@ public sealed class ProcessTests : IDisposable
         Assert.NotEmpty(sent);
     }
 
-    /// <summary>Reads so many reports, kills the child, and reads what it had reported until then.</summary>
-    private static async Task CollectAsync(ChildProcess child, int reports, HashSet<string> sent, HashSet<string> taken, HashSet<string> done)
+    /// <summary>Reads what a child reports until it is dead.</summary>
+    private static async Task CollectAsync(ChildProcess child, Func<Task> count, HashSet<string> sent, HashSet<string> taken, HashSet<string> done)
     {
         while (await child.ReadAsync(Cancellation) is { } report)
         {
@@ -106,10 +118,7 @@ public sealed class ProcessTests : IDisposable
                 };
             }
 
-            if (--reports == 0)
-            {
-                await child.KillAsync(Cancellation);
-            }
+            await count();
         }
     }
 
