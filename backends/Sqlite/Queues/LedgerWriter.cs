@@ -24,13 +24,18 @@ internal sealed class LedgerWriter : IGroupCommitTarget<StoreOperation>, IAsyncD
 
     public Ledger Ledger => _ledger;
 
-    public ValueTask CommitAsync(StoreOperation operation, CancellationToken cancellationToken) => _committer.CommitAsync(operation, cancellationToken);
+    public ValueTask CommitAsync(StoreOperation operation, CancellationToken cancellationToken)
+    {
+        // Where nothing is flushed there is nothing to keep out of the way of, and one commit is cheaper than two.
+        operation.WaitsForNoFlush = _durability == StoreDurability.Full && !operation.NeedsFlush;
+        return _committer.CommitAsync(operation, cancellationToken);
+    }
 
     /// <summary>Runs <paramref name="work"/> in a transaction, together with other operations.</summary>
     public async ValueTask<T> RunAsync<T>(Func<Ledger, T> work, CancellationToken cancellationToken, bool needsFlush = true)
     {
         var operation = new DelegateOperation<T>(work, needsFlush);
-        await _committer.CommitAsync(operation, cancellationToken).ConfigureAwait(false);
+        await CommitAsync(operation, cancellationToken).ConfigureAwait(false);
         return operation.Result!;
     }
 

@@ -8,6 +8,12 @@ internal abstract class StoreOperation : GroupCommitOperation
     /// <summary>Whether its commit is flushed to the device before its caller hears of it.</summary>
     public virtual bool NeedsFlush => true;
 
+    /// <inheritdoc/>
+    public override bool IsLight => WaitsForNoFlush;
+
+    /// <summary>Set by the writer: whether others flush and this operation need not.</summary>
+    public bool WaitsForNoFlush { get; set; }
+
     /// <summary>Applies it. Refuses by an exception of Millrace's family that is not about the backend, before it has changed anything.</summary>
     public abstract void Apply(Ledger ledger);
 }

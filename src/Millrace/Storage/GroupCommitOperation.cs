@@ -18,6 +18,12 @@ public abstract class GroupCommitOperation : IValueTaskSource
     /// </summary>
     public virtual long Weight => 0;
 
+    /// <summary>
+    /// Whether this operation needs no flush, so that it need not wait for one: light operations that have gathered are committed before and apart from the others,
+    /// turn and turn about. Order holds among the light ones and among the others. Must not change while the operation is with the committer. False unless overridden.
+    /// </summary>
+    public virtual bool IsLight => false;
+
     /// <summary>Why this operation failed; null while it has not.</summary>
     public Exception? Failure { get; private set; }
 

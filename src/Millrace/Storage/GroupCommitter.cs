@@ -8,7 +8,8 @@ namespace Millrace.Storage;
 /// </summary>
 /// <typeparam name="TOperation">The store's operations.</typeparam>
 /// <remarks>
-/// Operations are applied in the order in which they were accepted. Invariants, under the gate: <c>_isRunning</c> whenever <c>_accepted</c> is not empty;
+/// Operations are applied in the order in which they were accepted, but that <see cref="GroupCommitOperation.IsLight">light</see> ones may go before others.
+/// Invariants, under the gate: <c>_isRunning</c> whenever <c>_accepted</c> or <c>_light</c> is not empty;
 /// only one drain runs at a time; <c>_isStopping</c> never goes back.
 /// </remarks>
 public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisposable
@@ -18,6 +19,7 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
     private readonly IGroupCommitTarget<TOperation> _target;
     private readonly GroupCommitterOptions _options;
     private readonly Queue<TOperation> _accepted = new();
+    private readonly Queue<TOperation> _light = new();
     private readonly SemaphoreSlim _room;
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -25,6 +27,7 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
     private readonly TOperation[] _batch;
     private readonly TOperation[] _lone = new TOperation[1];
     private bool _isCallerAlone = true;
+    private bool _isLightTurn = true;
     private bool _isRunning;
     private bool _isStartRequested;
     private bool _isStopping;
@@ -131,7 +134,7 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
             _isRunning = true;
             if (!isLone)
             {
-                _accepted.Enqueue(operation);
+                (operation.IsLight ? _light : _accepted).Enqueue(operation);
                 _isStartRequested |= start;
             }
         }
@@ -171,7 +174,7 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
         bool start;
         lock (_gate)
         {
-            start = _accepted.Count > 0;
+            start = _accepted.Count + _light.Count > 0;
             _isCallerAlone = !start;
             _isStartRequested |= start;
             if (!start)
@@ -236,8 +239,11 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
         var count = 0;
         lock (_gate)
         {
+            // Turn and turn about, so that neither kind waits for ever.
+            var queue = _accepted.Count == 0 || (_isLightTurn && _light.Count > 0) ? _light : _accepted;
+            _isLightTurn = queue != _light;
             var weight = 0L;
-            while (count < _batch.Length && _accepted.TryPeek(out var operation))
+            while (count < _batch.Length && queue.TryPeek(out var operation))
             {
                 weight += operation.Weight;
                 if (count > 0 && weight > _options.MaxBatchWeight)
@@ -245,7 +251,7 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
                     break;
                 }
 
-                _batch[count++] = _accepted.Dequeue();
+                _batch[count++] = queue.Dequeue();
             }
 
             if (count == 0)
@@ -254,7 +260,7 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
             }
             else
             {
-                _isCallerAlone = count == 1 && _accepted.Count == 0;
+                _isCallerAlone = count == 1 && _accepted.Count + _light.Count == 0;
             }
         }
 

@@ -200,6 +200,22 @@ public sealed class GroupCommitterTests
         Assert.NotEqual(caller, threads[1]);
     }
 
+    [Fact]
+    public async Task LightOperations_AreCommittedApart_TurnAndTurnAbout()
+    {
+        var target = new RecordingTarget { Gate = new TaskCompletionSource() };
+        await using var committer = new GroupCommitter<Operation>(target, new GroupCommitterOptions { MaxBatch = 3 });
+        var first = committer.CommitAsync(new Operation(0), Cancellation).AsTask();
+        await target.Entered.WaitAsync(Cancellation);
+        var tasks = Enumerable.Range(1, 10).Select(number => committer.CommitAsync(new Operation(number) { Light = number % 2 == 0 }, Cancellation).AsTask()).ToArray();
+        target.Gate.SetResult();
+        await first;
+        await Task.WhenAll(tasks);
+
+        Assert.Equal([0, 2, 4, 6, 1, 3, 5, 8, 10, 7, 9], target.Applied);
+        Assert.Equal([1, 3, 3, 2, 2], target.Batches);
+    }
+
     [Theory]
     [InlineData(true, false)]
     [InlineData(true, true)]
@@ -217,7 +233,7 @@ public sealed class GroupCommitterTests
             async () =>
             {
                 // One object, used again and again, as a pooled one is.
-                var operation = new Operation(0);
+                var operation = new Operation(0) { Light = caller % 3 == 0 };
                 try
                 {
                     for (var i = 0; ; i++)
@@ -250,6 +266,10 @@ public sealed class GroupCommitterTests
         public int Number { get; set; } = number;
 
         public long OwnWeight { get; init; }
+
+        public bool Light { get; init; }
+
+        public override bool IsLight => Light;
 
         public override long Weight => OwnWeight;
     }
