@@ -40,6 +40,10 @@ install_missing() {
 count() { sed -n "s/.*<assembly [^>]*\\b$2=\"\\([0-9]*\\)\".*/\\1/p" "$1" | head -n 1; }
 
 install_missing
+# The full run of the real input reads the package lists; without them it takes the list of installed packages.
+if [ "$full" -eq 1 ] && command -v apt-cache >/dev/null && ! apt-cache dumpavail 2>/dev/null | head -n 1 | grep -q . ; then
+    $([ "$(id -u)" -eq 0 ] || echo sudo) apt-get update -qq
+fi
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 [ "$full" -eq 1 ] && export MILLRACE_FULL=1
 

@@ -1,0 +1,44 @@
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Millrace.Tidy.Tests;
+
+/// <summary>What the pages say stays true.</summary>
+public sealed partial class DocumentTests
+{
+    private static IEnumerable<string> Pages =>
+        Directory.EnumerateFiles(Repository.Root, "*.md")
+            .Concat(Directory.EnumerateFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories))
+            .Concat(Repository.FindFiles("*.md").Select(path => Path.Combine(Repository.Root, path)));
+
+    [Fact]
+    public void TheReadmesCode_IsTheSampleThatTheTestsRun()
+    {
+        var readme = File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
+        var sample = File.ReadAllText(Path.Combine(Repository.Root, "samples/QuickStart/Program.cs"));
+
+        var code = CSharpBlock().Match(readme).Groups["code"].Value;
+        Assert.Equal(sample.Trim(), code.Trim());
+        Assert.True(code.Split('\n').Length <= 20, "The first screen shows about 15 lines of code.");
+    }
+
+    [Fact]
+    public void EveryLink_LeadsSomewhere()
+    {
+        var broken =
+            from page in Pages
+            from Match link in Link().Matches(File.ReadAllText(page))
+            let target = link.Groups["target"].Value.Split('#')[0]
+            where target.Length > 0 && !target.Contains("://", StringComparison.Ordinal)
+            where !Path.Exists(Path.Combine(Path.GetDirectoryName(page)!, target))
+            select $"{Path.GetRelativePath(Repository.Root, page)} -> {target}";
+
+        Assert.Empty(broken);
+    }
+
+    [GeneratedRegex("```csharp\n(?<code>.*?)```", RegexOptions.Singleline)]
+    private static partial Regex CSharpBlock();
+
+    [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]
+    private static partial Regex Link();
+}
