@@ -162,24 +162,30 @@ public sealed class QueueWorker : IAsyncDisposable
                     slots[i] = Task.Run(() => HandleAsync(settler), CancellationToken.None);
                 }
 
+                // A slot ends only when the inbox is closed, or by a fault: with fewer of them the worker would look alive and hold what nobody handles.
+                var slotEnded = Task.WhenAny(slots).Unwrap();
                 using var ending = CancellationTokenSource.CreateLinkedTokenSource(tokens.Draining);
                 var asked = Task.Delay(Timeout.InfiniteTimeSpan, _dispatchers.TimeProvider, ending.Token);
-                var first = await Task.WhenAny(consumer.Opened, consumer.Completion, asked).ConfigureAwait(false);
+                var first = await Task.WhenAny(consumer.Opened, consumer.Completion, slotEnded, asked).ConfigureAwait(false);
                 if (first == consumer.Opened && consumer.Opened.IsCompletedSuccessfully)
                 {
                     _opened.TrySetResult();
-                    first = await Task.WhenAny(consumer.Completion, settler.Fault, asked).ConfigureAwait(false);
+                    first = await Task.WhenAny(consumer.Completion, settler.Fault, slotEnded, asked).ConfigureAwait(false);
                 }
 
                 await ending.CancelAsync().ConfigureAwait(false);
-                await DrainAsync(consumer, settler, Task.WhenAll(slots), tokens).ConfigureAwait(false);
+                await DrainAsync(consumer, settler, EndOfAsync(slots), tokens).ConfigureAwait(false);
+                if (first == asked && slotEnded.IsFaulted)
+                {
+                    first = slotEnded;
+                }
+
                 if (first != asked && !first.IsCanceled)
                 {
                     // The fault that ended the work ends the worker; a dispatcher that was drained under it is no fault.
                     await first.ConfigureAwait(false);
                 }
             }
-
         }
         catch (Exception exception) when (_opened.TrySetException(exception))
         {
@@ -187,6 +193,9 @@ public sealed class QueueWorker : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Ends when all slots have, and never fails: a drain goes on when one of them has died.</summary>
+    private static async Task EndOfAsync(Task[] slots) => await Task.WhenAll(slots).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     private async Task DrainAsync(DispatchConsumer consumer, WorkerSettler settler, Task slots, LoopTokens tokens)
     {
@@ -243,19 +252,22 @@ public sealed class QueueWorker : IAsyncDisposable
             while (_inbox.Waiting.TryRead(out var attempt))
             {
                 // Once closed, what waits goes back: the order to stop must not start anything.
-                var result = _inbox.IsClosed || !attempt.TryBegin(_options.AttemptTimeout, _dispatchers.TimeProvider, out var token)
-                    ? HandlingResult.Return
-                    : await AttemptAsync(attempt, token).ConfigureAwait(false);
+                var result = _inbox.IsClosed ? HandlingResult.Return : await AttemptAsync(attempt).ConfigureAwait(false);
                 Settle(settler, attempt, result);
             }
         }
     }
 
-    private async ValueTask<HandlingResult> AttemptAsync(WorkerAttempt attempt, CancellationToken token)
+    private async ValueTask<HandlingResult> AttemptAsync(WorkerAttempt attempt)
     {
         _counters.HandlerBegins();
         try
         {
+            if (!attempt.TryBegin(_options.AttemptTimeout, _dispatchers.TimeProvider, out var token))
+            {
+                return HandlingResult.Return;
+            }
+
             var result = await _handler(attempt.Delivery, token).ConfigureAwait(false);
             attempt.End();
             return result;
@@ -280,8 +292,24 @@ public sealed class QueueWorker : IAsyncDisposable
         }
     }
 
-    private void Settle(WorkerSettler settler, WorkerAttempt attempt, in HandlingResult result) =>
-        settler.Add(attempt, AttemptVerdict.Of(attempt.Delivery, result, _options.RetryPolicy, _dispatchers.Store.Capabilities.MaxDelay, Random.Shared));
+    private void Settle(WorkerSettler settler, WorkerAttempt attempt, in HandlingResult result)
+    {
+        AttemptVerdict verdict;
+        try
+        {
+            verdict = VerdictOf(attempt, result);
+        }
+        catch (Exception exception)
+        {
+            // For instance an exception that cannot say what it is. The message has failed with it; the handler slot must go on.
+            verdict = VerdictOf(attempt, HandlingResult.Fail(exception));
+        }
+
+        settler.Add(attempt, verdict);
+    }
+
+    private AttemptVerdict VerdictOf(WorkerAttempt attempt, in HandlingResult result) =>
+        AttemptVerdict.Of(attempt.Delivery, result, _options.RetryPolicy, _dispatchers.Store.Capabilities.MaxDelay, Random.Shared);
 
     private void OnSettled(WorkerAttempt attempt, AttemptOutcome outcome, SettleResult result)
     {

@@ -1,3 +1,5 @@
+using Millrace.Hosting;
+
 namespace Millrace.Queues;
 
 /// <summary>How a <see cref="QueueWorker"/> works. Immutable; validated when the worker is made.</summary>
@@ -11,7 +13,7 @@ public sealed record QueueWorkerOptions
     /// <summary>How many messages are leased ahead, beside those that are handled; null, the default: as many as <see cref="Concurrency"/>. 0 to 100,000.</summary>
     public int? Prefetch { get; init; }
 
-    /// <summary>How long one attempt may take before its token is cancelled and it has failed; null, the default: as long as its lease can be renewed.</summary>
+    /// <summary>How long one attempt may take before its token is cancelled and it has failed, 1 ms to 49 days; null, the default: as long as its lease can be renewed.</summary>
     public TimeSpan? AttemptTimeout { get; init; }
 
     /// <summary>What happens to messages whose handler failed; <see cref="RetryPolicy.Default"/> unless set.</summary>
@@ -32,7 +34,7 @@ public sealed record QueueWorkerOptions
     {
         Require(Concurrency is >= 1 and <= MaxSlots, nameof(Concurrency), Concurrency, "1 to 100,000");
         Require(Prefetch is null or (>= 0 and <= MaxSlots), nameof(Prefetch), Prefetch, "0 to 100,000");
-        Require(AttemptTimeout is null || AttemptTimeout > TimeSpan.Zero, nameof(AttemptTimeout), AttemptTimeout, "a positive time");
+        Require(AttemptTimeout is null || (AttemptTimeout >= TimerRange.Shortest && AttemptTimeout <= TimerRange.Longest), nameof(AttemptTimeout), AttemptTimeout, "1 ms to 49 days");
         Require(RetryPolicy is not null, nameof(RetryPolicy), "null", "a policy; RetryPolicy.None for no retries");
         Require(DrainTimeout >= TimeSpan.Zero || DrainTimeout == Timeout.InfiniteTimeSpan, nameof(DrainTimeout), DrainTimeout, "0 or more, or infinite");
         Require(CancelTimeout >= TimeSpan.Zero, nameof(CancelTimeout), CancelTimeout, "0 or more");
