@@ -65,7 +65,7 @@ internal sealed record SqliteOptions
             throw new MillraceConfigurationException($"The URL '{url}' must name a file, such as sqlite:./data.db. For a store in memory use memory:.");
         }
 
-        var file = Path.GetFullPath(url.Path);
+        var file = ResolveLinks(Path.GetFullPath(url.Path));
         if (Directory.Exists(file))
         {
             throw new MillraceConfigurationException($"'{file}' is a directory; a SQLite backend needs the path of a file, such as sqlite:{Path.Combine(url.Path, "millrace.db")}.");
@@ -81,16 +81,26 @@ internal sealed record SqliteOptions
         return file;
     }
 
+    /// <summary>Where SQLite will work: it follows links, and what stands beside the database must stand beside the same one for every path that leads to it.</summary>
+    private static string ResolveLinks(string file)
+    {
+        try
+        {
+            var link = new FileInfo(file);
+            return link.LinkTarget is null ? file : link.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? file;
+        }
+        catch (Exception failure) when (failure is UnauthorizedAccessException or IOException)
+        {
+            throw new MillraceConfigurationException($"The link '{file}' cannot be followed to a database: {failure.Message}", failure);
+        }
+    }
+
     private static void RequireWritable(string file, string folder)
     {
         try
         {
-            if (System.IO.File.Exists(file))
-            {
-                using var existing = new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-            }
-
-            // SQLite keeps its log beside the file, so the folder must be writable even where the file exists.
+            // Never the database itself: closing any descriptor of a file drops all POSIX locks that this process holds on it, those of its open SQLite
+            // connections among them. SQLite keeps its log beside the file, so the folder must be writable even where the file exists.
             var probe = Path.Combine(folder, $".millrace-{Guid.NewGuid():N}");
             using (new FileStream(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose))
             {

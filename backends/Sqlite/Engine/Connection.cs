@@ -40,6 +40,7 @@ internal sealed class Connection : IDisposable
     /// <param name="file">The path.</param>
     /// <param name="create">Whether to create it when it is missing.</param>
     /// <param name="busyTimeoutMs">How long statements wait for another writer.</param>
+    /// <exception cref="MillraceConfigurationException">The file exists and cannot be written.</exception>
     public static Connection Open(string file, bool create, int busyTimeoutMs)
     {
         // NOMUTEX: every connection here is used by one thread at a time, under locks of our own.
@@ -50,6 +51,13 @@ internal sealed class Connection : IDisposable
             var failure = SqliteFailure.From(handle, code, file);
             handle?.Dispose();
             throw failure;
+        }
+
+        // SQLite quietly opens for reading what it may not write.
+        if (raw.sqlite3_db_readonly(handle, "main") == 1)
+        {
+            handle.Dispose();
+            throw new MillraceConfigurationException($"The database '{file}' cannot be written: its permissions, or its file system, allow only reading.");
         }
 
         raw.sqlite3_extended_result_codes(handle, 1);

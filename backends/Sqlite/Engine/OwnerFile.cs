@@ -13,12 +13,31 @@ internal sealed class OwnerFile : IDisposable
     /// <summary>Names this opening of the store; never used again.</summary>
     public string Instance { get; }
 
+    /// <summary>Makes the file and locks it.</summary>
+    /// <exception cref="MillraceConfigurationException">It cannot be made, or its lock keeps nobody out.</exception>
     public static OwnerFile Create(string database)
     {
         var instance = Guid.NewGuid().ToString("N");
-        return new OwnerFile(
-            new FileStream(PathOf(database, instance), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose),
-            instance);
+        var path = PathOf(database, instance);
+        FileStream file;
+        try
+        {
+            file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new MillraceConfigurationException($"The database '{database}' cannot be used: the file that shows that this process lives cannot be made beside it. {failure.Message}", failure);
+        }
+
+        if (!IsLocked(path))
+        {
+            file.Dispose();
+            throw new MillraceConfigurationException(
+                $"The database '{database}' cannot be used: locks on files beside it have no effect, so nobody could tell a living process from a dead one. "
+                + "Use a local file system that locks files, and unset DOTNET_SYSTEM_IO_DISABLEFILELOCKING.");
+        }
+
+        return new OwnerFile(file, instance);
     }
 
     /// <summary>Whether the store that opened <paramref name="instance"/> is gone; removes what its process could not.</summary>
@@ -42,6 +61,19 @@ internal sealed class OwnerFile : IDisposable
     }
 
     public void Dispose() => _file.Dispose();
+
+    private static bool IsLocked(string path)
+    {
+        try
+        {
+            using var second = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1);
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
 
     private static string PathOf(string database, string instance) => $"{database}-owner-{instance}";
 }

@@ -22,7 +22,7 @@ public sealed class ChildProcess : IDisposable
     /// <summary>For the runner, which makes one to call <see cref="Work"/>.</summary>
     public ChildProcess() => _process = new Process();
 
-    internal static ChildProcess Start(string url, string role)
+    internal static ChildProcess Start(string url, string role, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Millrace.Sqlite.Tests"))
         {
@@ -30,6 +30,11 @@ public sealed class ChildProcess : IDisposable
             ArgumentList = { "-explicit", "only", "-method", $"{typeof(ChildProcess).FullName}.{nameof(Work)}", "-noLogo" },
             Environment = { [UrlVariable] = url, [RoleVariable] = role },
         };
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         return new ChildProcess(Process.Start(start)!);
     }
 
@@ -70,15 +75,31 @@ public sealed class ChildProcess : IDisposable
         _process.Dispose();
     }
 
-    /// <summary>What the child does: sends numbers, works them off, or takes one and keeps it. It never ends by itself.</summary>
+    /// <summary>
+    /// What the child does: sends numbers, works them off, or takes one and keeps it, and never ends by itself; or looks how many there are, or what an opening
+    /// says, and ends.
+    /// </summary>
     [Fact(Explicit = true)]
     public async Task Work()
     {
         var cancellation = TestContext.Current.CancellationToken;
         var url = Environment.GetEnvironmentVariable(UrlVariable);
         Assert.SkipWhen(url is null, "runs in the processes that other tests start");
-        await using var backend = await SqliteBackend.OpenAsync(BackendUrl.Parse(url!), new BackendContext(), cancellation);
         var role = Environment.GetEnvironmentVariable(RoleVariable)!.Split(' ');
+        if (role[0] == "fail")
+        {
+            Report((await Assert.ThrowsAsync<MillraceConfigurationException>(async () => await SqliteBackend.OpenAsync(BackendUrl.Parse(url!), new BackendContext(), cancellation))).Message);
+            return;
+        }
+
+        await using var backend = await SqliteBackend.OpenAsync(BackendUrl.Parse(url!), new BackendContext(), cancellation);
+        if (role[0] == "count")
+        {
+            var stats = await backend.Require<IQueueAdmin>().GetStatsAsync("q", cancellation);
+            Report($"ready {stats.Ready}");
+            return;
+        }
+
         if (role[0] == "send")
         {
             for (var number = int.Parse(role[1], System.Globalization.CultureInfo.InvariantCulture); ; number++)

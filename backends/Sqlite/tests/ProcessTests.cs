@@ -101,6 +101,57 @@ public sealed class ProcessTests : IDisposable
         Assert.NotEmpty(sent);
     }
 
+    [Fact]
+    public async Task AProcessThatComesAndGoes_LeavesTheLogToASecondStoreOfThisOne()
+    {
+        await using var first = await OpenAsync();
+        await using var second = await OpenAsync();
+        await SendAsync(first, 1);
+        Assert.Equal(["ready 1"], await RunAsync(_folder.Url(), "count"));
+        Assert.True(File.Exists(_folder.File + "-wal"), "Another process took itself for the last user of the file and removed the log.");
+
+        await SendAsync(second, 2);
+        Assert.Equal(["ready 2"], await RunAsync(_folder.Url(), "count"));
+    }
+
+    [Fact]
+    public async Task AProcessThatComesByALink_SeesThatTheOthersLive()
+    {
+        var link = _folder.File + "-link";
+        await using var backend = await OpenAsync();
+        File.CreateSymbolicLink(link, _folder.File);
+        await SendAsync(backend, 1);
+        await using var receiver = await backend.Queues!.OpenReceiverAsync("q", new ReceiverOptions(), Cancellation);
+        var into = new Delivery[1];
+        Assert.Equal(1, await receiver.LeaseAsync(into, TimeSpan.Zero, Cancellation));
+
+        Assert.Equal(["ready 0"], await RunAsync($"sqlite:{Uri.EscapeDataString(link)}", "count"));
+        var results = new SettleResult[1];
+        await backend.Queues.SettleAsync("q", new[] { Settlement.Complete(into[0].Token) }, results, Cancellation);
+        Assert.Equal([SettleResult.Settled], results);
+    }
+
+    [Fact]
+    public async Task WhereLocksOnFilesHaveNoEffect_TheStoreIsNotOpened()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "files are always locked there");
+        var reports = await RunAsync(_folder.Url(), "fail", ("DOTNET_SYSTEM_IO_DISABLEFILELOCKING", "1"));
+        Assert.Contains("DISABLEFILELOCKING", Assert.Single(reports), StringComparison.Ordinal);
+    }
+
+    /// <summary>What a child that ends by itself reports.</summary>
+    private static async Task<List<string>> RunAsync(string url, string role, params (string Name, string Value)[] environment)
+    {
+        using var child = ChildProcess.Start(url, role, environment);
+        var reports = new List<string>();
+        while (await child.ReadAsync(Cancellation) is { } report)
+        {
+            reports.Add(report);
+        }
+
+        return reports;
+    }
+
     /// <summary>Reads what a child reports until it is dead.</summary>
     private static async Task CollectAsync(ChildProcess child, Func<Task> count, HashSet<string> sent, HashSet<string> taken, HashSet<string> done)
     {
