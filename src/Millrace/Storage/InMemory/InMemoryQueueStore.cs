@@ -118,9 +118,10 @@ internal sealed partial class InMemoryQueueStore : IQueueStore
     /// <summary>Removes a deleted queue from the names. Called under its gate.</summary>
     public void Forget(QueueCore core)
     {
+        // First, while nobody can create a successor: bindings go by name, and its own must stay.
+        _bindings.RemoveAll(core.Name);
         _sections.TryRemove(new(core.Main.Name, core.Main));
         _sections.TryRemove(new(core.Dead.Name, core.Dead));
-        _bindings.RemoveAll(core.Name);
     }
 
     private ValueTask Enqueue(string queue, ReadOnlySpan<Envelope> batch, Span<EnqueueResult> results, CancellationToken cancellationToken)
