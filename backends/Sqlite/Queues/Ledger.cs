@@ -23,7 +23,7 @@ internal sealed class Ledger : IDisposable
         Connection = connection;
         _context = context;
         _clock = context.Clock;
-        Counters = new StoreCounters(connection, t);
+        Counters = new StoreCounters(connection, t, context.Capabilities.Durability == StoreDurability.Full ? null : _clock);
         Catalog = new Catalog(connection, t);
         Messages = new MessageTable(connection, t);
         Places = new PlaceTable(connection, t);

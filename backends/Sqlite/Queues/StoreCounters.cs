@@ -7,6 +7,7 @@ internal sealed class StoreCounters
 {
     private readonly Statement _select;
     private readonly Statement _update;
+    private readonly StoreClock? _fenceClock;
     private long _sequence;
     private long _revision;
     private long _fence;
@@ -14,8 +15,13 @@ internal sealed class StoreCounters
     private bool _isLoaded;
     private bool _isDirty;
 
-    public StoreCounters(Connection connection, string t)
+    /// <summary>The counters of a store.</summary>
+    /// <param name="connection">Reads and writes them.</param>
+    /// <param name="t">The table prefix.</param>
+    /// <param name="fenceClock">Leads the fences, where a power cut may take what was given out; null where every fence is flushed.</param>
+    public StoreCounters(Connection connection, string t, StoreClock? fenceClock = null)
     {
+        _fenceClock = fenceClock;
         _select = connection.Prepare($"SELECT salt, sequence, revision, fence FROM {t}store WHERE id = 1");
         _update = connection.Prepare($"UPDATE {t}store SET sequence = ?1, revision = ?2, fence = ?3 WHERE id = 1");
     }
@@ -53,11 +59,16 @@ internal sealed class StoreCounters
         return ++_revision;
     }
 
+    /// <summary>
+    /// A fence above all before. Where commits are not flushed, a power cut may take the newest counts, so there the wall clock, in microseconds, leads:
+    /// it is ahead of any count that was given out.
+    /// </summary>
     public long NextFence()
     {
         Load();
         _isDirty = true;
-        return ++_fence;
+        _fence = Math.Max(_fence + 1, (_fenceClock?.Wall ?? 0) / TimeSpan.TicksPerMicrosecond);
+        return _fence;
     }
 
     private void Load()

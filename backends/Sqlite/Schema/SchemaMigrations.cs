@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text.RegularExpressions;
 using Millrace.Sqlite.Engine;
 using Millrace.Sqlite.Queues;
 
@@ -9,7 +10,7 @@ namespace Millrace.Sqlite.Schema;
 /// Brings a file to the schema of this version. To change the format: add the next numbered file to this folder, add it to <see cref="Scripts"/>, and add a
 /// test that migrates a file of the version before. A released script is never edited.
 /// </summary>
-internal static class SchemaMigrations
+internal static partial class SchemaMigrations
 {
     private const string Program = "millrace";
 
@@ -59,13 +60,14 @@ internal static class SchemaMigrations
 
     private static int ReadVersion(Connection connection, string tablePrefix)
     {
-        // A prefix is letters, digits and underscores, so it can stand in the text of a statement.
-        if (connection.QueryNumber($"SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '{tablePrefix}meta'") is null)
+        // A prefix is letters, digits and underscores, so it can stand in the text of a statement. SQLite compares names without case, but not those in its schema.
+        if (connection.QueryNumber($"SELECT 1 FROM sqlite_schema WHERE name = '{tablePrefix}meta' COLLATE NOCASE") is null)
         {
-            var other = connection.QueryText($"SELECT name FROM sqlite_schema WHERE name = '{tablePrefix}queue' OR name = '{tablePrefix}message'");
+            var names = Scripts.SelectMany(script => TableName().Matches(ReadScript(script, tablePrefix))).Select(match => $"'{match.Groups[1].Value}'");
+            var other = connection.QueryText($"SELECT name FROM sqlite_schema WHERE name COLLATE NOCASE IN ({string.Join(", ", names)})");
             if (other is not null)
             {
-                throw Foreign(connection, tablePrefix, $"it has a table '{other}' that Millrace did not make");
+                throw Foreign(connection, tablePrefix, $"it has a '{other}' that Millrace did not make");
             }
 
             connection.Execute($"CREATE TABLE {tablePrefix}meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID; INSERT INTO {tablePrefix}meta VALUES ('program', '{Program}')");
@@ -96,6 +98,9 @@ internal static class SchemaMigrations
 
     private static StorageCorruptException Foreign(Connection connection, string tablePrefix, string why) =>
         new($"The database '{connection.File}' cannot be used with the table prefix '{tablePrefix.TrimEnd('_')}': {why}. Choose another prefix (?prefix=…) or another file.");
+
+    [GeneratedRegex(@"^CREATE TABLE (\w+)", RegexOptions.Multiline)]
+    private static partial Regex TableName();
 
     private static string ReadScript(string name, string tablePrefix)
     {
