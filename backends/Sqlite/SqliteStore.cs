@@ -17,13 +17,18 @@ internal sealed class SqliteStore : IAsyncDisposable
     // fewer page writes a message, and rarer commits that take longer; beyond 16 MiB nothing more is gained.
     private const int CheckpointPages = 4000;
 
+    // What the log is cut down to when it is begun anew: a reader that stood still for long may have let it grow to any size.
+    private const long LogBytesKept = 32 * 1024 * 1024;
+
     private readonly ConcurrentDictionary<string, int> _receivers = new(StringComparer.Ordinal);
     private readonly ILogger _logger;
     private readonly OwnerFile _ownerFile;
     private readonly OwnerTable _owners;
     private readonly ChangeWatcher _watcher;
     private readonly Upkeep _upkeep;
+    private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _isSweeping;
+    private int _isClosing;
     private volatile bool _isDisposed;
 
     private SqliteStore(SqliteOptions options, BackendContext context)
@@ -127,32 +132,25 @@ internal sealed class SqliteStore : IAsyncDisposable
         }
     }
 
+    /// <summary>Closes the file. Every call returns when it is closed; who waits for something is told that the store is gone.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (_isDisposed)
+        if (Interlocked.Exchange(ref _isClosing, 1) != 0)
         {
+            await _closed.Task.ConfigureAwait(false);
             return;
         }
 
-        await _upkeep.DisposeAsync().ConfigureAwait(false);
-        _isDisposed = true;
-        await _watcher.DisposeAsync().ConfigureAwait(false);
         try
         {
-            // Receivers that were not disposed give back now, as their own disposal would have.
-            await Writer.RunAsync(ledger => _owners.Remove(ledger, OwnerId, countAttempt: false), CancellationToken.None, needsFlush: false).ConfigureAwait(false);
-        }
-        catch (MillraceException fault)
-        {
-            // A full disk or a locked file: the next opening finds this owner gone and does the same.
-            LogMessages.UpkeepFailed(_logger, Options.File, fault);
+            await _upkeep.DisposeAsync().ConfigureAwait(false);
+            _isDisposed = true;
+            await _watcher.DisposeAsync().ConfigureAwait(false);
+            await RemoveOwnerAsync().ConfigureAwait(false);
         }
         finally
         {
-            Signals.WakeAll();
-            await Writer.DisposeAsync().ConfigureAwait(false);
-            Reader.Dispose();
-            _ownerFile.Dispose();
+            await CloseAsync().ConfigureAwait(false);
         }
     }
 
@@ -161,12 +159,13 @@ internal sealed class SqliteStore : IAsyncDisposable
     /// </summary>
     public async ValueTask AbandonAsync()
     {
-        await _upkeep.DisposeAsync().ConfigureAwait(false);
-        _isDisposed = true;
-        await _watcher.DisposeAsync().ConfigureAwait(false);
-        await Writer.DisposeAsync().ConfigureAwait(false);
-        Reader.Dispose();
-        _ownerFile.Dispose();
+        if (Interlocked.Exchange(ref _isClosing, 1) == 0)
+        {
+            await _upkeep.DisposeAsync().ConfigureAwait(false);
+            _isDisposed = true;
+            await _watcher.DisposeAsync().ConfigureAwait(false);
+            await CloseAsync().ConfigureAwait(false);
+        }
     }
 
     /// <summary>A new connection with this store's settings.</summary>
@@ -181,7 +180,10 @@ internal sealed class SqliteStore : IAsyncDisposable
             {
                 // Full too begins with NORMAL: the writer turns on flushing for the commits that need it.
                 StoreDurability.None => "PRAGMA synchronous=OFF",
-                _ => "PRAGMA synchronous=NORMAL",
+                StoreDurability.Process => "PRAGMA synchronous=NORMAL",
+
+                // macOS flushes to the drive's cache only, unless told otherwise; elsewhere these two have no effect.
+                _ => "PRAGMA synchronous=NORMAL; PRAGMA fullfsync=1; PRAGMA checkpoint_fullfsync=1",
             });
             return connection;
         }
@@ -189,6 +191,37 @@ internal sealed class SqliteStore : IAsyncDisposable
         {
             connection.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Receivers that were not disposed give back now, as their own disposal would have.</summary>
+    private async Task RemoveOwnerAsync()
+    {
+        try
+        {
+            await Writer.RunAsync(ledger => _owners.Remove(ledger, OwnerId, countAttempt: false), CancellationToken.None, needsFlush: false).ConfigureAwait(false);
+        }
+        catch (MillraceException fault)
+        {
+            // A full disk or a locked file: the next opening finds this owner gone and does the same.
+            LogMessages.UpkeepFailed(_logger, Options.File, fault);
+        }
+    }
+
+    private async Task CloseAsync()
+    {
+        try
+        {
+            await Writer.DisposeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            Reader.Dispose();
+            _ownerFile.Dispose();
+
+            // Not before: who is woken looks again, and only what is closed tells it to stop waiting.
+            Signals.WakeAll();
+            _closed.TrySetResult();
         }
     }
 
@@ -202,6 +235,7 @@ internal sealed class SqliteStore : IAsyncDisposable
         }
 
         connection.SetPragma("wal_autocheckpoint", CheckpointPages);
+        connection.SetPragma("journal_size_limit", LogBytesKept);
     }
 
     private long Register(Ledger ledger)

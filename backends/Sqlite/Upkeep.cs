@@ -40,8 +40,9 @@ internal sealed class Upkeep : IAsyncDisposable
             {
                 return;
             }
-            catch (MillraceException fault)
+            catch (Exception fault)
             {
+                // Whatever it is: upkeep goes on, and must not stand in the way of closing the store.
                 LogMessages.UpkeepFailed(_logger, _store.Options.File, fault);
                 await Task.Delay(Interval, _store.Clock.TimeProvider, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }

@@ -41,6 +41,26 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ADamagedPlace_FailsWhoMeetsIt_WithNothingHalfDone_AndNobodyElse()
+    {
+        await SendAsync("before", 10);
+        var small = Enumerable.Range(0, 8).Select(number => SendAsync($"small {number}", 10)).ToList();
+        var damaged = _backend.Store.Writer.RunAsync<bool>(
+            ledger =>
+            {
+                ledger.Connection.Execute("UPDATE millrace_store SET revision = 12345");
+                throw new StorageCorruptException("a page is damaged");
+            },
+            Cancellation).AsTask();
+        small.AddRange(Enumerable.Range(0, 8).Select(number => SendAsync($"later {number}", 10)));
+
+        await Assert.ThrowsAsync<StorageCorruptException>(() => damaged);
+        await Task.WhenAll(small);
+        Assert.Equal(17, (await _backend.Require<IQueueAdmin>().GetStatsAsync("q", Cancellation)).Ready);
+        Assert.Equal(0, _backend.Store.Reader.Read(tables => tables.ReadRevision()));
+    }
+
+    [Fact]
     public async Task AFileThatBecomesReadOnly_FailsWrites_AndReadsGoOn()
     {
         await SendAsync("before", 10);

@@ -1,4 +1,5 @@
 using Millrace.Sqlite.Engine;
+using Millrace.Sqlite.Schema;
 using Millrace.Storage;
 using Xunit;
 
@@ -84,6 +85,10 @@ public sealed class OpeningTests : IDisposable
 
     [Theory]
     [InlineData("CREATE TABLE millrace_queue (x)", "millrace_queue")]
+    [InlineData("CREATE TABLE millrace_lock (x)", "millrace_lock")]
+    [InlineData("CREATE TABLE Millrace_State (x)", "Millrace_State")]
+    [InlineData("CREATE VIEW millrace_ready AS SELECT 1", "millrace_ready")]
+    [InlineData("CREATE TABLE MILLRACE_META (x)", "millrace_meta")]
     [InlineData("CREATE TABLE millrace_meta (x)", "millrace_meta")]
     [InlineData("CREATE TABLE millrace_meta (name, value)", "millrace_meta")]
     public async Task TablesOfAnotherProgram_AreLeftAlone(string sql, string table)
@@ -92,6 +97,12 @@ public sealed class OpeningTests : IDisposable
         var error = await Assert.ThrowsAsync<StorageCorruptException>(() => OpenAsync(_folder.Url()));
         Assert.Contains(table, error.Message, StringComparison.Ordinal);
         Assert.Contains("prefix", error.Message, StringComparison.Ordinal);
+        using (var connection = Connection.Open(_folder.File, create: false, busyTimeoutMs: 1000))
+        {
+            Assert.Equal("delete", connection.QueryText("PRAGMA journal_mode"));
+            Assert.Equal(1, connection.QueryNumber("SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view')"));
+        }
+
         await using var backend = await OpenAsync(_folder.Url("prefix=other"));
         Assert.True((await backend.Health.ProbeAsync(Cancellation)).IsHealthy);
     }
@@ -107,13 +118,13 @@ public sealed class OpeningTests : IDisposable
     }
 
     [Fact]
-    public async Task AMigrationThatFails_LeavesNothingBehind()
+    public void AMigrationThatFails_LeavesNothingBehind()
     {
-        // The third table of the script exists already, so the script fails in the middle.
-        Execute("CREATE TABLE millrace_ready (x)");
-        await Assert.ThrowsAnyAsync<MillraceException>(() => OpenAsync(_folder.Url()));
-        using var connection = Connection.Open(_folder.File, create: false, busyTimeoutMs: 1000);
-        Assert.Equal(1, connection.QueryNumber("SELECT count(*) FROM sqlite_schema WHERE type = 'table'"));
+        NativeLibrarySetup.Ensure();
+        using var connection = Connection.Open(_folder.File, create: true, busyTimeoutMs: 1000);
+        connection.Execute("PRAGMA max_page_count = 5");
+        Assert.Throws<BackendUnavailableException>(() => SchemaMigrations.Apply(connection, "millrace_"));
+        Assert.Equal(0, connection.QueryNumber("SELECT count(*) FROM sqlite_schema WHERE type = 'table'"));
     }
 
     [Fact]
@@ -160,6 +171,42 @@ public sealed class OpeningTests : IDisposable
         Assert.True(Directory.GetFiles(_folder.Path).Length > 1);
         await backend.DisposeAsync();
         Assert.Equal([_folder.File], Directory.GetFiles(_folder.Path));
+    }
+
+    [Fact]
+    public async Task ClosingAStore_EndsEveryWait_AndTwoClosingsAreOne()
+    {
+        var backend = await OpenAsync(_folder.Url());
+        Assert.NotNull(await backend.Locks!.TryAcquireAsync("lock", "me", TimeSpan.FromHours(1), Cancellation));
+        var release = backend.Locks.WaitForReleaseAsync("lock", Cancellation).AsTask();
+        var change = backend.State!.WaitForChangeAsync("nothing", long.MaxValue - 1, Cancellation).AsTask();
+
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(async () => await backend.DisposeAsync(), Cancellation)));
+
+        Assert.Equal([_folder.File], Directory.GetFiles(_folder.Path));
+        var soon = TimeSpan.FromSeconds(30);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => release.WaitAsync(soon, Cancellation));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => change.WaitAsync(soon, Cancellation));
+    }
+
+    [Fact]
+    public async Task WhereNothingIsFlushed_FencesFollowTheClock_SoThatAPowerCutRepeatsNone()
+    {
+        await using var backend = await OpenAsync(_folder.Url("durability=process"));
+        var first = await backend.Locks!.TryAcquireAsync("a", "me", TimeSpan.FromHours(1), Cancellation);
+        var store = ((SqliteBackend)backend).Store;
+
+        // As if the power had failed before the count reached the disk.
+        await store.Writer.RunAsync(
+            ledger =>
+            {
+                ledger.Connection.Execute("UPDATE millrace_store SET fence = 0");
+                ledger.Counters.Forget();
+                return true;
+            },
+            Cancellation);
+        var second = await backend.Locks.TryAcquireAsync("b", "me", TimeSpan.FromHours(1), Cancellation);
+        Assert.True(second!.FencingToken > first!.FencingToken, $"The fence {second.FencingToken} came after {first.FencingToken}.");
     }
 
     private static async Task<Backend> OpenAsync(string url) => await SqliteBackend.OpenAsync(BackendUrl.Parse(url), new BackendContext(), Cancellation);
