@@ -56,7 +56,7 @@ public static class SqliteOutbox
         var envelopes = batch.ToArray();
         var outcomes = new EnqueueResult[batch.Length];
 
-        // Marked before the first write: from then on the transaction holds the lock.
+        TakeWriteLock(connection, queues.Store.Options);
         OutboxScope.Enter(transaction, queues.Store.Options.File);
         ledger.StartOperation();
         ledger.AllOrNothing(inner =>
@@ -65,6 +65,24 @@ public static class SqliteOutbox
             return true;
         });
         outcomes.AsSpan(0, Math.Min(outcomes.Length, results.Length)).CopyTo(results);
+    }
+
+    /// <summary>
+    /// Makes sure that the transaction is the writer before anything is read: a deferred one that reads first is refused at once, without waiting, when another
+    /// has written meanwhile. Connections of Microsoft.Data.Sqlite wait in their commands and not in SQLite, so the wait is set for this statement.
+    /// </summary>
+    private static void TakeWriteLock(Connection connection, SqliteOptions options)
+    {
+        var before = connection.QueryNumber("PRAGMA busy_timeout") ?? 0;
+        raw.sqlite3_busy_timeout(connection.Handle, options.BusyTimeoutMs);
+        try
+        {
+            connection.Execute($"UPDATE {options.TablePrefix}store SET sequence = sequence WHERE id = 1");
+        }
+        finally
+        {
+            raw.sqlite3_busy_timeout(connection.Handle, (int)before);
+        }
     }
 
     private static bool SameFile(string left, string right) =>

@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using Millrace.Sqlite.Engine;
 using Millrace.Storage;
 using Xunit;
 
@@ -47,6 +48,34 @@ public sealed class OutboxTests : IAsyncLifetime
         Assert.Equal(1, await waiting.WaitAsync(TimeSpan.FromSeconds(10), Cancellation));
         Assert.Equal((new MessageId("order-1"), EnqueueOutcome.Stored), (results[0].Id, results[0].Outcome));
         Assert.Equal("hello"u8.ToArray(), into[0].Message.Body.ToArray());
+    }
+
+    [Fact]
+    public async Task ADeferredTransaction_WaitsForTheWriterBeforeIt_AndKeepsItsOwnSettings()
+    {
+        await using var backend = await SqliteBackend.OpenAsync(BackendUrl.Parse(_folder.Url("busyTimeoutMs=30000")), new BackendContext(), Cancellation);
+        using var other = Connection.Open(_folder.File, create: false, busyTimeoutMs: 1000);
+        using var transaction = _connection.BeginTransaction(deferred: true);
+        using var begun = new ManualResetEventSlim();
+        other.Begin();
+        other.Execute("INSERT INTO orders (id) VALUES (1)");
+        var enqueue = Task.Run(
+            () =>
+            {
+                begun.Set();
+                backend.Queues!.Enqueue(transaction, "q", [new Envelope("patient"u8.ToArray())]);
+            },
+            Cancellation);
+        begun.Wait(Cancellation);
+        Assert.NotSame(enqueue, await Task.WhenAny(enqueue, Task.Delay(50, Cancellation)));
+        other.Commit();
+
+        await enqueue;
+        transaction.Commit();
+        Assert.Equal(1, (await _backend.Require<IQueueAdmin>().GetStatsAsync("q", Cancellation)).Ready);
+        using var command = _connection.CreateCommand();
+        command.CommandText = "PRAGMA busy_timeout";
+        Assert.Equal(0L, command.ExecuteScalar());
     }
 
     [Fact]
