@@ -34,7 +34,7 @@ internal sealed class Ledger : IDisposable
         Calendar = new Calendar(connection, t, _clock.Domain, Catalog, Messages, Places, Leases, Moves);
         Intake = new Intake(this, context.Capabilities);
         Dispenser = new Dispenser(this, connection, t);
-        Settler = new Settler(this);
+        Settler = new Settler(this, context.Capabilities.MaxDelay);
         Hidden = new HiddenTable(this, connection, t);
         _savepoint = connection.Prepare("SAVEPOINT millrace");
         _release = connection.Prepare("RELEASE millrace");

@@ -6,8 +6,12 @@ namespace Millrace.Sqlite.Queues;
 internal sealed class Settler
 {
     private readonly Ledger _ledger;
+    private readonly TimeSpan _maxDelay;
 
-    public Settler(Ledger ledger) => _ledger = ledger;
+    /// <summary>The settlements of a ledger.</summary>
+    /// <param name="ledger">The ledger.</param>
+    /// <param name="maxDelay">The longest delay of a release; a longer one is cut to it, as the delivery must be settled.</param>
+    public Settler(Ledger ledger, TimeSpan maxDelay) => (_ledger, _maxDelay) = (ledger, maxDelay);
 
     /// <summary>Where in its lease a token points.</summary>
     public static int IndexOf(LeaseToken token) => (int)(token.Low >> 48);
@@ -45,7 +49,7 @@ internal sealed class Settler
         message.Error = settlement.Error ?? message.Error;
         if (settlement.Kind == SettlementKind.Release)
         {
-            _ledger.Moves.Return(queue, message, settlement.Delay, _ledger.Wall);
+            _ledger.Moves.Return(queue, message, settlement.Delay < _maxDelay ? settlement.Delay : _maxDelay, _ledger.Wall);
         }
         else
         {

@@ -190,6 +190,22 @@ public sealed class OpeningTests : IDisposable
     }
 
     [Fact]
+    public async Task ADelayOverTheLimit_IsCutToIt_AndTheDeliveryIsSettled()
+    {
+        await using var backend = await OpenAsync(_folder.Url());
+        await backend.Queues!.EnqueueAsync("q", new Envelope[] { new("1"u8.ToArray()) }, default, Cancellation);
+        await using var receiver = await backend.Queues.OpenReceiverAsync("q", new ReceiverOptions(), Cancellation);
+        var into = new Delivery[1];
+        Assert.Equal(1, await receiver.LeaseAsync(into, TimeSpan.Zero, Cancellation));
+        var results = new SettleResult[1];
+        await backend.Queues.SettleAsync("q", new[] { Settlement.Release(into[0].Token, TimeSpan.MaxValue) }, results, Cancellation);
+
+        Assert.Equal([SettleResult.Settled], results);
+        var due = ((SqliteBackend)backend).Store.Writer.RunAsync(ledger => ledger.Connection.QueryNumber("SELECT min(due) FROM millrace_scheduled"), Cancellation);
+        Assert.InRange(StoreClock.ToDateTime((await due)!.Value), DateTimeOffset.UnixEpoch, TimeProvider.System.GetUtcNow() + backend.Queues.Capabilities.MaxDelay);
+    }
+
+    [Fact]
     public async Task WhereNothingIsFlushed_FencesFollowTheClock_SoThatAPowerCutRepeatsNone()
     {
         await using var backend = await OpenAsync(_folder.Url("durability=process"));
