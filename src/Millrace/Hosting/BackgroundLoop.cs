@@ -74,7 +74,8 @@ public sealed class BackgroundLoop : IAsyncDisposable
             _phase = Phase.Running;
         }
 
-        _ = Task.Run(RunAsync);
+        // Without the execution context of whoever starts it: his request's values and activity end long before the loop does.
+        ThreadPool.UnsafeQueueUserWorkItem(static self => _ = self.RunAsync(), this, preferLocal: true);
     }
 
     /// <summary>
