@@ -9,7 +9,7 @@ namespace Millrace.Queues;
 /// One way of leasing from one queue (normally, or settled on lease): the loop that turns free credit into deliveries, and the receivers that it uses. It lives from its
 /// first consumer to its last. Safe for concurrent use.
 /// </summary>
-internal sealed class DispatchLane : IAsyncDisposable
+internal sealed partial class DispatchLane : IAsyncDisposable
 {
     private readonly IQueueStore _store;
     private readonly BackgroundLoop _loop;
@@ -25,6 +25,8 @@ internal sealed class DispatchLane : IAsyncDisposable
     private readonly HashSet<Task> _background = [];
     private CancellationTokenSource _wait = new();
     private bool _isLeasing;
+    private int _settlesRunning;
+    private TaskCompletionSource? _settled;
 
     // Touched by the loop only.
     private readonly Delivery[] _buffer;
@@ -82,33 +84,6 @@ internal sealed class DispatchLane : IAsyncDisposable
         {
             CutWait(onlyWithoutCredit: true);
         }
-    }
-
-    /// <summary>Settles for a consumer; its credit comes back when the store has answered.</summary>
-    public async ValueTask SettleAsync(DispatchConsumer consumer, ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
-    {
-        if (Ledger.BeginSettle(consumer, batch.Span))
-        {
-            try
-            {
-                await _store.SettleAsync(Queue, batch, results, cancellationToken).ConfigureAwait(false);
-            }
-            catch
-            {
-                var lost = new List<LeaseToken>();
-                var orphans = Ledger.AbortSettle(consumer, batch.Span, lost);
-                lost.ForEach(consumer.AnnounceLost);
-                await ReturnAsync(orphans).ConfigureAwait(false);
-                throw;
-            }
-        }
-        else if (!results.IsEmpty)
-        {
-            results.Span[..batch.Length].Fill(SettleResult.LeaseLost);
-        }
-
-        OnCreditChanged(Ledger.EndSettle(consumer, batch.Span));
-        CloseIdleRetired();
     }
 
     /// <summary>Gives deliveries back to the store. One try is awaited; a transient fault is repeated in the background while the lane lives.</summary>
@@ -178,6 +153,7 @@ internal sealed class DispatchLane : IAsyncDisposable
         CutWait(onlyWithoutCredit: false);
         _creditArrived.Set();
         await stopping.ConfigureAwait(false);
+        await SettlesEndAsync().ConfigureAwait(false);
         while (TakeUnfinished() is { Length: > 0 } unfinished)
         {
             await Task.WhenAll(unfinished).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -35,6 +35,18 @@ public sealed class QueueDispatcher
         }
     }
 
+    /// <summary>Whether it has a lane, open or on its way out.</summary>
+    internal bool HasLane
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _lanes.Count > 0 || _leasing is not null || _settling is not null;
+            }
+        }
+    }
+
     /// <summary>Adds a consumer; the first one opens a receiver in the background, the last one to leave closes it.</summary>
     /// <param name="sink">Where its deliveries go. Calls may come before this returns.</param>
     /// <param name="options">Its credit, and how it settles.</param>
@@ -112,6 +124,10 @@ public sealed class QueueDispatcher
         lock (_gate)
         {
             _lanes.Remove(lane);
+
+            // A dispatcher stays; what a lane has in buffers and receivers should not stay with it.
+            _leasing = _leasing == lane ? null : _leasing;
+            _settling = _settling == lane ? null : _settling;
         }
     }
 }
