@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Millrace.Sqlite.Waiting;
 using Millrace.Storage;
 
 namespace Millrace.Sqlite.Queues;
@@ -149,48 +150,56 @@ internal sealed class SqliteReceiver : IQueueReceiver
         var start = timeProvider.GetTimestamp();
         var signal = _store.Signals.Queue(_queue);
         CancellationTokenSource? either = null;
+        WaitList.Waiter? waiter = null;
+        var hasWaited = false;
+        var hasLooked = false;
         try
         {
             while (true)
             {
                 // Joined before the look: what arrives in between is not missed.
-                var waiter = signal.Join();
-                var count = 0;
-                var isLeft = false;
-                try
+                waiter = signal.Join();
+                hasLooked = false;
+                var count = await LeaseNowAsync(into, cancellationToken).ConfigureAwait(false);
+                hasLooked = true;
+                var left = maxWait == Timeout.InfiniteTimeSpan ? maxWait : maxWait - timeProvider.GetElapsedTime(start);
+                if (count > 0 || (left <= TimeSpan.Zero && left != Timeout.InfiniteTimeSpan))
                 {
-                    count = await LeaseNowAsync(into, cancellationToken).ConfigureAwait(false);
-                    if (count > 0)
-                    {
-                        return count;
-                    }
-
-                    var left = maxWait == Timeout.InfiniteTimeSpan ? maxWait : maxWait - timeProvider.GetElapsedTime(start);
-                    if (left <= TimeSpan.Zero && left != Timeout.InfiniteTimeSpan)
-                    {
-                        return 0;
-                    }
-
-                    either ??= CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposing.Token);
-                    await waiter.WaitAsync(Earlier(left, _operation.UntilNextEvent), timeProvider, either.Token).ConfigureAwait(false);
-                    cancellationToken.ThrowIfCancellationRequested();
-                    ObjectDisposedException.ThrowIf(_isDisposed, this);
-                    waiter.Dispose();
-                    isLeft = true;
+                    return count;
                 }
-                finally
-                {
-                    // Whoever goes without coming back to look must not keep a wake that another could use.
-                    if (!isLeft)
-                    {
-                        waiter.PassOn();
-                    }
-                }
+
+                either ??= CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposing.Token);
+                (hasWaited, hasLooked) = (true, false);
+                await waiter.WaitAsync(Earlier(left, _operation.UntilNextEvent), timeProvider, either.Token).ConfigureAwait(false);
+                cancellationToken.ThrowIfCancellationRequested();
+                ObjectDisposedException.ThrowIf(_isDisposed, this);
+                waiter.Dispose();
             }
         }
         finally
         {
+            Leave(signal, waiter, hasWaited, hasLooked);
             either?.Dispose();
+        }
+    }
+
+    /// <summary>Ends a lease call's waiting. Whoever goes must not take along a wake that another could use, nor the only timer for what happens next.</summary>
+    private void Leave(WaitList signal, WaitList.Waiter? waiter, bool hasWaited, bool hasLooked)
+    {
+        waiter?.PassOn();
+        if (!hasWaited)
+        {
+            return;
+        }
+
+        if (hasLooked)
+        {
+            signal.WakeUnlessAwaited(_operation.UntilNextEvent, _store.Clock.TimeProvider);
+        }
+        else
+        {
+            // It was to look, or had the timer, and goes without a look.
+            signal.Wake(1);
         }
     }
 

@@ -6,6 +6,9 @@ namespace Millrace.Sqlite.Waiting;
 /// </summary>
 internal sealed class WaitList
 {
+    // A timer is set some instants after the look that it is set for, and is rounded up.
+    private static readonly TimeSpan TimerSlack = TimeSpan.FromMilliseconds(10);
+
     private readonly Lock _gate = new();
     private readonly LinkedList<Waiter> _waiters = [];
     private readonly Action<int> _countChanged;
@@ -61,6 +64,31 @@ internal sealed class WaitList
 
     public void WakeAll() => Wake(int.MaxValue);
 
+    /// <summary>Sees to it that somebody who waits has set a timer for an event in the queue: wakes one to look, unless one has.</summary>
+    /// <param name="untilEvent">How long until the event; <see cref="Timeout.InfiniteTimeSpan"/> for none.</param>
+    /// <param name="timeProvider">The clock of the timers.</param>
+    public void WakeUnlessAwaited(TimeSpan untilEvent, TimeProvider timeProvider)
+    {
+        if (untilEvent == Timeout.InfiniteTimeSpan)
+        {
+            return;
+        }
+
+        var now = timeProvider.GetTimestamp();
+        lock (_gate)
+        {
+            foreach (var waiter in _waiters)
+            {
+                if (waiter.ArmedAt is { } armedAt && waiter.ArmedFor - timeProvider.GetElapsedTime(armedAt, now) <= untilEvent + TimerSlack)
+                {
+                    return;
+                }
+            }
+        }
+
+        Wake(1);
+    }
+
     /// <summary>Leaves the list.</summary>
     /// <returns>False when the waiter had been woken.</returns>
     private bool Leave(Waiter waiter)
@@ -79,6 +107,14 @@ internal sealed class WaitList
         return true;
     }
 
+    private void Arm(Waiter waiter, long now, TimeSpan timeout)
+    {
+        lock (_gate)
+        {
+            (waiter.ArmedAt, waiter.ArmedFor) = (now, timeout);
+        }
+    }
+
     private void RemoveLocked(Waiter waiter)
     {
         _waiters.Remove(waiter.Node!);
@@ -93,12 +129,23 @@ internal sealed class WaitList
         /// <summary>Its place; null once it has been woken or has left. Under the list's lock.</summary>
         public LinkedListNode<Waiter>? Node { get; set; }
 
+        /// <summary>When its timer was set, as a timestamp; null while it has none. Under the list's lock.</summary>
+        public long? ArmedAt { get; set; }
+
+        /// <summary>How long its timer runs. Under the list's lock.</summary>
+        public TimeSpan ArmedFor { get; set; }
+
         /// <summary>Whether it has been woken.</summary>
         public bool IsWoken => _woken.Task.IsCompleted;
 
         /// <summary>Waits to be woken, for the time to pass, or for cancellation, which ends the wait like the others: the caller looks at its token.</summary>
         public async ValueTask WaitAsync(TimeSpan timeout, TimeProvider timeProvider, CancellationToken cancellationToken)
         {
+            if (timeout != Timeout.InfiniteTimeSpan)
+            {
+                list.Arm(this, timeProvider.GetTimestamp(), timeout);
+            }
+
             var registration = cancellationToken.UnsafeRegister(static state => ((Waiter)state!).Complete(), this);
             var timer = timeout == Timeout.InfiniteTimeSpan
                 ? null

@@ -75,6 +75,40 @@ public abstract partial class QueueConformance<TFixture>
     }
 
     [Fact]
+    public async Task Q10_AWaitingLease_WakesForADueTime_WhenTheOthersThatKnewItAreCancelled()
+    {
+        using var cancellation = new CancellationTokenSource();
+        var cancelled = new List<Task<Delivery>>();
+        for (var i = 0; i < 3; i++)
+        {
+            cancelled.Add(WaitAsync(await OpenAsync(), cancellation.Token));
+            await StillWaits(cancelled[i]);
+        }
+
+        var waiting = WaitAsync(await OpenAsync());
+        await StillWaits(waiting);
+        await SendAsync(Make("m", delay: 2 * Clock.Unit));
+        await StillWaits(waiting);
+        await cancellation.CancelAsync();
+        await Soon(Task.WhenAll(cancelled.ConvertAll(one => Assert.ThrowsAnyAsync<OperationCanceledException>(() => one))));
+        Assert.Equal("m", Text(await Within(4 * Clock.Unit, waiting)));
+    }
+
+    [Fact]
+    public async Task Q10_WaitingLeases_WakeForOneDueTimeAfterTheOther()
+    {
+        var waiting = new List<Task<Delivery>>();
+        for (var i = 0; i < 3; i++)
+        {
+            waiting.Add(WaitAsync(await OpenAsync()));
+            await StillWaits(waiting[i]);
+        }
+
+        await SendAsync(Make("a", delay: Clock.Unit), Make("b", delay: 2 * Clock.Unit), Make("c", delay: 3 * Clock.Unit));
+        Assert.Equal(["a", "b", "c"], Texts(await Within(5 * Clock.Unit, Task.WhenAll(waiting))).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public async Task Q10_AWaitingLease_WakesWhenALeaseEnds()
     {
         await SendTextsAsync("m");
