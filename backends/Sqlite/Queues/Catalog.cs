@@ -179,7 +179,7 @@ internal sealed class Catalog
     {
         foreach (var row in _dirty)
         {
-            (row.IsDirty, row.Arrived, row.HasEarlierEvent) = (false, 0, false);
+            (row.IsDirty, row.Arrived, row.HasEarlierEvent, row.HasEarlierDeath) = (false, 0, false, false);
         }
 
         _dirty.Clear();

@@ -272,6 +272,12 @@ internal sealed class Ledger : IDisposable
             {
                 _arrivals[row.Name] = _arrivals.GetValueOrDefault(row.Name) + Math.Max(1, row.Arrived);
             }
+
+            if (row is { HasEarlierDeath: true, IsDeadLetterQueue: false })
+            {
+                var dead = ResourceName.DeadLetterQueueOf(row.Name);
+                _arrivals[dead] = _arrivals.GetValueOrDefault(dead) + 1;
+            }
         }
 
         Catalog.ClearChanges();

@@ -58,17 +58,25 @@ internal sealed class QueueRow
     /// <summary>Whether something will now happen earlier than waiting receivers know.</summary>
     public bool HasEarlierEvent { get; set; }
 
+    /// <summary>Whether a message may now die earlier than receivers on the dead-letter queue know.</summary>
+    public bool HasEarlierDeath { get; set; }
+
     public void ExpectDue(long due)
     {
         HasEarlierEvent |= due < NextDue;
         NextDue = Math.Min(NextDue, due);
     }
 
-    public void ExpectExpiry(long expires) => NextExpiry = Math.Min(NextExpiry, expires);
+    public void ExpectExpiry(long expires)
+    {
+        HasEarlierDeath |= Settings.DeadLetterExpired && expires < NextExpiry;
+        NextExpiry = Math.Min(NextExpiry, expires);
+    }
 
     public void ExpectLeaseEnd(long deadline)
     {
         HasEarlierEvent |= deadline < NextLeaseEnd;
+        HasEarlierDeath |= deadline < NextLeaseEnd;
         NextLeaseEnd = Math.Min(NextLeaseEnd, deadline);
     }
 
@@ -76,6 +84,13 @@ internal sealed class QueueRow
     public TimeSpan UntilNextEvent(long wall, long monotonic)
     {
         var ticks = Math.Min(Distance(Math.Min(NextDue, NextExpiry), wall), Distance(NextLeaseEnd, monotonic));
+        return ticks == long.MaxValue ? Timeout.InfiniteTimeSpan : TimeSpan.FromTicks(ticks);
+    }
+
+    /// <summary>How long from now until a message may die by itself: by the end of its time or of its last lease. <see cref="Timeout.InfiniteTimeSpan"/> for never.</summary>
+    public TimeSpan UntilNextDeath(long wall, long monotonic)
+    {
+        var ticks = Math.Min(Settings.DeadLetterExpired ? Distance(NextExpiry, wall) : long.MaxValue, Distance(NextLeaseEnd, monotonic));
         return ticks == long.MaxValue ? Timeout.InfiniteTimeSpan : TimeSpan.FromTicks(ticks);
     }
 

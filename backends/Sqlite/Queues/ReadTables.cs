@@ -90,6 +90,8 @@ internal sealed class ReadTables
 
     public QueueRow DeadLetterQueueOf(QueueRow row) => _catalog.DeadLetterQueueOf(row);
 
+    public QueueRow SourceOf(QueueRow row) => _catalog.SourceOf(row);
+
     public List<string> ListQueues(string prefix, string after, int limit, Func<QueueRow, bool> isIdle)
     {
         _catalog.Forget();

@@ -64,7 +64,12 @@ internal sealed partial class SqliteQueueStore
         await RunAsync(
             ledger =>
             {
-                ledger.Catalog.UpdateSettings(ledger.Open(queue), settings);
+                var row = ledger.Open(queue);
+                ledger.Catalog.UpdateSettings(row, settings);
+
+                // Who waits for dead letters may have to look earlier.
+                row.HasEarlierDeath = true;
+                ledger.Catalog.Changed(row);
                 return true;
             },
             cancellationToken).ConfigureAwait(false);
@@ -267,7 +272,7 @@ internal sealed partial class SqliteQueueStore
         {
             var (isNow, result) = _store.Reader.Read(tables =>
                 tables.FindQueue(queue) is not { } row || IsIdle(tables, row) ? throw new QueueNotFoundException(queue)
-                : IsBehind(row) || (!row.IsDeadLetterQueue && IsBehind(tables.DeadLetterQueueOf(row))) ? (false, default!)
+                : IsBehind(tables.SourceOf(row)) || IsBehind(tables.DeadLetterQueueOf(row)) ? (false, default!)
                 : (true, look(tables, row)));
             if (isNow)
             {

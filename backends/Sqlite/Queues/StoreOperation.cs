@@ -70,7 +70,7 @@ internal sealed class LeaseOperation : StoreOperation
     /// <summary>The lease, if there is one.</summary>
     public LeaseRow? Lease { get; private set; }
 
-    /// <summary>When nothing was leased: how long until something happens in the queue by itself.</summary>
+    /// <summary>When nothing was leased: how long until something happens in the queue by itself, or a message may die into it.</summary>
     public TimeSpan UntilNextEvent { get; private set; }
 
     /// <summary>A lease that a power cut loses is only delivered again; but one that settles must not be.</summary>
@@ -86,6 +86,11 @@ internal sealed class LeaseOperation : StoreOperation
         Count = ledger.Dispenser.Lease(queue, _into.Span, _owner, _options, out var lease);
         Lease = lease;
         UntilNextEvent = queue.UntilNextEvent(ledger.Wall, ledger.Monotonic);
+        if (queue.IsDeadLetterQueue && ledger.Catalog.SourceOf(queue).UntilNextDeath(ledger.Wall, ledger.Monotonic) is var untilDeath
+            && untilDeath != Timeout.InfiniteTimeSpan && (UntilNextEvent == Timeout.InfiniteTimeSpan || untilDeath < UntilNextEvent))
+        {
+            UntilNextEvent = untilDeath;
+        }
     }
 }
 

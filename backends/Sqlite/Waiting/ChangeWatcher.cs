@@ -27,7 +27,6 @@ internal sealed class ChangeWatcher : IAsyncDisposable
     private readonly Statement _queueState;
     private readonly Statement _leasable;
     private readonly ITimer _timer;
-    private readonly Dictionary<string, (long, long, long)> _lastEvents = new(StringComparer.Ordinal);
     private long _version = -1;
     private int _ticks;
     private bool _isDisposed;
@@ -41,7 +40,10 @@ internal sealed class ChangeWatcher : IAsyncDisposable
     public ChangeWatcher(Connection connection, string t, StoreSignals signals, Action sweep, ILogger logger)
     {
         (_connection, _signals, _sweep, _logger) = (connection, signals, sweep, logger);
-        _queueState = connection.Prepare($"SELECT id, next_due, next_expiry, next_lease FROM {t}queue WHERE name = ?1");
+
+        // With a dead-letter queue, also when messages of its source may die: it ends there.
+        _queueState = connection.Prepare(
+            $"SELECT q.id, q.next_due, q.next_expiry, q.next_lease, s.next_expiry, s.next_lease FROM {t}queue q CROSS JOIN {t}queue s ON s.id = (q.id & ~1) WHERE q.name = ?1");
         _leasable = connection.Prepare($"SELECT count(*) FROM (SELECT 1 FROM {t}ready WHERE queue = ?1 AND lane = 0 LIMIT ?2)");
         _timer = RealTime.CreateTimer(static state => ((ChangeWatcher)state!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         signals.FirstWaiter = () => _timer.Change(Interval, Timeout.InfiniteTimeSpan);
@@ -111,16 +113,16 @@ internal sealed class ChangeWatcher : IAsyncDisposable
             }
 
             var id = _queueState.Int64(0);
-            var events = (_queueState.Int64(1), _queueState.Int64(2), _queueState.Int64(3));
+            var events = (_queueState.Int64(1), _queueState.Int64(2), _queueState.Int64(3), _queueState.Int64(4), _queueState.Int64(5));
             _queueState.Reset();
             var count = (int)(_leasable.Bind(1, id).Bind(2, waiters.Count).Scalar() ?? 0);
-            if (count == 0 && (!_lastEvents.TryGetValue(name, out var last) || last != events))
+            if (count == 0 && waiters.LastEvents != events)
             {
                 // Something will happen at another time than was known: one of them looks, and sets its timer anew.
                 count = 1;
             }
 
-            _lastEvents[name] = events;
+            waiters.LastEvents = events;
             waiters.Wake(count);
         }
 

@@ -109,6 +109,46 @@ public abstract partial class QueueConformance<TFixture>
     }
 
     [Fact]
+    public async Task Q10_ALeaseThatWaitsForDeadLetters_WakesWhenAMessageExpires()
+    {
+        await CreateAsync(new QueueSettings { DeadLetterExpired = true });
+        var receiver = await OpenAsync(queue: DeadQueue);
+        var waiting = WaitAsync(receiver);
+        await StillWaits(waiting);
+        await SendAsync(Make("first", ttl: Clock.Unit));
+        Assert.Equal("first", Text(await Within(2 * Clock.Unit, waiting)));
+
+        // Also of one that was there before the wait.
+        await SendAsync(Make("second", ttl: Clock.Unit));
+        waiting = WaitAsync(receiver);
+        await StillWaits(waiting);
+        Assert.Equal("second", Text(await Within(2 * Clock.Unit, waiting)));
+    }
+
+    [Fact]
+    public async Task Q10_ALeaseThatWaitsForDeadLetters_WakesWhenTheLastLeaseOfAMessageEnds()
+    {
+        await CreateAsync(new QueueSettings { MaxDeliveries = 1 });
+        var waiting = WaitAsync(await OpenAsync(queue: DeadQueue));
+        await StillWaits(waiting);
+        await SendTextsAsync("m");
+        await TakeAsync(await OpenAsync(Clock.Unit));
+        Assert.Equal("m", Text(await Within(2 * Clock.Unit, waiting)));
+    }
+
+    [Fact]
+    public async Task Q10_ALookAtDeadLetters_SeesWhatHasExpired()
+    {
+        Require(QueueFeatures.Browsing);
+        await CreateAsync(new QueueSettings { DeadLetterExpired = true });
+        await SendAsync(Make("m", ttl: Clock.Unit, id: "x"));
+        await PassAsync(Clock.Unit);
+        Assert.Equal("m", Text(Assert.Single(await BrowseAsync(queue: DeadQueue)).Message));
+        Assert.NotNull(await Soon(Admin.GetMessageAsync(DeadQueue, "x", Cancellation)));
+        Assert.Equal(1, (await StatsAsync(DeadQueue)).Ready);
+    }
+
+    [Fact]
     public async Task Q10_AWaitingLease_WakesWhenALeaseEnds()
     {
         await SendTextsAsync("m");
