@@ -1,3 +1,4 @@
+using System.Text;
 using SQLitePCL;
 
 namespace Millrace.Sqlite.Engine;
@@ -19,7 +20,7 @@ internal sealed class Statement : IDisposable
 
     public Statement Bind(int index, long value)
     {
-        raw.sqlite3_bind_int64(Handle, index, value);
+        Check(raw.sqlite3_bind_int64(Handle, index, value));
         return this;
     }
 
@@ -27,12 +28,7 @@ internal sealed class Statement : IDisposable
 
     public Statement Bind(int index, ReadOnlySpan<byte> value)
     {
-        var code = value.IsEmpty ? raw.sqlite3_bind_zeroblob(Handle, index, 0) : raw.sqlite3_bind_blob(Handle, index, value);
-        if (code != raw.SQLITE_OK)
-        {
-            throw _connection.Failure(code);
-        }
-
+        Check(value.IsEmpty ? raw.sqlite3_bind_zeroblob(Handle, index, 0) : raw.sqlite3_bind_blob(Handle, index, value));
         return this;
     }
 
@@ -43,18 +39,14 @@ internal sealed class Statement : IDisposable
             return BindNull(index);
         }
 
-        var code = raw.sqlite3_bind_text(Handle, index, value);
-        if (code != raw.SQLITE_OK)
-        {
-            throw _connection.Failure(code);
-        }
-
+        // As bytes with a length: a text may contain a NUL, at which one without would end. An empty span would be NULL.
+        Check(value.Length == 0 ? raw.sqlite3_bind_text(Handle, index, value) : raw.sqlite3_bind_text(Handle, index, Encoding.UTF8.GetBytes(value)));
         return this;
     }
 
     public Statement BindNull(int index)
     {
-        raw.sqlite3_bind_null(Handle, index);
+        Check(raw.sqlite3_bind_null(Handle, index));
         return this;
     }
 
@@ -127,7 +119,15 @@ internal sealed class Statement : IDisposable
     /// <summary>The bytes of a blob; valid until the next step or reset.</summary>
     public ReadOnlySpan<byte> Blob(int column) => raw.sqlite3_column_blob(_handle!, column);
 
-    public string? Text(int column) => IsNull(column) ? null : raw.sqlite3_column_text(_handle!, column).utf8_to_string();
+    public string? Text(int column) => IsNull(column) ? null : Encoding.UTF8.GetString(raw.sqlite3_column_blob(_handle!, column));
+
+    private void Check(int code)
+    {
+        if (code != raw.SQLITE_OK)
+        {
+            throw _connection.Failure(code);
+        }
+    }
 
     public void Dispose()
     {
