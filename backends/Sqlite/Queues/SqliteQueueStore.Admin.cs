@@ -179,6 +179,7 @@ internal sealed partial class SqliteQueueStore
         do
         {
             moved += await _store.Writer.RunAsync(ledger => redrive.Run(ledger, Step), cancellationToken).ConfigureAwait(false);
+            redrive.Adopt();
         }
         while (!redrive.IsDone);
 
