@@ -50,8 +50,8 @@ internal sealed class Calendar
     /// <param name="queue">The queue.</param>
     /// <param name="lease">The lease.</param>
     /// <param name="countAttempt">Whether the attempt counts.</param>
-    /// <param name="now">Wall ticks.</param>
-    public void End(QueueRow queue, LeaseRow lease, bool countAttempt, long now)
+    /// <param name="at">When it ended, in wall ticks.</param>
+    public void End(QueueRow queue, LeaseRow lease, bool countAttempt, long at)
     {
         _leases.Changed(lease);
         _catalog.Changed(queue);
@@ -64,7 +64,7 @@ internal sealed class Calendar
                 var message = _messages.Require(lease.Entries[i].Number);
                 message.Attempts += countAttempt ? 1 : 0;
                 message.WasDelivered = true;
-                _moves.Return(queue, message, TimeSpan.Zero, now);
+                _moves.Return(queue, message, TimeSpan.Zero, at);
             }
         }
     }
@@ -75,32 +75,35 @@ internal sealed class Calendar
         var next = long.MaxValue;
         var after = long.MinValue;
         var moved = 0;
-        var isOurs = new Dictionary<long, bool>();
+        var domains = new Dictionary<long, string?>();
         while (true)
         {
             var page = _leases.List(queue.Id, after, 500);
             foreach (var (id, owner, deadline) in page)
             {
                 after = id;
-                if (!isOurs.TryGetValue(owner, out var comparable))
+                if (!domains.TryGetValue(owner, out var domain))
                 {
-                    isOurs[owner] = comparable = OwnerDomain(owner) is not { } domain || domain == _domain;
+                    domains[owner] = domain = OwnerDomain(owner);
                 }
 
                 // A deadline of another clock says nothing to us: its process ends it, or its death does.
-                if (!comparable)
+                if (domain is not null && domain != _domain)
                 {
                     continue;
                 }
 
-                if (deadline > monotonic || moved >= MaxMoves)
+                // Without an owner there is nobody who could settle or renew it.
+                if ((domain is not null && deadline > monotonic) || moved >= MaxMoves)
                 {
-                    next = Math.Min(next, deadline);
+                    next = Math.Min(next, domain is null ? monotonic : deadline);
                 }
                 else if (_leases.Find(queue.Id, id) is { } lease)
                 {
                     moved += lease.OpenCount;
-                    End(queue, lease, countAttempt: true, wall);
+
+                    // What dies here died when the lease ended, however late that is noticed.
+                    End(queue, lease, countAttempt: true, domain is null ? wall : wall - (monotonic - deadline));
                 }
             }
 

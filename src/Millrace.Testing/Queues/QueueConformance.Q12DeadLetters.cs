@@ -21,6 +21,27 @@ public abstract partial class QueueConformance<TFixture>
     }
 
     [Fact]
+    public async Task Q12_ADeadLettersTexts_MayContainAnyCharacter()
+    {
+        Require(QueueFeatures.Browsing);
+        await BuryAsync(Make("m"), "before\0after", "one\0two\n\u00e9");
+        var dead = Assert.Single(await BrowseAsync(queue: DeadQueue)).Message.DeadLetter!;
+        Assert.Equal(("before\0after", "one\0two\n\u00e9"), (dead.Reason, dead.LastError));
+    }
+
+    [Fact]
+    public async Task Q12_AMessageWhoseLastLeaseEnded_DiedThen_HoweverLateThatIsNoticed()
+    {
+        Require(QueueFeatures.Browsing);
+        await CreateAsync(new QueueSettings { MaxDeliveries = 1 });
+        await SendTextsAsync("m");
+        await TakeAsync(await OpenAsync(Clock.Unit), "m");
+        await PassAsync(5 * Clock.Unit);
+        var dead = Assert.Single(await BrowseAsync(queue: DeadQueue)).Message;
+        Assert.InRange(dead.DeadLetter!.At - dead.EnqueuedAt, Clock.Unit, (2 * Clock.Unit) + Clock.Margin);
+    }
+
+    [Fact]
     public async Task Q12_Redriving_KeepsIdHeadersAndBody_AndStartsAfresh()
     {
         var headers = MessageHeaders.Create(new KeyValuePair<string, string>("h", "1"));
