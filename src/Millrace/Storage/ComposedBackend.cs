@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace Millrace.Storage;
 
 /// <summary>A backend made of its user's own store objects.</summary>
@@ -45,16 +47,32 @@ internal sealed class ComposedBackend : Backend, IHealthProbe
 
     public override async ValueTask DisposeAsync()
     {
+        ExceptionDispatchInfo? failure = null;
         foreach (var store in _stores)
         {
-            if (store is IAsyncDisposable asyncDisposable)
+            try
             {
-                await asyncDisposable.DisposeAsync().ConfigureAwait(false);
+                await DisposeAsync(store).ConfigureAwait(false);
             }
-            else if (store is IDisposable disposable)
+            catch (Exception exception)
             {
-                disposable.Dispose();
+                // The others are closed all the same.
+                failure ??= ExceptionDispatchInfo.Capture(exception);
             }
+        }
+
+        failure?.Throw();
+    }
+
+    private static async ValueTask DisposeAsync(object store)
+    {
+        if (store is IAsyncDisposable asyncDisposable)
+        {
+            await asyncDisposable.DisposeAsync().ConfigureAwait(false);
+        }
+        else if (store is IDisposable disposable)
+        {
+            disposable.Dispose();
         }
     }
 
