@@ -46,6 +46,19 @@ public sealed class ManualTimeProvider : TimeProvider
         }
     }
 
+    /// <summary>How long it is until the first timer that is set fires; null when none is set.</summary>
+    public TimeSpan? UntilNextTimer
+    {
+        get
+        {
+            lock (_gate)
+            {
+                DropOutdatedLocked();
+                return _due.TryPeek(out _, out var place) ? TimeSpan.FromTicks(Math.Max(0, place.DueAt - _now)) : null;
+            }
+        }
+    }
+
     /// <inheritdoc/>
     public override DateTimeOffset GetUtcNow() => _start + TimeSpan.FromTicks(GetTimestamp());
 
@@ -85,21 +98,26 @@ public sealed class ManualTimeProvider : TimeProvider
     {
         lock (_gate)
         {
-            while (_due.TryPeek(out var entry, out var place) && place.DueAt <= target)
+            DropOutdatedLocked();
+            if (_due.TryPeek(out var entry, out var place) && place.DueAt <= target)
             {
                 _due.Dequeue();
-
-                // A timer that was changed or disposed leaves its earlier settings behind in the queue.
-                if (entry.Timer.Setting == entry.Setting)
-                {
-                    _now = Math.Max(_now, place.DueAt);
-                    entry.Timer.TakenLocked(place.DueAt);
-                    return entry.Timer;
-                }
+                _now = Math.Max(_now, place.DueAt);
+                entry.Timer.TakenLocked(place.DueAt);
+                return entry.Timer;
             }
 
             _now = Math.Max(_now, target);
             return null;
+        }
+    }
+
+    /// <summary>A timer that was changed or disposed leaves its earlier settings behind in the queue.</summary>
+    private void DropOutdatedLocked()
+    {
+        while (_due.TryPeek(out var entry, out _) && entry.Timer.Setting != entry.Setting)
+        {
+            _due.Dequeue();
         }
     }
 

@@ -76,6 +76,23 @@ public sealed class ManualTimeProviderTests
     }
 
     [Fact]
+    public void It_tells_how_far_the_next_timer_is_away()
+    {
+        Assert.Null(_clock.UntilNextTimer);
+        var near = _clock.CreateTimer(_ => { }, null, TimeSpan.FromSeconds(2), Timeout.InfiniteTimeSpan);
+        var far = _clock.CreateTimer(_ => { }, null, TimeSpan.FromSeconds(9), Timeout.InfiniteTimeSpan);
+        _clock.Advance(TimeSpan.FromSeconds(0.5));
+        Assert.Equal(TimeSpan.FromSeconds(1.5), _clock.UntilNextTimer);
+
+        near.Change(TimeSpan.FromSeconds(5), Timeout.InfiniteTimeSpan);
+        Assert.Equal(TimeSpan.FromSeconds(5), _clock.UntilNextTimer);
+        near.Dispose();
+        Assert.Equal(TimeSpan.FromSeconds(8.5), _clock.UntilNextTimer);
+        far.Dispose();
+        Assert.Null(_clock.UntilNextTimer);
+    }
+
+    [Fact]
     public void A_periodic_timer_fires_once_a_period_until_disposed()
     {
         var fired = 0;
