@@ -2,55 +2,63 @@ using Millrace.Testing;
 
 namespace Millrace.Tests.Hosting;
 
-/// <summary>Lets tests meet code that sets its timers on other threads.</summary>
+/// <summary>
+/// Lets tests meet code that sets its timers on other threads. The clock never outruns that code, however late its threads come: it moves to the next timer only, and
+/// only when those that have fired have been set again.
+/// </summary>
 internal static class ManualTime
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
     /// <summary>Ends when at least so many timers are set.</summary>
-    public static async Task TimersAsync(ManualTimeProvider clock, int count, CancellationToken cancellationToken)
+    public static Task TimersAsync(ManualTimeProvider clock, int count, CancellationToken cancellationToken) =>
+        WhenAsync(() => clock.ActiveTimers >= count, cancellationToken);
+
+    /// <summary>Ends when a condition holds that other threads bring about without the clock.</summary>
+    public static async Task WhenAsync(Func<bool> condition, CancellationToken cancellationToken)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(TimeSpan.FromSeconds(20));
-        while (clock.ActiveTimers < count)
+        patience.CancelAfter(Patience);
+        while (!condition())
         {
             patience.Token.ThrowIfCancellationRequested();
             await Task.Yield();
         }
     }
 
-    /// <summary>
-    /// Moves the clock on in steps until something has happened. After each step the code under test gets its turns: a timer that is gone gets half a second to be set
-    /// again, and then the thread pool's queue is passed through many times, so that whatever was queued before has run. Otherwise the clock would run away from it, and
-    /// every deadline would pass between two of its turns.
-    /// </summary>
-    public static async Task AdvanceUntilAsync(ManualTimeProvider clock, TimeSpan step, Task happened, CancellationToken cancellationToken)
+    /// <summary>Moves the clock on from timer to timer until something has happened.</summary>
+    /// <param name="clock">The clock of the code under test.</param>
+    /// <param name="happened">
+    /// Looked at whenever the code waits for the clock: what a loop does before it sets its timer again is seen before the clock moves.
+    /// </param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="timers">How many timers are set when all of the code waits for the clock: one for each loop that sleeps.</param>
+    /// <param name="within">How far away a timer may be: those of renewals are not to fire where a pause is waited out. Any distance unless given.</param>
+    public static async Task AdvanceUntilAsync(
+        ManualTimeProvider clock,
+        Func<bool> happened,
+        CancellationToken cancellationToken,
+        int timers = 1,
+        TimeSpan? within = null)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(TimeSpan.FromSeconds(20));
-        while (!happened.IsCompleted)
+        while (true)
         {
-            patience.Token.ThrowIfCancellationRequested();
-            var timers = clock.ActiveTimers;
-            clock.Advance(step);
-            var turn = TimeProvider.System.GetTimestamp();
-            do
+            await WhenAsync(() => happened() || NextIsSet() is not null, cancellationToken);
+
+            // First the timers, then the condition: the other way round it may come true, and the timer be set, in between.
+            var next = NextIsSet();
+            if (happened())
             {
-                await PassThroughPoolAsync();
+                return;
             }
-            while (!happened.IsCompleted
-                && clock.ActiveTimers < Math.Max(1, timers)
-                && TimeProvider.System.GetElapsedTime(turn) < TimeSpan.FromMilliseconds(500));
+
+            if (next is { } due)
+            {
+                clock.Advance(due);
+            }
         }
 
-        await happened;
-    }
-
-    private static async Task PassThroughPoolAsync()
-    {
-        for (var pass = 0; pass < 200; pass++)
-        {
-            // Not inlined and not into a local queue: to the end of the line.
-            await Task.Factory.StartNew(static () => { }, CancellationToken.None, TaskCreationOptions.PreferFairness, TaskScheduler.Default)
-                .ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        }
+        TimeSpan? NextIsSet() =>
+            clock.ActiveTimers >= timers && clock.UntilNextTimer is { } due && due <= (within ?? TimeSpan.MaxValue) ? due : null;
     }
 }

@@ -60,12 +60,12 @@ public sealed class LockClientTests : IDisposable
         var handle = await _client.AcquireAsync("nightly", cancellationToken: Ending);
         var start = _clock.GetTimestamp();
         _store.Before = call => call == "renew" ? Task.FromException(new BackendUnavailableException("cut")) : Task.CompletedTask;
-        var lostAt = TimeSpan.Zero;
-        handle.Lost.Register(() => lostAt = _clock.GetElapsedTime(start));
+        var lostAt = new TaskCompletionSource<TimeSpan>(TaskCreationOptions.RunContinuationsAsynchronously);
+        handle.Lost.Register(() => lostAt.SetResult(_clock.GetElapsedTime(start)));
 
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromMilliseconds(100), LostAsync(handle), Ending);
+        await ManualTime.AdvanceUntilAsync(_clock, () => handle.Lost.IsCancellationRequested, Ending);
 
-        Assert.InRange(lostAt, Lease, Lease + TimeSpan.FromSeconds(1));
+        Assert.InRange(await lostAt.Task.WaitAsync(Patience, Ending), Lease, Lease + TimeSpan.FromSeconds(1));
         Assert.True(_log.Entries.Count(entry => entry.Id == 1051) > 2, "it is tried more than once");
         await handle.DisposeAsync();
     }
@@ -77,7 +77,7 @@ public sealed class LockClientTests : IDisposable
         var handle = await _client.AcquireAsync("nightly", cancellationToken: Ending);
         _store.Before = call => call == "renew" ? stuck.Task : Task.CompletedTask;
 
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromMilliseconds(500), LostAsync(handle), Ending);
+        await ManualTime.AdvanceUntilAsync(_clock, () => handle.Lost.IsCancellationRequested, Ending);
 
         stuck.SetResult();
         await handle.DisposeAsync();
@@ -90,7 +90,7 @@ public sealed class LockClientTests : IDisposable
         var failures = 3;
         _store.Before = call => call == "renew" && Interlocked.Decrement(ref failures) >= 0 ? Task.FromException(new BackendUnavailableException("cut")) : Task.CompletedTask;
 
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromMilliseconds(250), _store.UntilAsync(store => store.Renewals == 1), Ending);
+        await ManualTime.AdvanceUntilAsync(_clock, () => _store.Renewals == 1, Ending);
 
         Assert.False(handle.Lost.IsCancellationRequested);
         Assert.NotNull(await _store.InspectAsync("nightly", Ending));
@@ -167,7 +167,7 @@ public sealed class LockClientTests : IDisposable
             : Task.CompletedTask;
 
         var acquiring = _client.AcquireAsync("nightly", cancellationToken: Ending).AsTask();
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromMilliseconds(500), acquiring, Ending);
+        await ManualTime.AdvanceUntilAsync(_clock, () => acquiring.IsCompleted, Ending, within: Lease / 4);
         await using var handle = await acquiring;
 
         Assert.Equal(1, handle.FencingToken);
@@ -199,14 +199,16 @@ public sealed class LockClientTests : IDisposable
         var client = new LockClient(backend.Require<ILockStore>(), _clock, _log);
         var first = await client.AcquireAsync("nightly", cancellationToken: Ending);
         var waiting = client.AcquireAsync("nightly", cancellationToken: Ending).AsTask();
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromSeconds(1), AgedAsync(Lease * 4), Ending);
+
+        // The renewal of the holder and the store's own end of its lease.
+        await ManualTime.AdvanceUntilAsync(_clock, () => _clock.GetElapsedTime(0) >= Lease * 4, Ending, timers: 2);
         Assert.False(waiting.IsCompleted);
         Assert.False(first.Lost.IsCancellationRequested);
 
         // Released behind the holder's back, as an operator might: the waiting one gets it, and the holder is told at its next renewal.
         await backend.Locks!.ReleaseAsync("nightly", first.Owner, first.FencingToken, Ending);
         await using var second = await waiting.WaitAsync(Patience, Ending);
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromSeconds(1), LostAsync(first), Ending);
+        await ManualTime.AdvanceUntilAsync(_clock, () => first.Lost.IsCancellationRequested, Ending, timers: 3);
 
         Assert.True(second.FencingToken > first.FencingToken);
         await first.DisposeAsync();
@@ -224,14 +226,6 @@ public sealed class LockClientTests : IDisposable
     }
 
     private Task TimerSetAsync() => ManualTime.TimersAsync(_clock, 1, Ending);
-
-    private async Task AgedAsync(TimeSpan age)
-    {
-        while (_clock.GetElapsedTime(0) < age)
-        {
-            await Task.Yield();
-        }
-    }
 
     private static async Task LostAsync(LockHandle handle)
     {

@@ -12,13 +12,14 @@ public sealed class QueueDispatcherFaultTests : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Third = Lease / 3;
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
     private readonly ManualTimeProvider _clock = new();
     private readonly RecordingLogger _log = new();
     private readonly ScriptedQueueStore _store = new();
     private readonly QueueDispatchers _dispatchers;
 
-    public QueueDispatcherFaultTests() => _dispatchers = new QueueDispatchers(_store, new QueueDispatcherOptions { LeaseDuration = Lease }, _clock, _log);
+    public QueueDispatcherFaultTests() => _dispatchers = new QueueDispatchers(_store, new QueueDispatcherOptions { LeaseDuration = Lease, MaxRetryDelay = LongestPause }, _clock, _log);
 
     private static CancellationToken Ending => TestContext.Current.CancellationToken;
 
@@ -61,6 +62,7 @@ public sealed class QueueDispatcherFaultTests : IAsyncDisposable
             _clock.Advance(Third);
         }
 
+        await TimerSetAsync();
         _store.Send(1);
         await sink.ReceivedAsync(2);
         Assert.Equal(0, _store.RenewCalls);
@@ -77,11 +79,11 @@ public sealed class QueueDispatcherFaultTests : IAsyncDisposable
         await second.ReceivedAsync(1);
         _store.LoseLease(lost.Token);
 
-        await AdvanceUntilAsync(first.LostAsync(1));
+        await AdvanceUntilAsync(() => first.Lost.Length >= 1);
 
         Assert.Equal([lost.Token], first.Lost);
         Assert.Empty(second.Lost);
-        await AdvanceUntilAsync(_store.UntilAsync(store => store.RenewCalls >= 3));
+        await AdvanceUntilAsync(() => _store.RenewCalls >= 3);
         Assert.Single(first.Lost);
     }
 
@@ -92,7 +94,7 @@ public sealed class QueueDispatcherFaultTests : IAsyncDisposable
         _store.Send(1);
         var lost = Assert.Single(await sink.ReceivedAsync(1));
         _store.LoseLease(lost.Token);
-        await AdvanceUntilAsync(sink.LostAsync(1));
+        await AdvanceUntilAsync(() => sink.Lost.Length >= 1);
         Assert.Equal(1, _store.ReadyCount);
 
         var results = new SettleResult[1];
@@ -116,7 +118,7 @@ public sealed class QueueDispatcherFaultTests : IAsyncDisposable
         await sink.ReceivedAsync(1);
         var start = _clock.GetTimestamp();
 
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromMilliseconds(250), _store.UntilAsync(store => store.RenewCalls == 1), Ending);
+        await AdvanceUntilAsync(() => _store.RenewCalls == 1);
 
         Assert.True(_clock.GetElapsedTime(start) < Lease, $"{_clock.GetElapsedTime(start)}");
         Assert.Empty(sink.Lost);
@@ -133,7 +135,7 @@ public sealed class QueueDispatcherFaultTests : IAsyncDisposable
         var deliveries = await sink.ReceivedAsync(2);
         var start = _clock.GetTimestamp();
 
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromMilliseconds(100), sink.LostAsync(2), Ending);
+        await AdvanceUntilAsync(() => sink.Lost.Length >= 2);
 
         Assert.InRange(_clock.GetElapsedTime(start), Lease, Lease + TimeSpan.FromSeconds(1));
         Assert.Equal(deliveries.Select(delivery => delivery.Token), sink.Lost.Order(Comparer<LeaseToken>.Create((a, b) => a.Low.CompareTo(b.Low))));
@@ -152,7 +154,7 @@ public sealed class QueueDispatcherFaultTests : IAsyncDisposable
         _store.Send(1);
         await sink.ReceivedAsync(1);
 
-        await AdvanceUntilAsync(sink.LostAsync(1));
+        await AdvanceUntilAsync(() => sink.Lost.Length >= 1);
 
         stuck.SetResult();
     }
@@ -167,11 +169,11 @@ public sealed class QueueDispatcherFaultTests : IAsyncDisposable
         var (sink, consumer) = Add(credit: 1);
         _store.Send(1);
 
-        await AdvanceUntilAsync(sink.ReceivedAsync(1));
+        await PauseUntilAsync(() => sink.Deliveries.Length >= 1);
 
         Assert.Equal(5, _log.Entries.Count(entry => entry.Id == 1010));
         Assert.False(consumer.Completion.IsCompleted);
-        Assert.Equal(1, _store.OpenReceivers);
+        await _store.UntilAsync(store => store.OpenReceivers == 1);
     }
 
     [Fact]
@@ -186,9 +188,9 @@ public sealed class QueueDispatcherFaultTests : IAsyncDisposable
         _store.Send(1);
         var first = Assert.Single(await sink.ReceivedAsync(1));
         _store.Send(1);
-        await AdvanceUntilAsync(_store.UntilAsync(store => store.OpenReceivers == 2));
+        await PauseUntilAsync(() => _store.OpenReceivers == 2);
         Assert.Equal(2, _store.LeasedCount);
-        await TimerSetAsync();
+        await ManualTime.TimersAsync(_clock, 2, Ending);
         _clock.Advance(Third);
         await _store.UntilAsync(store => store.RenewCalls > 0);
 
@@ -251,7 +253,7 @@ public sealed class QueueDispatcherFaultTests : IAsyncDisposable
         var (holder, leaver) = sink.Deliveries.Length == 1 ? (other, consumer) : throw new InvalidOperationException("the first consumer is first in turn");
 
         await leaver.DisposeAsync();
-        await AdvanceUntilAsync(holder.ReceivedAsync(1));
+        await PauseUntilAsync(() => holder.Deliveries.Length >= 1);
 
         Assert.Equal(1, Assert.Single(holder.Deliveries).Attempt);
         Assert.Equal(3, _log.Entries.Count(entry => entry.Id == 1014));
@@ -333,7 +335,7 @@ public sealed class QueueDispatcherFaultTests : IAsyncDisposable
 
         // What was released by a consumer that left, or not confirmed, goes round again until all is done.
         consumers.Add(new CompletingSink(_dispatchers.Get("q"), 10));
-        await AdvanceUntilAsync(_store.UntilAsync(store => store.Completed.Count >= Messages));
+        await PauseUntilAsync(() => _store.Completed.Count >= Messages);
 
         _store.Before = _ => Task.CompletedTask;
         await _dispatchers.DisposeAsync();
@@ -346,7 +348,11 @@ public sealed class QueueDispatcherFaultTests : IAsyncDisposable
 
     private Task TimerSetAsync() => ManualTime.TimersAsync(_clock, 1, Ending);
 
-    private Task AdvanceUntilAsync(Task happened) => ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromMilliseconds(500), happened, Ending);
+    /// <summary>From timer to timer of the renewal, which is the only loop that sleeps.</summary>
+    private Task AdvanceUntilAsync(Func<bool> happened) => ManualTime.AdvanceUntilAsync(_clock, happened, Ending);
+
+    /// <summary>Waits out pauses after faults; while there is none, the clock stands.</summary>
+    private Task PauseUntilAsync(Func<bool> happened) => ManualTime.AdvanceUntilAsync(_clock, happened, Ending, within: LongestPause);
 
     private (RecordingSink Sink, DispatchConsumer Consumer) Add(int credit)
     {

@@ -51,7 +51,10 @@ public sealed class QueueDispatcherLastConsumerTests : IAsyncDisposable
         var (consumer, settling) = await SettleHeldUpAsync();
 
         var disposed = consumer.DisposeAsync().AsTask();
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromSeconds(1), disposed, Ending);
+
+        // The renewal sleeps, and the wait for the settlement has its limit.
+        await ManualTime.AdvanceUntilAsync(_clock, () => disposed.IsCompleted, Ending, timers: 2);
+        await disposed;
 
         Assert.Equal(0, _store.OpenReceivers);
         _gate.SetResult();

@@ -69,7 +69,11 @@ public sealed class QueueWorkerInMemoryTests
         await worker.StartAsync(Ending);
         await SendAsync(backend, new Envelope("x"u8.ToArray()));
 
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromSeconds(1), WhenAsync(() => worker.Stats.DeadLettered == 1), Ending);
+        await WhenAsync(() => worker.Stats.Retried == 1);
+        _clock.Advance(TimeSpan.FromSeconds(10));
+        await WhenAsync(() => worker.Stats.Retried == 2);
+        _clock.Advance(TimeSpan.FromSeconds(20));
+        await WhenAsync(() => worker.Stats.DeadLettered == 1);
         await worker.StopAsync(Ending);
 
         Assert.Equal([1, 2, 3], attempts.Select(attempt => attempt.Attempt));

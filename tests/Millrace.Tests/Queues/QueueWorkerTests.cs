@@ -10,13 +10,14 @@ namespace Millrace.Tests.Queues;
 public sealed class QueueWorkerTests : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
     private readonly ManualTimeProvider _clock = new();
     private readonly RecordingLogger _log = new();
     private readonly ScriptedQueueStore _store = new();
     private readonly QueueDispatchers _dispatchers;
 
-    public QueueWorkerTests() => _dispatchers = new QueueDispatchers(_store, null, _clock, _log);
+    public QueueWorkerTests() => _dispatchers = new QueueDispatchers(_store, new QueueDispatcherOptions { MaxRetryDelay = LongestPause }, _clock, _log);
 
     private static CancellationToken Ending => TestContext.Current.CancellationToken;
 
@@ -193,7 +194,8 @@ public sealed class QueueWorkerTests : IAsyncDisposable
         _store.Send(1);
         await WhenAsync(() => !attempts.IsEmpty);
         _store.LoseLease(attempts.First().Token);
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromSeconds(1), cancelled.Task, Ending);
+        await ManualTime.AdvanceUntilAsync(_clock, () => _store.RenewCalls >= 1, Ending);
+        await cancelled.Task.WaitAsync(Patience, Ending);
 
         await _store.UntilAsync(store => store.Completed.Count == 1);
         await worker.StopAsync(Ending);
@@ -220,7 +222,7 @@ public sealed class QueueWorkerTests : IAsyncDisposable
         await WhenAsync(() => worker.Stats is { Running: 1, Held: 2 });
         var waiting = new LeaseToken(1, 2);
         _store.LoseLease(waiting);
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromSeconds(1), _store.UntilAsync(store => store.RenewCalls >= 2), Ending);
+        await ManualTime.AdvanceUntilAsync(_clock, () => _store.RenewCalls >= 2, Ending);
 
         gate.SetResult();
         await _store.UntilAsync(store => store.Completed.Count == 2);
@@ -299,7 +301,9 @@ public sealed class QueueWorkerTests : IAsyncDisposable
         _store.Send(1);
         await begun.Task.WaitAsync(Patience, Ending);
 
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromMilliseconds(500), worker.StopAsync(Ending), Ending);
+        var stop = worker.StopAsync(Ending);
+        await ManualTime.AdvanceUntilAsync(_clock, () => stop.IsCompleted, Ending, within: TimeSpan.FromSeconds(2));
+        await stop;
 
         Assert.Equal([(0, 0)], _store.Ready);
         Assert.Contains(_log.Entries, entry => entry.Id == 1034);
@@ -322,7 +326,7 @@ public sealed class QueueWorkerTests : IAsyncDisposable
         });
         _store.Send(1);
 
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromMilliseconds(100), _store.UntilAsync(store => store.Completed.Count == 1), Ending);
+        await ManualTime.AdvanceUntilAsync(_clock, () => _store.Completed.Count == 1, Ending, within: LongestPause);
         await worker.StopAsync(Ending);
 
         Assert.Equal(1, handled);
@@ -340,7 +344,7 @@ public sealed class QueueWorkerTests : IAsyncDisposable
         await using var worker = await StartAsync((_, _) => new(HandlingResult.Complete));
         _store.Send(1);
 
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromMilliseconds(100), _store.UntilAsync(store => store.SettleCalls.Length == 2), Ending);
+        await ManualTime.AdvanceUntilAsync(_clock, () => _store.SettleCalls.Length == 2, Ending, within: LongestPause);
         await worker.StopAsync(Ending);
 
         Assert.Equal(new QueueWorkerStats(1, 0, 0, 0, 0, 0, 0), worker.Stats);
@@ -353,8 +357,8 @@ public sealed class QueueWorkerTests : IAsyncDisposable
         await using var worker = await StartAsync((_, _) => new(HandlingResult.Complete), new QueueWorkerOptions { Concurrency = 1, Prefetch = 0 });
         _store.Send(1);
 
-        var lost = WhenAsync(() => worker.Stats.LeaseLost == 1);
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromMilliseconds(500), lost, Ending);
+        // The renewal and the settling sleep, each for itself.
+        await ManualTime.AdvanceUntilAsync(_clock, () => worker.Stats.LeaseLost == 1, Ending, timers: 2);
         Assert.Empty(_store.Completed);
     }
 
@@ -365,7 +369,7 @@ public sealed class QueueWorkerTests : IAsyncDisposable
         var worker = await StartAsync((_, _) => new(HandlingResult.Complete));
         _store.Send(1);
 
-        await ManualTime.AdvanceUntilAsync(_clock, TimeSpan.FromSeconds(1), WhenAsync(() => worker.Completion.IsCompleted), Ending);
+        await WhenAsync(() => worker.Completion.IsCompleted);
 
         await Assert.ThrowsAsync<StorageCorruptException>(() => worker.Completion);
         Assert.Contains(_log.Entries, entry => entry.Id == 1033);

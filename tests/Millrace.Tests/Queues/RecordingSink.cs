@@ -55,9 +55,6 @@ internal sealed class RecordingSink : IDeliverySink
         return Deliveries;
     }
 
-    /// <summary>Ends when so many leases were reported as lost, in all.</summary>
-    public Task LostAsync(int count) => UntilAsync(() => _lost.Count >= count);
-
     private async Task UntilAsync(Func<bool> condition)
     {
         while (true)
