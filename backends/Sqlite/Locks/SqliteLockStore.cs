@@ -6,6 +6,9 @@ namespace Millrace.Sqlite.Locks;
 /// <summary>Locks in the database file.</summary>
 internal sealed class SqliteLockStore : ILockStore
 {
+    // Looking at some rows for every one that is added keeps the locks that were never released few, without one call that pays for all.
+    private const int SweptPerAcquisition = 4;
+
     private readonly SqliteStore _store;
 
     public SqliteLockStore(SqliteStore store) => _store = store;
@@ -21,6 +24,11 @@ internal sealed class SqliteLockStore : ILockStore
                 if (held is not null && held.Owner != owner)
                 {
                     return null;
+                }
+
+                if (held is null)
+                {
+                    _store.Locks.Sweep(SweptPerAcquisition, row => IsHeld(row, ledger.Monotonic));
                 }
 
                 var fence = held?.Fence ?? ledger.Counters.NextFence();
@@ -103,7 +111,9 @@ internal sealed class SqliteLockStore : ILockStore
     /// The row of a lock whose lease has not ended. The deadline of a process with another monotonic clock cannot be compared: it holds while its process lives.
     /// </summary>
     private LockRow? FindHeld(LockTable locks, string name, long now) =>
-        locks.Find(name) is { HolderDomain: not null } row && (row.Deadline > now || row.HolderDomain != _store.Clock.Domain) ? row : null;
+        locks.Find(name) is { } row && IsHeld(row, now) ? row : null;
+
+    private bool IsHeld(LockRow row, long now) => row.HolderDomain is { } domain && (row.Deadline > now || domain != _store.Clock.Domain);
 
     private static void Require(string name, string owner, TimeSpan leaseDuration)
     {
