@@ -10,6 +10,9 @@ internal sealed class IdWindow
     // Forgetting two for every one that is added empties any backlog of old ids, without one commit that pays for all of them.
     private const int ForgottenPerAddition = 2;
 
+    // More only after the bound was lowered, and still not all in one commit.
+    private const int MaxForgottenPerAddition = 64;
+
     private readonly StoreCounters _counters;
     private readonly Statement _find;
     private readonly Statement _findLiving;
@@ -108,6 +111,12 @@ internal sealed class IdWindow
                 queue.Evicted++;
             }
 
+            // What was remembered before the window was closed goes too.
+            if (queue.Remembered > 0)
+            {
+                Shrink(queue, now);
+            }
+
             return;
         }
 
@@ -119,7 +128,7 @@ internal sealed class IdWindow
 
     private void Shrink(QueueRow queue, long now)
     {
-        for (var i = 0; i < ForgottenPerAddition || queue.Remembered > queue.Settings.DedupMaxEntries; i++)
+        for (var i = 0; i < ForgottenPerAddition || (i < MaxForgottenPerAddition && queue.Remembered > queue.Settings.DedupMaxEntries); i++)
         {
             if (!_oldest.Bind(1, queue.Id).Step())
             {
