@@ -70,7 +70,7 @@ internal sealed partial class SqliteQueueStore
             {
                 if (operation is QueueOperation.Settle settle)
                 {
-                    MarkSettled(settle.Settlement.Token);
+                    MarkSettled(settle.Queue, settle.Settlement.Token);
                 }
             }
         }

@@ -113,7 +113,7 @@ internal sealed partial class SqliteQueueStore : IQueueStore, IQueueAdmin, IQueu
         try
         {
             await _store.Writer.CommitAsync(operation, cancellationToken).ConfigureAwait(false);
-            MarkSettled(batch.Span);
+            MarkSettled(queue, batch.Span);
         }
         finally
         {
@@ -125,20 +125,20 @@ internal sealed partial class SqliteQueueStore : IQueueStore, IQueueAdmin, IQueu
         }
     }
 
-    /// <summary>Tells receivers of this process which of their deliveries need no renewal any more. A token that was refused is none of theirs either.</summary>
-    private void MarkSettled(ReadOnlySpan<Settlement> batch)
+    /// <summary>Tells receivers of this process which of their deliveries need no renewal any more: those that were settled, and those whose lease had ended.</summary>
+    private void MarkSettled(string queue, ReadOnlySpan<Settlement> batch)
     {
         foreach (ref readonly var settlement in batch)
         {
-            MarkSettled(settlement.Token);
+            MarkSettled(queue, settlement.Token);
         }
     }
 
-    private void MarkSettled(LeaseToken token)
+    private void MarkSettled(string queue, LeaseToken token)
     {
         if (_holders.TryGetValue(token.High, out var receiver))
         {
-            receiver.MarkSettled(token);
+            receiver.MarkSettled(queue, token);
         }
     }
 }

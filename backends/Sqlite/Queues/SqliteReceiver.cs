@@ -11,6 +11,7 @@ internal sealed class SqliteReceiver : IQueueReceiver
     private readonly SqliteStore _store;
     private readonly string _queue;
     private readonly ReceiverOptions _options;
+    private readonly WaitList _signal;
     private readonly LeaseOperation _operation = new();
     private readonly CancellationTokenSource _disposing = new();
     private readonly SemaphoreSlim _leasing = new(1);
@@ -19,7 +20,7 @@ internal sealed class SqliteReceiver : IQueueReceiver
     private bool _isDisposed;
 
     public SqliteReceiver(SqliteQueueStore queues, string queue, ReceiverOptions options) =>
-        (_queues, _store, _queue, _options) = (queues, queues.Store, queue, options);
+        (_queues, _store, _queue, _options, _signal) = (queues, queues.Store, queue, options, queues.Store.Signals.Open(queue));
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<int> LeaseAsync(Memory<Delivery> into, TimeSpan maxWait, CancellationToken cancellationToken = default)
@@ -114,16 +115,22 @@ internal sealed class SqliteReceiver : IQueueReceiver
         }
         finally
         {
+            _store.Signals.Close(_queue);
             _store.RemoveReceiver(_queue);
         }
     }
 
-    /// <summary>A delivery of this receiver has been settled through this store.</summary>
-    public void MarkSettled(LeaseToken token)
+    /// <summary>A delivery of this receiver has been settled through this store, or found lost. One that was settled in another queue is refused there and still open here.</summary>
+    public void MarkSettled(string queue, LeaseToken token)
     {
+        if (queue != _queue)
+        {
+            return;
+        }
+
         lock (_gate)
         {
-            if (_leases.TryGetValue(token.High, out var lease) && lease.Close(Settler.IndexOf(token)))
+            if (_leases.TryGetValue(token.High, out var lease) && lease.Close(token))
             {
                 _leases.Remove(token.High);
                 _queues.RemoveHolder(token.High);
@@ -148,7 +155,6 @@ internal sealed class SqliteReceiver : IQueueReceiver
     {
         var timeProvider = _store.Clock.TimeProvider;
         var start = timeProvider.GetTimestamp();
-        var signal = _store.Signals.Queue(_queue);
         CancellationTokenSource? either = null;
         WaitList.Waiter? waiter = null;
         var hasWaited = false;
@@ -158,7 +164,7 @@ internal sealed class SqliteReceiver : IQueueReceiver
             while (true)
             {
                 // Joined before the look: what arrives in between is not missed.
-                waiter = signal.Join();
+                waiter = _signal.Join();
                 hasLooked = false;
                 var count = await LeaseNowAsync(into, cancellationToken).ConfigureAwait(false);
                 hasLooked = true;
@@ -178,13 +184,13 @@ internal sealed class SqliteReceiver : IQueueReceiver
         }
         finally
         {
-            Leave(signal, waiter, hasWaited, hasLooked);
+            Leave(waiter, hasWaited, hasLooked);
             either?.Dispose();
         }
     }
 
     /// <summary>Ends a lease call's waiting. Whoever goes must not take along a wake that another could use, nor the only timer for what happens next.</summary>
-    private void Leave(WaitList signal, WaitList.Waiter? waiter, bool hasWaited, bool hasLooked)
+    private void Leave(WaitList.Waiter? waiter, bool hasWaited, bool hasLooked)
     {
         waiter?.PassOn();
         if (!hasWaited)
@@ -194,12 +200,12 @@ internal sealed class SqliteReceiver : IQueueReceiver
 
         if (hasLooked)
         {
-            signal.WakeUnlessAwaited(_operation.UntilNextEvent, _store.Clock.TimeProvider);
+            _signal.WakeUnlessAwaited(_operation.UntilNextEvent, _store.Clock.TimeProvider);
         }
         else
         {
             // It was to look, or had the timer, and goes without a look.
-            signal.Wake(1);
+            _signal.Wake(1);
         }
     }
 
@@ -257,9 +263,10 @@ internal sealed class SqliteReceiver : IQueueReceiver
 
         /// <summary>Marks one as settled.</summary>
         /// <returns>True when none is left.</returns>
-        public bool Close(int index)
+        public bool Close(LeaseToken token)
         {
-            if (index < entries.Length && (_open[index >> 3] & (1 << (index & 7))) != 0)
+            var index = Settler.IndexOf(token);
+            if (index < entries.Length && entries[index].Number == (long)(token.Low & ((1UL << 48) - 1)) && (_open[index >> 3] & (1 << (index & 7))) != 0)
             {
                 _open[index >> 3] &= (byte)~(1 << (index & 7));
                 _count--;

@@ -5,6 +5,7 @@ namespace Millrace.Sqlite.Waiting;
 /// <summary>Who waits for what in this process: receivers for messages of a queue, lock users for a release, state users for a change.</summary>
 internal sealed class StoreSignals
 {
+    private readonly Lock _gate = new();
     private readonly ConcurrentDictionary<string, WaitList> _queues = new(StringComparer.Ordinal);
     private readonly Action<int> _changed;
     private int _waiting;
@@ -31,7 +32,30 @@ internal sealed class StoreSignals
 
     public WaitList State { get; }
 
-    public WaitList Queue(string name) => _queues.GetOrAdd(name, static (_, changed) => new WaitList(changed), _changed);
+    /// <summary>How many queues are known.</summary>
+    public int QueueCount => _queues.Count;
+
+    /// <summary>The waiters for a queue, kept until as many <see cref="Close"/> it as opened it.</summary>
+    public WaitList Open(string name)
+    {
+        lock (_gate)
+        {
+            var waiters = _queues.GetOrAdd(name, static (_, changed) => new WaitList(changed), _changed);
+            waiters.Users++;
+            return waiters;
+        }
+    }
+
+    public void Close(string name)
+    {
+        lock (_gate)
+        {
+            if (_queues.TryGetValue(name, out var waiters) && --waiters.Users == 0)
+            {
+                _queues.TryRemove(name, out _);
+            }
+        }
+    }
 
     /// <summary>The queues that somebody waits for.</summary>
     public IEnumerable<(string Name, WaitList Waiters)> WaitedQueues()

@@ -17,6 +17,9 @@ internal sealed class WaitList
     /// <param name="countChanged">Told +1 and -1 when a waiter joins and leaves.</param>
     public WaitList(Action<int> countChanged) => _countChanged = countChanged;
 
+    /// <summary>How many have it open. Under the lock of <see cref="StoreSignals"/>.</summary>
+    public int Users { get; set; }
+
     /// <summary>When something was to happen in the queue, as the watcher saw it last; the watcher's.</summary>
     public (long, long, long, long, long)? LastEvents { get; set; }
 

@@ -69,6 +69,65 @@ public sealed class RecoveryTests : IAsyncLifetime
         Assert.Equal(2, await held.LeaseAsync(new Delivery[2], TimeSpan.Zero, Cancellation));
     }
 
+    [Fact]
+    public async Task LocksThatWereNeverReleased_AreForgotten()
+    {
+        var locks = _backend.Require<ILockStore>();
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.NotNull(await locks.TryAcquireAsync($"short {i}", "me", TimeSpan.FromSeconds(1), Cancellation));
+        }
+
+        Assert.NotNull(await locks.TryAcquireAsync("long", "me", TimeSpan.FromDays(1), Cancellation));
+        _time.Advance(TimeSpan.FromSeconds(2));
+        for (var i = 0; i < 10; i++)
+        {
+            Assert.NotNull(await locks.TryAcquireAsync("other", "me", TimeSpan.FromSeconds(1), Cancellation));
+            _time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.Equal(2, await CountAsync("SELECT count(*) FROM millrace_lock"));
+        Assert.NotNull(await locks.InspectAsync("long", Cancellation));
+    }
+
+    [Fact]
+    public async Task QueuesWithoutReceivers_AreForgottenByTheWaiters()
+    {
+        var before = _backend.Store.Signals.QueueCount;
+        for (var i = 0; i < 10; i++)
+        {
+            await using var receiver = await _backend.Queues.OpenReceiverAsync($"q{i}", new ReceiverOptions(), Cancellation);
+            Assert.Equal(0, await receiver.LeaseAsync(new Delivery[1], TimeSpan.Zero, Cancellation));
+            Assert.Equal(before + 1, _backend.Store.Signals.QueueCount);
+        }
+
+        Assert.Equal(before, _backend.Store.Signals.QueueCount);
+    }
+
+    [Fact]
+    public async Task RememberedIds_GoWhenTheirWindowIsClosed()
+    {
+        var admin = _backend.Require<IQueueAdmin>();
+        await admin.CreateQueueAsync("q", new QueueSettings(), Cancellation);
+        await using var receiver = await _backend.Queues.OpenReceiverAsync("q", new ReceiverOptions { SettleOnLease = true }, Cancellation);
+        await PassAsync(receiver, "a", 50);
+        Assert.Equal(50, await CountAsync("SELECT count(*) FROM millrace_remembered"));
+
+        await admin.UpdateSettingsAsync("q", new QueueSettings { DedupWindow = TimeSpan.Zero }, Cancellation);
+        await PassAsync(receiver, "b", 25);
+
+        Assert.Equal(0, await CountAsync("SELECT count(*) FROM millrace_remembered"));
+        Assert.Equal(0, await CountAsync("SELECT count(*) FROM millrace_ident"));
+    }
+
+    private async Task PassAsync(IQueueReceiver receiver, string name, int count)
+    {
+        await _backend.Queues.EnqueueAsync("q", Enumerable.Range(0, count).Select(i => new Envelope(new byte[1]) { Id = $"{name}{i}" }).ToArray(), default, Cancellation);
+        Assert.Equal(count, await receiver.LeaseAsync(new Delivery[count], TimeSpan.Zero, Cancellation));
+    }
+
+    private async Task<long> CountAsync(string sql) => await _backend.Store.Writer.RunAsync(ledger => ledger.Connection.QueryNumber(sql) ?? 0, Cancellation);
+
     private async Task SendAsync(int count) =>
         await _backend.Queues.EnqueueAsync("q", Enumerable.Range(0, count).Select(number => new Envelope(BitConverter.GetBytes(number))).ToArray(), default, Cancellation);
 }

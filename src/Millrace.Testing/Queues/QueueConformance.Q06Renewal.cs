@@ -6,6 +6,23 @@ namespace Millrace.Testing.Queues;
 public abstract partial class QueueConformance<TFixture>
 {
     [Fact]
+    public async Task Q6_SettlingInAnotherQueue_IsRefused_AndTheLeaseIsStillRenewed()
+    {
+        await SendTextsAsync("m");
+        var receiver = await OpenAsync(Clock.Unit);
+        var delivery = await TakeAsync(receiver, "m");
+        await SendToAsync(Queue + "-other", Make("n"));
+        await LostAsync(Settlement.Complete(delivery.Token), Queue + "-other");
+        for (var i = 0; i < 3; i++)
+        {
+            await PassAlmostAsync(Clock.Unit);
+            Assert.Empty(await Soon(receiver.RenewAsync(Cancellation)));
+        }
+
+        await CompleteAsync(delivery);
+    }
+
+    [Fact]
     public async Task Q6_Renewing_ProlongsEveryOpenDeliveryToTheFullLease()
     {
         await SendTextsAsync("a", "b");
