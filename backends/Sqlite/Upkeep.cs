@@ -6,7 +6,7 @@ namespace Millrace.Sqlite;
 /// <summary>What a store does without being asked: deletes queues that have been idle for as long as their settings say, and finishes deletions that a crash cut short.</summary>
 internal sealed class Upkeep : IAsyncDisposable
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(5);
 
     private readonly SqliteStore _store;
     private readonly ILogger _logger;
@@ -32,9 +32,9 @@ internal sealed class Upkeep : IAsyncDisposable
         {
             try
             {
-                await QueueRemoval.RemoveIdleAsync(_store, _stopping.Token).ConfigureAwait(false);
+                var next = await QueueRemoval.RemoveIdleAsync(_store, _stopping.Token).ConfigureAwait(false);
                 await QueueRemoval.RemoveHiddenAsync(_store, _stopping.Token).ConfigureAwait(false);
-                await Task.Delay(Interval, _store.Clock.TimeProvider, _stopping.Token).ConfigureAwait(false);
+                await Task.Delay(next, _store.Clock.TimeProvider, _stopping.Token).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
             {
@@ -44,7 +44,7 @@ internal sealed class Upkeep : IAsyncDisposable
             {
                 // Whatever it is: upkeep goes on, and must not stand in the way of closing the store.
                 LogMessages.UpkeepFailed(_logger, _store.Options.File, fault);
-                await Task.Delay(Interval, _store.Clock.TimeProvider, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(RetryInterval, _store.Clock.TimeProvider, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }

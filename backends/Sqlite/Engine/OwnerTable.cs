@@ -26,6 +26,7 @@ internal sealed class OwnerTable
     {
         var id = ledger.Counters.NextSequence();
         _insert.Bind(1, id).Bind(2, instance).Bind(3, domain).Bind(4, Environment.ProcessId).Bind(5, ledger.Wall).Run();
+        ledger.ForgetOwners();
         return id;
     }
 
@@ -66,6 +67,7 @@ internal sealed class OwnerTable
 
         RemoveLocks(owner);
         _delete.Bind(1, owner).Run();
+        ledger.ForgetOwners();
         return ended;
     }
 

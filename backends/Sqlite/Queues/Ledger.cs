@@ -15,7 +15,9 @@ internal sealed class Ledger : IDisposable
     private readonly Statement _release;
     private readonly Statement _rollbackTo;
     private readonly Dictionary<string, int> _arrivals = new(StringComparer.Ordinal);
+    private readonly Statement _otherOwners;
     private long _dataVersion = -1;
+    private bool? _isShared;
 
     public Ledger(Connection connection, LedgerContext context)
     {
@@ -39,6 +41,7 @@ internal sealed class Ledger : IDisposable
         _savepoint = connection.Prepare("SAVEPOINT millrace");
         _release = connection.Prepare("RELEASE millrace");
         _rollbackTo = connection.Prepare("ROLLBACK TO millrace");
+        _otherOwners = connection.Prepare($"SELECT count(*) FROM (SELECT 1 FROM {t}owner WHERE id > 0 LIMIT 2)");
     }
 
     public Connection Connection { get; }
@@ -79,6 +82,12 @@ internal sealed class Ledger : IDisposable
 
     /// <summary>Queues in which messages became leasable, or will earlier than was known; how many. Of the last transaction.</summary>
     public IReadOnlyDictionary<string, int> Arrivals => _arrivals;
+
+    /// <summary>Whether other stores, of this process or others, are open on the file, or ended without a word and are not swept yet. In a transaction.</summary>
+    public bool IsShared => _isShared ??= _otherOwners.Scalar() > 1;
+
+    /// <summary>A store was opened or has ended.</summary>
+    public void ForgetOwners() => _isShared = null;
 
     public void Begin()
     {
@@ -251,11 +260,16 @@ internal sealed class Ledger : IDisposable
     private bool IsIdle(QueueRow row, TimeSpan idle) =>
         row.Length == 0
         && StoreClock.After(row.UsedAt, idle) <= Wall
+        && StoreClock.After(StoreClock.After(row.UsedAt, idle), GraceOf(idle)) <= Wall
         && Catalog.DeadLetterQueueOf(row).Length == 0
         && !_context.HasReceivers(row.Name);
 
+    /// <summary>Receivers of other processes are not known; theirs keep the queue's time of use new, so it is given twice what they take to do that.</summary>
+    private TimeSpan GraceOf(TimeSpan idle) => IsShared ? 2 * QueueRemoval.RefreshIntervalOf(idle) : TimeSpan.Zero;
+
     private void Forget()
     {
+        _isShared = null;
         Catalog.ClearChanges();
         Catalog.Forget();
         Counters.Forget();

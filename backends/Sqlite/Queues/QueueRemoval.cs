@@ -5,13 +5,25 @@ internal static class QueueRemoval
 {
     private const int Step = 2000;
 
-    /// <summary>Deletes queues that have been idle for as long as their settings say.</summary>
-    public static async ValueTask RemoveIdleAsync(SqliteStore store, CancellationToken cancellationToken)
+    // A queue that is to go within milliseconds must not keep the disk busy.
+    private static readonly TimeSpan ShortestInterval = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestInterval = TimeSpan.FromSeconds(5);
+
+    /// <summary>How often a queue is looked at, and its time of use renewed while receivers are open on it: at least three times in the time that makes it idle.</summary>
+    public static TimeSpan RefreshIntervalOf(TimeSpan idle) => idle / 3 is var third && third < LongestInterval ? third : LongestInterval;
+
+    /// <summary>Deletes queues that have been idle for as long as their settings say, and renews the time of use of those with receivers.</summary>
+    /// <returns>When to do so again.</returns>
+    public static async ValueTask<TimeSpan> RemoveIdleAsync(SqliteStore store, CancellationToken cancellationToken)
     {
-        foreach (var name in store.Reader.Read(tables => tables.ListIdleCandidates()))
+        var next = LongestInterval;
+        foreach (var (name, idle) in store.Reader.Read(tables => tables.ListIdleCandidates()))
         {
-            await store.Writer.RunAsync(ledger => ledger.DeleteIfIdle(name), cancellationToken).ConfigureAwait(false);
+            await store.Writer.RunAsync(ledger => ledger.DeleteIfIdle(name), cancellationToken, needsFlush: false).ConfigureAwait(false);
+            next = RefreshIntervalOf(idle) is var interval && interval < next ? interval : next;
         }
+
+        return next > ShortestInterval ? next : ShortestInterval;
     }
 
     /// <summary>Finishes every deletion.</summary>

@@ -48,14 +48,14 @@ internal sealed class ReadTables
     public long CountOwners() => _countOwners.Scalar() ?? 0;
 
     /// <summary>The queues that are deleted when idle. Looks at every queue, of which there are few beside messages.</summary>
-    public List<string> ListIdleCandidates()
+    public List<(string Name, TimeSpan Idle)> ListIdleCandidates()
     {
-        var names = new List<string>();
+        var names = new List<(string, TimeSpan)>();
         while (_idleCandidates.Step())
         {
             if (!_idleCandidates.IsNull(1))
             {
-                names.Add(_idleCandidates.Text(0)!);
+                names.Add((_idleCandidates.Text(0)!, TimeSpan.FromTicks(_idleCandidates.Int64(1))));
             }
         }
 

@@ -1,6 +1,8 @@
 using Millrace.Sqlite.Engine;
+using Millrace.Sqlite.Queues;
 using Millrace.Sqlite.Schema;
 using Millrace.Storage;
+using Millrace.Testing;
 using Xunit;
 
 namespace Millrace.Sqlite.Tests;
@@ -203,6 +205,28 @@ public sealed class OpeningTests : IDisposable
         Assert.Equal([SettleResult.Settled], results);
         var due = ((SqliteBackend)backend).Store.Writer.RunAsync(ledger => ledger.Connection.QueryNumber("SELECT min(due) FROM millrace_scheduled"), Cancellation);
         Assert.InRange(StoreClock.ToDateTime((await due)!.Value), DateTimeOffset.UnixEpoch, TimeProvider.System.GetUtcNow() + backend.Queues.Capabilities.MaxDelay);
+    }
+
+    [Fact]
+    public async Task AQueueWithReceiversOfAnotherStore_IsNotIdle_AndGoesWhenTheyHaveGone()
+    {
+        var clock = new ManualConformanceClock();
+        var context = new BackendContext { TimeProvider = clock.TimeProvider };
+        await using var one = await SqliteBackend.OpenAsync(BackendUrl.Parse(_folder.Url()), context, Cancellation);
+        await using var two = (SqliteBackend)await SqliteBackend.OpenAsync(BackendUrl.Parse(_folder.Url()), context, Cancellation);
+        var idle = TimeSpan.FromMinutes(1);
+        await one.Require<IQueueAdmin>().CreateQueueAsync("q", new QueueSettings { DeleteAfterIdle = idle }, Cancellation);
+        await using (await one.Queues!.OpenReceiverAsync("q", new ReceiverOptions(), Cancellation))
+        {
+            // In one step, so that the second store may well look before the first has renewed the time of use.
+            await clock.AdvanceAsync(idle, Cancellation);
+            await QueueRemoval.RemoveIdleAsync(two.Store, Cancellation);
+            Assert.Contains("q", two.Store.Reader.Read(tables => tables.ListIdleCandidates().Select(queue => queue.Name).ToList()));
+        }
+
+        await clock.AdvanceAsync(idle + (2 * QueueRemoval.RefreshIntervalOf(idle)), Cancellation);
+        await QueueRemoval.RemoveIdleAsync(two.Store, Cancellation);
+        Assert.Empty(await two.Require<IQueueAdmin>().ListQueuesAsync(cancellationToken: Cancellation));
     }
 
     [Fact]
