@@ -9,16 +9,27 @@ namespace Millrace.Sqlite.Engine;
 /// </summary>
 internal sealed class Connection : IDisposable
 {
+    // Never set: to wait for it is to let time pass on a thread that has to block.
+    private static readonly ManualResetEventSlim Never = new(false, spinCount: 0);
+
+    private static readonly TimeSpan BusyPause = TimeSpan.FromMilliseconds(1);
     private readonly List<Statement> _statements = [];
     private readonly bool _isOwned;
+    private readonly int _busyTimeoutMs;
     private readonly Statement _begin;
     private readonly Statement _commit;
     private readonly Statement _rollback;
     private readonly Statement _dataVersion;
 
     /// <summary>Wraps the handle of a caller's connection.</summary>
-    public Connection(sqlite3 handle, string file, bool isOwned = false)
+    public Connection(sqlite3 handle, string file)
+        : this(handle, file, isOwned: false, busyTimeoutMs: 0)
     {
+    }
+
+    private Connection(sqlite3 handle, string file, bool isOwned, int busyTimeoutMs)
+    {
+        _busyTimeoutMs = busyTimeoutMs;
         (Handle, File, _isOwned) = (handle, file, isOwned);
 
         // IMMEDIATE: a transaction that begins as a reader and then writes may fail half-way with a stale snapshot.
@@ -62,7 +73,7 @@ internal sealed class Connection : IDisposable
 
         raw.sqlite3_extended_result_codes(handle, 1);
         raw.sqlite3_busy_timeout(handle, busyTimeoutMs);
-        return new Connection(handle, file, isOwned: true);
+        return new Connection(handle, file, isOwned: true, busyTimeoutMs);
     }
 
     public Statement Prepare(string sql)
@@ -72,7 +83,35 @@ internal sealed class Connection : IDisposable
         return statement;
     }
 
-    public void Begin() => _begin.Run();
+    /// <summary>
+    /// Begins a transaction that writes, waiting for other writers for as long as the busy timeout says. SQLite's own wait looks every 100 ms in the end, and
+    /// beside a writer that commits without a pause it may never look in the right instant.
+    /// </summary>
+    public void Begin()
+    {
+        if (_busyTimeoutMs == 0)
+        {
+            _begin.Run();
+            return;
+        }
+
+        raw.sqlite3_busy_timeout(Handle, 0);
+        try
+        {
+            var start = Environment.TickCount64;
+            while (!TryBegin(isLast: Environment.TickCount64 - start >= _busyTimeoutMs))
+            {
+                Pause(BusyPause);
+            }
+        }
+        finally
+        {
+            raw.sqlite3_busy_timeout(Handle, _busyTimeoutMs);
+        }
+    }
+
+    /// <summary>Blocks the thread for about <paramref name="time"/>, so that another process may have its turn at the file.</summary>
+    public static void Pause(TimeSpan time) => Never.Wait(time);
 
     public void Commit()
     {
@@ -170,6 +209,19 @@ internal sealed class Connection : IDisposable
         if (_isOwned)
         {
             Handle.Dispose();
+        }
+    }
+
+    private bool TryBegin(bool isLast)
+    {
+        try
+        {
+            _begin.Run();
+            return true;
+        }
+        catch (BackendUnavailableException failure) when (!isLast && SqliteFailure.IsBusy(failure))
+        {
+            return false;
         }
     }
 
