@@ -46,7 +46,7 @@ internal sealed class Catalog
         _maxId = connection.Prepare($"SELECT max(id) FROM {t}queue");
         _rename = connection.Prepare($"UPDATE {t}queue SET name = ?2 WHERE id = ?1");
         _delete = connection.Prepare($"DELETE FROM {t}queue WHERE id = ?1");
-        _list = connection.Prepare($"SELECT name, id FROM {t}queue WHERE name >= ?1 AND name > ?2 ORDER BY name LIMIT ?3");
+        _list = connection.Prepare($"SELECT name, id FROM {t}queue WHERE name >= ?1 AND name <> ?2 ORDER BY name LIMIT ?3");
         _listAll = connection.Prepare($"SELECT id FROM {t}queue WHERE id > ?1 ORDER BY id LIMIT 500");
     }
 
@@ -127,7 +127,7 @@ internal sealed class Catalog
     public List<(string Name, long Id)> List(string prefix, string after, int limit)
     {
         var found = new List<(string, long)>();
-        _list.Bind(1, prefix).Bind(2, after).Bind(3, limit);
+        _list.Bind(1, PageStart.Of(prefix, after)).Bind(2, after).Bind(3, limit);
         while (_list.Step())
         {
             found.Add((_list.Text(0)!, _list.Int64(1)));

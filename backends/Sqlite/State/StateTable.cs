@@ -16,7 +16,7 @@ internal sealed class StateTable
     {
         _select = connection.Prepare($"SELECT version, value FROM {t}state WHERE key = ?1");
         _version = connection.Prepare($"SELECT version FROM {t}state WHERE key = ?1");
-        _list = connection.Prepare($"SELECT key, version, value FROM {t}state WHERE key >= ?1 AND key > ?2 ORDER BY key LIMIT ?3");
+        _list = connection.Prepare($"SELECT key, version, value FROM {t}state WHERE key >= ?1 AND key <> ?2 ORDER BY key LIMIT ?3");
         _put = connection.Prepare($"INSERT INTO {t}state (key, version, value) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE SET version = ?2, value = ?3");
         _delete = connection.Prepare($"DELETE FROM {t}state WHERE key = ?1");
     }
@@ -39,7 +39,7 @@ internal sealed class StateTable
     public List<StateDocument> List(string prefix, string after, int limit)
     {
         var documents = new List<StateDocument>();
-        _list.Bind(1, prefix).Bind(2, after).Bind(3, limit);
+        _list.Bind(1, PageStart.Of(prefix, after)).Bind(2, after).Bind(3, limit);
         while (_list.Step())
         {
             var key = _list.Text(0)!;
