@@ -26,6 +26,13 @@ internal sealed class Intake
     {
         // A fault in the middle of the last batch may have left something here.
         _plainCount = 0;
+
+        // What became due before stands before what comes now, also when it is more than one go moves.
+        while (queue.NextDue <= _ledger.Wall)
+        {
+            _ledger.Calendar.Advance(queue, _ledger.Wall, _ledger.Monotonic);
+        }
+
         var duplicates = FindDuplicates(queue, batch);
         var bytes = 0L;
         for (var i = 0; i < batch.Length; i++)

@@ -40,8 +40,20 @@ internal sealed class SqliteReceiver : IQueueReceiver
 
         try
         {
-            var count = maxWait == TimeSpan.Zero ? await LeaseNowAsync(into, cancellationToken).ConfigureAwait(false) : 0;
-            return count > 0 || maxWait == TimeSpan.Zero ? count : await LeaseOrWaitAsync(into, maxWait, cancellationToken).ConfigureAwait(false);
+            if (maxWait != TimeSpan.Zero)
+            {
+                return await LeaseOrWaitAsync(into, maxWait, cancellationToken).ConfigureAwait(false);
+            }
+
+            // When more has expired or become due than one commit moves, what is ready stands behind it.
+            int count;
+            do
+            {
+                count = await LeaseNowAsync(into, cancellationToken).ConfigureAwait(false);
+            }
+            while (count == 0 && _operation.UntilNextEvent == TimeSpan.Zero);
+
+            return count;
         }
         finally
         {

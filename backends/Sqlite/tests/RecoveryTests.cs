@@ -120,6 +120,38 @@ public sealed class RecoveryTests : IAsyncLifetime
         Assert.Equal(0, await CountAsync("SELECT count(*) FROM millrace_ident"));
     }
 
+    [Fact]
+    public async Task MoreThanOneGoMoves_BecomesDueInItsPlace_AndExpiresBeforeALook()
+    {
+        const int Count = Calendar.MaxMoves + 1000;
+        var delayed = Enumerable.Range(0, Count).Select(_ => new Envelope(new byte[1]) { Delay = TimeSpan.FromSeconds(1) }).ToArray();
+        await _backend.Queues.EnqueueAsync("q", delayed, default, Cancellation);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await _backend.Queues.EnqueueAsync("q", new Envelope[] { new(new byte[2]) }, default, Cancellation);
+        await using var receiver = await _backend.Queues.OpenReceiverAsync("q", new ReceiverOptions { SettleOnLease = true }, Cancellation);
+        await DrainAsync(receiver, Count);
+        var late = new Delivery[1];
+        Assert.Equal(1, await receiver.LeaseAsync(late, TimeSpan.Zero, Cancellation));
+        Assert.Equal(2, late[0].Message.Body.Length);
+
+        var expiring = Enumerable.Range(0, 3 * Count).Select(_ => new Envelope(new byte[1]) { TimeToLive = TimeSpan.FromSeconds(1) }).ToArray();
+        await _backend.Queues.EnqueueAsync("q", expiring, default, Cancellation);
+        await _backend.Queues.EnqueueAsync("q", new Envelope[] { new(new byte[2]) }, default, Cancellation);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(1, await receiver.LeaseAsync(new Delivery[1], TimeSpan.Zero, Cancellation));
+    }
+
+    /// <summary>Takes so many messages of one byte.</summary>
+    private static async Task DrainAsync(IQueueReceiver receiver, int count)
+    {
+        var into = new Delivery[100];
+        for (var total = 0; total < count; total += into.Length)
+        {
+            Assert.Equal(into.Length, await receiver.LeaseAsync(into, TimeSpan.Zero, Cancellation));
+            Assert.All(into, one => Assert.Equal(1, one.Message.Body.Length));
+        }
+    }
+
     private async Task PassAsync(IQueueReceiver receiver, string name, int count)
     {
         await _backend.Queues.EnqueueAsync("q", Enumerable.Range(0, count).Select(i => new Envelope(new byte[1]) { Id = $"{name}{i}" }).ToArray(), default, Cancellation);
