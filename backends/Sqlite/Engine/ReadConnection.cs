@@ -39,7 +39,12 @@ internal sealed class ReadConnection<TTables> : IDisposable
             {
                 // A look that threw may have left a statement in the middle, which would hold its instant and keep the log from being reused.
                 Connection.Reset();
-                _end.Run();
+
+                // Some faults have ended it; a second end would hide what they were.
+                if (Connection.IsInTransaction)
+                {
+                    _end.Run();
+                }
             }
         }
     }

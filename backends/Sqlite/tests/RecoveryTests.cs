@@ -70,6 +70,26 @@ public sealed class RecoveryTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ALookThatFailed_HoldsUpNoOther()
+    {
+        await SendAsync(1);
+        Assert.Throws<IOException>(() => _backend.Store.Reader.Read<int>(tables =>
+        {
+            tables.FindQueue("q");
+            foreach (var statement in _backend.Store.Reader.Connection.Statements.Where(one => one.Sql.Contains("count(*)", StringComparison.Ordinal)))
+            {
+                statement.Step();
+            }
+
+            _backend.Store.Reader.Connection.Execute("ROLLBACK");
+            throw new IOException("The disk has gone.");
+        }));
+
+        await SendAsync(1);
+        Assert.Equal(2, (await _backend.Require<IQueueAdmin>().GetStatsAsync("q", Cancellation)).Ready);
+    }
+
+    [Fact]
     public async Task LocksThatWereNeverReleased_AreForgotten()
     {
         var locks = _backend.Require<ILockStore>();
