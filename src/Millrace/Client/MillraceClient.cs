@@ -135,12 +135,18 @@ public sealed class MillraceClient : IAsyncDisposable
                 return;
             }
 
-            // While the backend is still there, so that what has been handled can be settled.
-            await Task.WhenAll(_running.Keys.Select(worker => worker.StopAsync(CancellationToken.None))).ConfigureAwait(false);
-            _disposed = true;
-            if (_opened is { } opened)
+            try
             {
-                await opened.DisposeAsync().ConfigureAwait(false);
+                // While the backend is still there, so that what has been handled can be settled.
+                await Task.WhenAll(_running.Keys.Select(worker => worker.StopAsync(CancellationToken.None))).ConfigureAwait(false);
+            }
+            finally
+            {
+                _disposed = true;
+                if (_opened is { } opened)
+                {
+                    await opened.DisposeAsync().ConfigureAwait(false);
+                }
             }
         }
         finally

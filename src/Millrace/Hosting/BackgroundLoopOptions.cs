@@ -31,15 +31,15 @@ public sealed record BackgroundLoopOptions
     /// <exception cref="MillraceConfigurationException">Names the option and its value.</exception>
     public void Validate()
     {
-        if (RestartDelay <= TimeSpan.Zero || MaxRestartDelay < RestartDelay)
+        if (RestartDelay <= TimeSpan.Zero || MaxRestartDelay < RestartDelay || MaxRestartDelay > TimerRange.Longest)
         {
             throw new MillraceConfigurationException(
-                $"A loop's restart delay must be positive and at most its longest delay, not {RestartDelay} with a longest of {MaxRestartDelay}.");
+                $"A loop's restart delay must be positive and at most its longest delay, and that at most 49 days, not {RestartDelay} with a longest of {MaxRestartDelay}.");
         }
 
-        if (CancelTimeout < TimeSpan.Zero && CancelTimeout != Timeout.InfiniteTimeSpan)
+        if ((CancelTimeout < TimeSpan.Zero || CancelTimeout > TimerRange.Longest) && CancelTimeout != Timeout.InfiniteTimeSpan)
         {
-            throw new MillraceConfigurationException($"A loop's cancel timeout must not be negative: {CancelTimeout}.");
+            throw new MillraceConfigurationException($"A loop's cancel timeout must be 0 to 49 days, or infinite, not {CancelTimeout}.");
         }
     }
 }

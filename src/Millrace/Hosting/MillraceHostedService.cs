@@ -34,7 +34,9 @@ internal sealed class MillraceHostedService(IServiceProvider services, InstanceR
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         await Task.WhenAll(_workers.Select(worker => worker.StopAsync(cancellationToken))).ConfigureAwait(false);
-        await _watching.ConfigureAwait(false);
+
+        // A loop that heeded nothing never completes: the host's own deadline ends the wait for it.
+        await _watching.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -1,3 +1,5 @@
+using Millrace.Hosting;
+
 namespace Millrace.Locks;
 
 /// <summary>How a lock is taken. Immutable; validated when it is used.</summary>
@@ -19,9 +21,9 @@ public sealed record LockOptions
     /// <exception cref="MillraceConfigurationException">Names the option, its value and what is allowed.</exception>
     public void Validate()
     {
-        if (LeaseDuration < TimeSpan.FromMilliseconds(30))
+        if (LeaseDuration < TimeSpan.FromMilliseconds(30) || LeaseDuration > TimerRange.Longest)
         {
-            throw new MillraceConfigurationException($"A lock's lease must be at least 30 ms, so that it can be renewed in time, not {LeaseDuration}.");
+            throw new MillraceConfigurationException($"A lock's lease must be 30 ms, so that it can be renewed in time, to 49 days, not {LeaseDuration}.");
         }
 
         if (Owner is { Length: 0 })

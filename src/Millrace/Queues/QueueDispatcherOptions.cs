@@ -1,3 +1,5 @@
+using Millrace.Hosting;
+
 namespace Millrace.Queues;
 
 /// <summary>How the dispatchers of one store lease. Immutable; validated when they are made.</summary>
@@ -19,9 +21,9 @@ public sealed record QueueDispatcherOptions
     /// <exception cref="MillraceConfigurationException">Names the option, its value and what is allowed.</exception>
     public void Validate()
     {
-        if (LeaseDuration < TimeSpan.FromMilliseconds(30))
+        if (LeaseDuration < TimeSpan.FromMilliseconds(30) || LeaseDuration > TimerRange.Longest)
         {
-            throw new MillraceConfigurationException($"The lease duration must be at least 30 ms, so that it can be renewed in time, not {LeaseDuration}.");
+            throw new MillraceConfigurationException($"The lease duration must be 30 ms, so that it can be renewed in time, to 49 days, not {LeaseDuration}.");
         }
 
         if (MaxBatch is < 1 or > 100_000)
@@ -29,10 +31,10 @@ public sealed record QueueDispatcherOptions
             throw new MillraceConfigurationException($"The largest batch of a dispatcher must be 1 to 100,000, not {MaxBatch}.");
         }
 
-        if (RetryDelay <= TimeSpan.Zero || MaxRetryDelay < RetryDelay)
+        if (RetryDelay <= TimeSpan.Zero || MaxRetryDelay < RetryDelay || MaxRetryDelay > TimerRange.Longest)
         {
             throw new MillraceConfigurationException(
-                $"A dispatcher's retry delay must be positive and at most its longest delay, not {RetryDelay} with a longest of {MaxRetryDelay}.");
+                $"A dispatcher's retry delay must be positive and at most its longest delay, and that at most 49 days, not {RetryDelay} with a longest of {MaxRetryDelay}.");
         }
     }
 }

@@ -36,8 +36,12 @@ public sealed record QueueWorkerOptions
         Require(Prefetch is null or (>= 0 and <= MaxSlots), nameof(Prefetch), Prefetch, "0 to 100,000");
         Require(AttemptTimeout is null || (AttemptTimeout >= TimerRange.Shortest && AttemptTimeout <= TimerRange.Longest), nameof(AttemptTimeout), AttemptTimeout, "1 ms to 49 days");
         Require(RetryPolicy is not null, nameof(RetryPolicy), "null", "a policy; RetryPolicy.None for no retries");
-        Require(DrainTimeout >= TimeSpan.Zero || DrainTimeout == Timeout.InfiniteTimeSpan, nameof(DrainTimeout), DrainTimeout, "0 or more, or infinite");
-        Require(CancelTimeout >= TimeSpan.Zero, nameof(CancelTimeout), CancelTimeout, "0 or more");
+        Require(
+            (DrainTimeout >= TimeSpan.Zero && DrainTimeout <= TimerRange.Longest) || DrainTimeout == Timeout.InfiniteTimeSpan,
+            nameof(DrainTimeout), DrainTimeout, "0 to 49 days, or infinite");
+
+        // The loop waits twice as long and a little more, which must still be within a timer's range.
+        Require(CancelTimeout >= TimeSpan.Zero && CancelTimeout <= TimeSpan.FromDays(24), nameof(CancelTimeout), CancelTimeout, "0 to 24 days");
     }
 
     private static void Require(bool holds, string option, object? value, string allowed)

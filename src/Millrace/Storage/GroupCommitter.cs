@@ -46,7 +46,7 @@ public sealed class GroupCommitter<TOperation> : IThreadPoolWorkItem, IAsyncDisp
         if (_options.DedicatedThread)
         {
             _wake = new ManualResetEventSlim(false, spinCount: 0);
-            new Thread(RunThread) { IsBackground = true, Name = _options.Name }.Start();
+            new Thread(RunThread) { IsBackground = true, Name = _options.Name }.UnsafeStart();
         }
     }
 

@@ -93,6 +93,8 @@ internal sealed class InMemoryStateStore : IStateStore, IDisposable
         LinkedListNode<Waiter> node;
         lock (_gate)
         {
+            // Again, under the gate: a waiter that joins after the disposal would be woken by nobody.
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
             if (HasChangedLocked(prefix, revision))
             {
                 return new ValueTask<long>(_revision);
