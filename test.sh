@@ -83,7 +83,10 @@ if [ -s "$results/skips" ]; then
     echo "== skips"
     sed 's/^/   /' "$results/skips"
 fi
-[ "$full" -eq 1 ] && grep -h '^ *\(FULL\|SEED\)' "$results"/*.log | sed 's/^/   /' || true
+if [ "$full" -eq 1 ]; then
+    echo "== seeds and figures"
+    grep -hoE '[^[>]*(MILLRACE_SEED=|seed [0-9]+|messages/s|kills)[^]<]*' "$results"/*.xml | sort -u | cut -c1-200 | sed 's/^/   /' || true
+fi
 
 echo "== all suites"
 [ ${#broken[@]} -eq 0 ] || echo "failed: ${broken[*]}"

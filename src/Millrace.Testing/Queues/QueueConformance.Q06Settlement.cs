@@ -44,6 +44,18 @@ public abstract partial class QueueConformance<TFixture>
     }
 
     [Fact]
+    public async Task Q6_Release_WithADelayBeyondTheLongest_IsShortenedToIt()
+    {
+        await SendAsync(Make("m", id: "x"));
+        var delivery = await TakeAsync(await OpenAsync());
+        await SettledAsync(Settlement.Release(delivery.Token, TimeSpan.MaxValue));
+        await AssertDepthsAsync(scheduled: 1);
+        var seen = (await Soon(Admin.GetMessageAsync(Queue, "x", Cancellation)))!;
+        Assert.Equal(MessageState.Scheduled, seen.State);
+        Assert.InRange(seen.DueAt!.Value - delivery.Message.EnqueuedAt, Store.Capabilities.MaxDelay / 2, Store.Capabilities.MaxDelay + TimeSpan.FromHours(1));
+    }
+
+    [Fact]
     public async Task Q6_DeadLetter_MovesTheMessage_WithReasonErrorAttemptsAndTime()
     {
         var headers = MessageHeaders.Create(new KeyValuePair<string, string>("h", "1"));

@@ -135,7 +135,9 @@ internal sealed partial class QueueCore
                 break;
             default:
                 entry.Attempts -= settlement.Uncounted ? 1 : 0;
-                ReturnLocked(entry, settlement.Delay);
+                
+                // A due time beyond what a calendar can show would be shown to nobody; the store's longest delay is as good as never.
+                ReturnLocked(entry, settlement.Delay < _store.Capabilities.MaxDelay ? settlement.Delay : _store.Capabilities.MaxDelay);
                 break;
         }
 
