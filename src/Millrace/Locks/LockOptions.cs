@@ -8,7 +8,7 @@ public sealed record LockOptions
     /// <summary>Defaults throughout.</summary>
     public static LockOptions Default { get; } = new();
 
-    /// <summary>How long the lock is held without renewal, so how long others wait when this process dies; 30 s unless set, at least 30 ms. Renewed every third of it.</summary>
+    /// <summary>How long the lock is held without renewal, so how long others wait when this process dies; 30 s unless set, 30 ms to 49 days. Renewed every third of it.</summary>
     public TimeSpan LeaseDuration { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>

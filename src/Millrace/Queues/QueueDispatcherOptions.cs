@@ -5,7 +5,7 @@ namespace Millrace.Queues;
 /// <summary>How the dispatchers of one store lease. Immutable; validated when they are made.</summary>
 public sealed record QueueDispatcherOptions
 {
-    /// <summary>How long a delivery belongs to this process without renewal; 30 s unless set, at least 30 ms. Renewed every third of it.</summary>
+    /// <summary>How long a delivery belongs to this process without renewal; 30 s unless set, 30 ms to 49 days. Renewed every third of it.</summary>
     public TimeSpan LeaseDuration { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>The most messages leased in one call; 256 unless set, 1 to 100,000.</summary>

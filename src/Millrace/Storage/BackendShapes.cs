@@ -1,14 +1,10 @@
 namespace Millrace.Storage;
 
-/// <summary>The names of the contracts, and which of Millrace's own backends have them: the table of the design page, for error messages.</summary>
+/// <summary>The names of the contracts, and which of Millrace's own backends have them, for error messages. A backend is named here once it has the contract.</summary>
 internal static class BackendShapes
 {
-    private static readonly string[] QueueBackends = ["memory", "file", "sqlite", "postgres", "redis", "amqp", "http"];
-    private static readonly string[] TransactionBackends = ["memory", "file", "sqlite", "postgres", "redis (single server)", "http"];
-    private static readonly string[] StreamBackends = ["memory", "file", "sqlite", "postgres", "redis", "http"];
-    private static readonly string[] ChannelBackends = ["memory", "postgres", "redis", "amqp", "http", "zmq"];
-    private static readonly string[] LockBackends = ["memory", "file", "sqlite", "postgres", "redis", "http", "zmq"];
-    private static readonly string[] StateBackends = ["memory", "file", "sqlite", "postgres", "redis", "http"];
+    private static readonly string[] MemoryOnly = ["memory"];
+    private static readonly string[] MemoryAndSqlite = ["memory", "sqlite"];
 
     public static string NameOf(Type contract) => contract.Name switch
     {
@@ -25,12 +21,9 @@ internal static class BackendShapes
 
     public static IReadOnlyList<string> BackendsWith(Type contract) => contract.Name switch
     {
-        nameof(IQueueStore) or nameof(IQueueAdmin) or nameof(IQueueRouting) => QueueBackends,
-        nameof(IQueueTransactions) => TransactionBackends,
-        nameof(IStreamStore) => StreamBackends,
-        nameof(IChannelTransport) => ChannelBackends,
-        nameof(ILockStore) => LockBackends,
-        nameof(IStateStore) => StateBackends,
+        nameof(IQueueStore) or nameof(IQueueAdmin) or nameof(IQueueRouting) or nameof(IQueueTransactions) => MemoryAndSqlite,
+        nameof(IChannelTransport) => MemoryOnly,
+        nameof(ILockStore) or nameof(IStateStore) => MemoryAndSqlite,
         _ => [],
     };
 }

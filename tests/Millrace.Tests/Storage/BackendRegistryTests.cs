@@ -73,8 +73,9 @@ public sealed class BackendRegistryTests
         var error = Assert.Throws<BackendCapabilityException>(backend.Require<IChannelTransport>);
         Assert.Equal("mine", error.Backend);
         Assert.Equal("channel", error.Capability);
-        Assert.Contains("redis", error.Available);
-        Assert.Contains("The backend 'mine' has no channel. Backends that have it: memory", error.Message, StringComparison.Ordinal);
+        Assert.Equal(["memory"], error.Available);
+        Assert.Equal("The backend 'mine' has no channel. Backends that have it: memory.", error.Message);
+        Assert.Equal("The backend 'mine' has no stream.", Assert.Throws<BackendCapabilityException>(backend.Require<IStreamStore>).Message);
     }
 
     [Fact]
