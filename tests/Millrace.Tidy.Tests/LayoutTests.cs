@@ -16,7 +16,8 @@ public sealed class LayoutTests
         ["Millrace.Testing"] = ["Millrace"],
         ["Millrace.FluentValidation"] = ["Millrace"],
         ["Millrace.Sqlite"] = ["Millrace"],
-        ["Millrace.App"] = ["Millrace", "Millrace.Sqlite"],
+        ["Millrace.Server"] = ["Millrace"],
+        ["Millrace.App"] = ["Millrace", "Millrace.Sqlite", "Millrace.Server"],
     };
 
     [Fact]

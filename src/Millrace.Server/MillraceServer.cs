@@ -1,0 +1,46 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Millrace.Server.Api;
+
+namespace Millrace.Server;
+
+/// <summary>A node that serves instances of Millrace over HTTP. Disposing stops it in order: it accepts no more, ends waits, answers what runs.</summary>
+public sealed class MillraceServer : IAsyncDisposable
+{
+    private readonly WebApplication _application;
+
+    private MillraceServer(WebApplication application) => _application = application;
+
+    /// <summary>Where the server listens, with the ports that it was given.</summary>
+    public IReadOnlyList<string> Addresses =>
+        [.. _application.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses];
+
+    /// <summary>Starts a node; returns when it accepts connections.</summary>
+    /// <exception cref="MillraceConfigurationException">An option cannot work.</exception>
+    public static async Task<MillraceServer> StartAsync(MillraceServerOptions options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Limits.Validate();
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().UseUrls([.. options.Urls]);
+        builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton(options.LoggerFactory);
+        var application = builder.Build();
+        application.UseMiddleware<RawPathMiddleware>();
+        application.UseRouting();
+        ApiEndpoints.Map(application, options);
+        await application.StartAsync(cancellationToken).ConfigureAwait(false);
+        return new MillraceServer(application);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _application.StopAsync().ConfigureAwait(false);
+        await _application.DisposeAsync().ConfigureAwait(false);
+    }
+}
