@@ -70,6 +70,7 @@ public sealed class InvalidNameException : MillraceException
     {
         Kind = kind;
         Name = name;
+        Reason = reason;
     }
 
     /// <summary>What was named: "queue", "stream", "lock", "topic".</summary>
@@ -77,6 +78,9 @@ public sealed class InvalidNameException : MillraceException
 
     /// <summary>The name as it was given.</summary>
     public string Name { get; }
+
+    /// <summary>The rule that it breaks.</summary>
+    internal string Reason { get; }
 
     private static string Shown(string name)
     {
@@ -122,10 +126,13 @@ public sealed class QueueFullException : MillraceException
     /// <param name="bound">The bound that would have been broken, such as <c>maxLength 1000</c>.</param>
     public QueueFullException(string queue, string bound)
         : base($"Queue '{queue}' is full ({bound}): nothing of the batch was stored. Send again when consumers have caught up, raise the bound, or set the overflow policy to drop-oldest.")
-        => Queue = queue;
+        => (Queue, Bound) = (queue, bound);
 
     /// <summary>The queue that is full.</summary>
     public string Queue { get; }
+
+    /// <summary>The bound that would have been broken.</summary>
+    internal string Bound { get; }
 
     /// <inheritdoc/>
     public override bool IsTransient => true;
@@ -147,6 +154,16 @@ public sealed class BackendUnavailableException : MillraceException
 
     /// <inheritdoc/>
     public override bool IsTransient => true;
+}
+
+/// <summary>A server did not accept who the caller says to be, or does not let that user do this. The same call will not succeed until the server's users change.</summary>
+public sealed class AccessDeniedException : MillraceException
+{
+    /// <summary>Says what was refused.</summary>
+    public AccessDeniedException(string message, Exception? innerException = null)
+        : base(message, innerException)
+    {
+    }
 }
 
 /// <summary>Stored data that cannot be read: damaged, of another program, or of a newer version. Nothing was changed.</summary>

@@ -94,7 +94,7 @@ public sealed class QueueClient<[DynamicallyAccessedMembers(MessageType.Members)
 
     private async ValueTask RunAsync(OutgoingMessage[] messages, CancellationToken cancellationToken)
     {
-        using var bodies = new BodyBuffer();
+        using var bodies = new PooledBuffer();
         var context = new SendContext(Queue, isTopic: false, messages, bodies);
         await _pipeline.Value(context, cancellationToken).ConfigureAwait(false);
     }

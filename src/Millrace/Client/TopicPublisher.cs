@@ -40,7 +40,7 @@ public sealed class TopicPublisher<[DynamicallyAccessedMembers(MessageType.Membe
         ArgumentNullException.ThrowIfNull(message);
         var outgoing = new OutgoingMessage<T>(message);
         options?.Apply(outgoing, _client.TimeProvider);
-        using var bodies = new BodyBuffer();
+        using var bodies = new PooledBuffer();
         var context = new SendContext(Topic, isTopic: true, [outgoing], bodies);
         await _pipeline.Value(context, cancellationToken).ConfigureAwait(false);
         return context.QueuesReached;

@@ -7,7 +7,7 @@ public sealed class SendContext
 {
     private readonly OutgoingMessage[] _messages;
 
-    internal SendContext(string destination, bool isTopic, OutgoingMessage[] messages, BodyBuffer bodies) =>
+    internal SendContext(string destination, bool isTopic, OutgoingMessage[] messages, PooledBuffer bodies) =>
         (Destination, IsTopic, _messages, Bodies) = (destination, isTopic, messages, bodies);
 
     /// <summary>The queue, or the topic that is published to.</summary>
@@ -20,7 +20,7 @@ public sealed class SendContext
     public IReadOnlyList<OutgoingMessage> Messages => _messages;
 
     /// <summary>The bodies, once serialized; their memory belongs to this call.</summary>
-    internal BodyBuffer Bodies { get; }
+    internal PooledBuffer Bodies { get; }
 
     /// <summary>How many queues a publish has reached.</summary>
     internal int QueuesReached { get; set; }

@@ -18,7 +18,7 @@ internal sealed class SerializeOnSend<T>(IMessageSerializer serializer, int maxB
         return next(context, cancellationToken);
     }
 
-    private void Serialize(OutgoingMessage<T> message, BodyBuffer bodies)
+    private void Serialize(OutgoingMessage<T> message, PooledBuffer bodies)
     {
         var start = bodies.WrittenBytes;
         try

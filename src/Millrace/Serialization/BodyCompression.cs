@@ -30,7 +30,7 @@ internal static class BodyCompression
 
     /// <summary>Writes the compressed form of <paramref name="range"/> of the buffer to its end.</summary>
     /// <returns>The range of the compressed form; null when it would not be smaller, and the buffer is then as it was.</returns>
-    public static Range? Compress(BodyBuffer buffer, Range range, BodyCodec codec)
+    public static Range? Compress(PooledBuffer buffer, Range range, BodyCodec codec)
     {
         var start = buffer.WrittenBytes;
         var (offset, length) = range.GetOffsetAndLength(start);
@@ -90,7 +90,7 @@ internal static class BodyCompression
 
     private static byte[] UnpackBrotli(ReadOnlySpan<byte> packed, int maxBytes)
     {
-        using var buffer = new BodyBuffer();
+        using var buffer = new PooledBuffer();
         var decoder = new BrotliDecoder();
         try
         {
@@ -126,7 +126,7 @@ internal static class BodyCompression
             throw Damaged("gzip", "it ends too early");
         }
 
-        using var buffer = new BodyBuffer();
+        using var buffer = new PooledBuffer();
         try
         {
             using var packed = MemoryMarshal.TryGetArray(body, out var segment)
@@ -150,7 +150,7 @@ internal static class BodyCompression
             : throw Damaged("gzip", "it does not have the length that it claims");
     }
 
-    private static void Take(BodyBuffer buffer, int count, int maxBytes)
+    private static void Take(PooledBuffer buffer, int count, int maxBytes)
     {
         buffer.Advance(count);
         if (buffer.WrittenBytes > maxBytes)

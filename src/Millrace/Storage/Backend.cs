@@ -44,8 +44,15 @@ public abstract class Backend : IAsyncDisposable
         where T : class
     {
         object?[] stores = [Queues, Streams, Channels, Locks, State];
-        return Array.Find(stores, store => store is T) as T;
+        return Offers(typeof(T)) ? Array.Find(stores, store => store is T) as T : null;
     }
+
+    /// <summary>
+    /// Whether a contract that one of the stores implements is offered. True unless overridden: by a client of a server, whose stores implement every contract and can do what
+    /// the server can.
+    /// </summary>
+    /// <param name="contract">The contract's type.</param>
+    protected virtual bool Offers(Type contract) => true;
 
     /// <summary>A backend of your own from objects that each implement one or more of the contracts; they are disposed with it.</summary>
     /// <param name="name">Its name.</param>

@@ -1,3 +1,4 @@
+using Millrace.Storage.Http;
 using Millrace.Storage.InMemory;
 
 namespace Millrace.Storage;
@@ -16,11 +17,13 @@ public sealed class BackendRegistry
     private readonly Lock _gate = new();
     private readonly SortedDictionary<string, BackendFactory> _factories = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>A registry with the backends that are part of the core (<c>memory:</c>) and those whose packages the application references.</summary>
+    /// <summary>A registry with the backends that are part of the core (<c>memory:</c>, <c>http:</c>, <c>https:</c>) and those whose packages the application references.</summary>
     public static BackendRegistry CreateDefault()
     {
         var registry = new BackendRegistry();
         registry.Add("memory", InMemoryBackend.OpenAsync);
+        registry.Add("http", HttpBackend.OpenAsync);
+        registry.Add("https", HttpBackend.OpenAsync);
         foreach (var package in BackendPackages.Known)
         {
             package.AddTo(registry);

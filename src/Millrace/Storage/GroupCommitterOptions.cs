@@ -23,7 +23,7 @@ public sealed record GroupCommitterOptions
 
     /// <summary>
     /// Whether a caller that comes alone commits on its own thread, which saves it two thread switches: when nothing is being committed, and nobody joined the commit
-    /// before. At most one caller's thread is busy so at a time; whoever comes meanwhile is committed by the committer. For targets that do not await. False unless set.
+    /// before. At most one caller's thread is busy so at a time; whoever comes meanwhile is committed by the committer. False unless set.
     /// </summary>
     public bool LoneCallersCommit { get; init; }
 

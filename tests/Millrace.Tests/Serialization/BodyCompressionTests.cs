@@ -13,7 +13,7 @@ public sealed class BodyCompressionTests
     [InlineData(BodyCodec.GZip)]
     public void ACompressedBody_UnpacksToTheSameBytes(BodyCodec codec)
     {
-        using var buffer = new BodyBuffer();
+        using var buffer = new PooledBuffer();
         var body = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("the same words again and again. ", 300)));
         buffer.Write("before"u8);
         var start = buffer.WrittenBytes;
@@ -34,7 +34,7 @@ public sealed class BodyCompressionTests
     [InlineData(BodyCodec.GZip, 500)]
     public void ABodyThatDoesNotShrink_StaysAsItIs(BodyCodec codec, int length)
     {
-        using var buffer = new BodyBuffer();
+        using var buffer = new PooledBuffer();
         var random = new byte[length];
         new Random(7).NextBytes(random);
         buffer.Write(random);

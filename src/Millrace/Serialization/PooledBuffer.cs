@@ -3,14 +3,15 @@ using System.Buffers;
 namespace Millrace.Serialization;
 
 /// <summary>
-/// A growing pooled buffer that holds the bodies of one send. Growing moves what was written, so bodies are kept as ranges and turned into memory
-/// only when the last one has been written. Not safe for concurrent use.
+/// A growing buffer from the array pool, for the bodies of one send or the text of one request. Growing moves what was written, so parts are kept as ranges and turned into memory
+/// only when the last one has been written. Disposing gives the array back. Not safe for concurrent use.
 /// </summary>
-internal sealed class BodyBuffer : IBufferWriter<byte>, IDisposable
+internal sealed class PooledBuffer : IBufferWriter<byte>, IDisposable
 {
     private const int InitialBytes = 512;
 
     private byte[] _bytes = [];
+    private bool _isAbandoned;
 
     public int WrittenBytes { get; private set; }
 
@@ -42,11 +43,14 @@ internal sealed class BodyBuffer : IBufferWriter<byte>, IDisposable
         WrittenBytes = length;
     }
 
+    /// <summary>Somebody may go on reading the bytes: the array is left to the collector instead of being given back.</summary>
+    public void Abandon() => _isAbandoned = true;
+
     public void Dispose()
     {
         var bytes = _bytes;
         (_bytes, WrittenBytes) = ([], 0);
-        if (bytes.Length > 0)
+        if (bytes.Length > 0 && !_isAbandoned)
         {
             ArrayPool<byte>.Shared.Return(bytes);
         }
