@@ -13,7 +13,9 @@ public sealed class MillraceServer : IAsyncDisposable
 {
     private readonly WebApplication _application;
 
-    private MillraceServer(WebApplication application) => _application = application;
+    private readonly IReadOnlyList<ApiInstance> _instances;
+
+    private MillraceServer(WebApplication application, IReadOnlyList<ApiInstance> instances) => (_application, _instances) = (application, instances);
 
     /// <summary>Where the server listens, with the ports that it was given.</summary>
     public IReadOnlyList<string> Addresses =>
@@ -32,15 +34,20 @@ public sealed class MillraceServer : IAsyncDisposable
         var application = builder.Build();
         application.UseMiddleware<RawPathMiddleware>();
         application.UseRouting();
-        ApiEndpoints.Map(application, options);
+        var instances = ApiEndpoints.Map(application, options);
         await application.StartAsync(cancellationToken).ConfigureAwait(false);
-        return new MillraceServer(application);
+        return new MillraceServer(application, instances);
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await _application.StopAsync().ConfigureAwait(false);
+        foreach (var instance in _instances)
+        {
+            await instance.DisposeAsync().ConfigureAwait(false);
+        }
+
         await _application.DisposeAsync().ConfigureAwait(false);
     }
 }

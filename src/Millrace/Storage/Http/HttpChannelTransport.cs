@@ -59,7 +59,7 @@ internal sealed class HttpChannelTransport : IChannelTransport
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var path = ApiPath.Channel(pattern.Text, "messages") + ApiPath.Query(("after", after?.ToString()), ("limit", WireValues.Text(limit)));
         using var answer = await _connection.SendAsync(new ApiRequest(HttpMethod.Get, path) { IsRepeatable = true }, cancellationToken).ConfigureAwait(false);
-        return WireRead.From(_connection, answer, static (ref json) =>
+        return AnswerReading.From(_connection, answer, static (ref json) =>
         {
             var messages = new List<ChannelMessage>();
             json.BeginObject();

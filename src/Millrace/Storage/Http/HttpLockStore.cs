@@ -26,7 +26,7 @@ internal sealed class HttpLockStore(ApiConnection connection, NodeInfo node) : I
 
         using (answer)
         {
-            return new LockGrant(WireRead.Number(connection, answer, WireNames.FencingToken), leaseDuration);
+            return new LockGrant(AnswerReading.Number(connection, answer, WireNames.FencingToken), leaseDuration);
         }
     }
 
@@ -53,7 +53,7 @@ internal sealed class HttpLockStore(ApiConnection connection, NodeInfo node) : I
 
         using (answer)
         {
-            return WireRead.From(connection, answer, static (ref json) => LockWire.ReadHolder(ref json));
+            return AnswerReading.From(connection, answer, static (ref json) => LockWire.ReadHolder(ref json));
         }
     }
 

@@ -47,7 +47,7 @@ internal sealed class HttpQueueReceiver : IQueueReceiver
         // Opened twice after a cut, the first one ends by itself: it holds nothing.
         var request = new ApiRequest(HttpMethod.Post, ApiPath.Queue(_queue, ApiPath.Receivers)) { Body = body, IsRepeatable = true };
         using var answer = await _connection.SendAsync(request, cancellationToken).ConfigureAwait(false);
-        _id = WireRead.From(_connection, answer, static (ref json) =>
+        _id = AnswerReading.From(_connection, answer, static (ref json) =>
         {
             var id = "";
             json.BeginObject();
@@ -114,7 +114,7 @@ internal sealed class HttpQueueReceiver : IQueueReceiver
         {
             using (answer)
             {
-                WireRead.From(_connection, answer, (ref json) => ReadLost(ref json, lost));
+                AnswerReading.From(_connection, answer, (ref json) => ReadLost(ref json, lost));
             }
         }
 
@@ -256,7 +256,7 @@ internal sealed class HttpQueueReceiver : IQueueReceiver
 
     private int Take(ApiAnswer answer, Memory<Delivery> into)
     {
-        var count = WireRead.From(_connection, answer, (ref json) => ReadDeliveries(ref json, into.Span));
+        var count = AnswerReading.From(_connection, answer, (ref json) => ReadDeliveries(ref json, into.Span));
         if (!_options.SettleOnLease)
         {
             lock (_gate)

@@ -180,9 +180,9 @@ internal sealed partial class HttpQueueStore
         return change.Value;
     }
 
-    private T Read<T>(ApiAnswer answer, WireRead<T> read) => WireRead.From(_connection, answer, read);
+    private T Read<T>(ApiAnswer answer, WireRead<T> read) => AnswerReading.From(_connection, answer, read);
 
-    private long ReadNumber(ApiAnswer answer, System.Text.Json.JsonEncodedText name) => WireRead.Number(_connection, answer, name);
+    private long ReadNumber(ApiAnswer answer, System.Text.Json.JsonEncodedText name) => AnswerReading.Number(_connection, answer, name);
 
     private static void RequireLimit(int limit)
     {

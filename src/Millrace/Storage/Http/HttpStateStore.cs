@@ -52,7 +52,7 @@ internal sealed class HttpStateStore(ApiConnection connection, NodeInfo node) : 
         ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 1000);
         var path = ApiPath.StateList + ApiPath.Query(("prefix", prefix), ("after", after), ("limit", WireValues.Text(limit)));
         using var answer = await connection.SendAsync(new ApiRequest(HttpMethod.Get, path) { IsRepeatable = true }, cancellationToken).ConfigureAwait(false);
-        return WireRead.From(connection, answer, static (ref json) => StateWire.ReadPage(ref json));
+        return AnswerReading.From(connection, answer, static (ref json) => StateWire.ReadPage(ref json));
     }
 
     public async ValueTask<long> WaitForChangeAsync(string prefix, long revision, CancellationToken cancellationToken = default)
@@ -66,7 +66,7 @@ internal sealed class HttpStateStore(ApiConnection connection, NodeInfo node) : 
             using var answer = await connection.SendAsync(request, cancellationToken).ConfigureAwait(false);
             if (answer.Status != System.Net.HttpStatusCode.NoContent)
             {
-                return WireRead.Number(connection, answer, WireNames.Revision);
+                return AnswerReading.Number(connection, answer, WireNames.Revision);
             }
         }
     }

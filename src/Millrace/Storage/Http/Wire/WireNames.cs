@@ -45,6 +45,7 @@ internal static class WireNames
     public static readonly JsonEncodedText DropOldest = Encode("drop-oldest");
     public static readonly JsonEncodedText Dropped = Encode("dropped");
     public static readonly JsonEncodedText DueAt = Encode("dueAt");
+    public static readonly JsonEncodedText Duplicate = Encode("duplicate");
     public static readonly JsonEncodedText Duplicates = Encode("duplicates");
     public static readonly JsonEncodedText Durability = Encode("durability");
     public static readonly JsonEncodedText Enqueue = Encode("enqueue");

@@ -3,11 +3,8 @@ using Millrace.Storage.Http.Wire;
 
 namespace Millrace.Storage.Http;
 
-/// <summary>Reads a value from JSON.</summary>
-internal delegate T WireRead<out T>(ref WireReader json);
-
 /// <summary>Reads answers; what cannot be read is the server's fault, and what it was asked may have been done.</summary>
-internal static class WireRead
+internal static class AnswerReading
 {
     public static T From<T>(ApiConnection connection, ApiAnswer answer, WireRead<T> read)
     {

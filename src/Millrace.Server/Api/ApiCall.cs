@@ -1,0 +1,248 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Unicode;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Primitives;
+using Millrace.Configuration;
+using Millrace.Serialization;
+using Millrace.Server.Security;
+using Millrace.Storage.Http.Wire;
+
+namespace Millrace.Server.Api;
+
+/// <summary>One request to one instance: what it asks, read strictly, and how it is answered.</summary>
+internal sealed class ApiCall(HttpContext context, ApiInstance instance)
+{
+    private const int FlushBytes = 64 * 1024;
+
+    public HttpContext Context => context;
+
+    public ApiInstance Instance => instance;
+
+    public Caller Caller { get; } = Caller.Of(context);
+
+    /// <summary>Ends when the client is gone.</summary>
+    public CancellationToken Aborted => context.RequestAborted;
+
+    /// <summary>A name in the path, decoded once.</summary>
+    public string Name(string parameter)
+    {
+        var raw = (string)context.GetRouteValue(parameter)!;
+        return raw.Contains('%', StringComparison.Ordinal) ? Decode(raw) : raw;
+    }
+
+    /// <summary>A queue in the path that the caller may treat so.</summary>
+    public string Queue(Permission permission)
+    {
+        var queue = Name("queue");
+        ResourceName.RequireQueue(queue);
+        Require(permission, ResourceKind.Queue, queue);
+        return queue;
+    }
+
+    /// <summary>A parameter of the query string; null when it is absent.</summary>
+    public string? Query(string name)
+    {
+        var values = context.Request.Query[name];
+        return values.Count switch
+        {
+            0 => null,
+            1 => values[0],
+            _ => throw new WireFormatException($"The parameter '{name}' stands {values.Count} times in the query."),
+        };
+    }
+
+    public long Query(string name, long defaultValue, long minimum, long maximum)
+    {
+        var text = Query(name);
+        if (text is null)
+        {
+            return defaultValue;
+        }
+
+        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= minimum && value <= maximum
+            ? value
+            : throw new WireFormatException(string.Create(CultureInfo.InvariantCulture, $"The parameter '{name}' must be a whole number from {minimum} to {maximum}."));
+    }
+
+    /// <summary>How long the client would wait, at most as long as the server lets it.</summary>
+    public TimeSpan Wait(long milliseconds) => TimeSpan.FromMilliseconds(Math.Min(milliseconds, (long)instance.Limits.MaxWait.TotalMilliseconds));
+
+    /// <summary>Refuses parameters of the query that nobody reads.</summary>
+    public void RequireQuery(string[] known)
+    {
+        foreach (var (name, _) in context.Request.Query)
+        {
+            if (Array.IndexOf(known, name) < 0)
+            {
+                var allowed = known.Length == 0 ? "there are none" : "there are " + string.Join(", ", known);
+                var meant = NearestName.Of(name, known) is { } nearest ? $" Did you mean '{nearest}'?" : "";
+                throw new WireFormatException($"This request has no parameter '{Shown(name)}': {allowed}.{meant}");
+            }
+        }
+    }
+
+    /// <exception cref="AccessDeniedException">The caller may not.</exception>
+    public void Require(Permission permission, ResourceKind kind, string name)
+    {
+        if (!Caller.May(permission, kind, name))
+        {
+            throw Denied(permission, kind, name);
+        }
+    }
+
+    public AccessDeniedException Denied(Permission permission, ResourceKind kind, string name) =>
+        new($"The user '{Caller.Name}' has no permission to {permission.ToString().ToLowerInvariant()} for {kind.ToString().ToLowerInvariant()} '{Shown(name)}'.");
+
+    /// <summary>The whole body. The caller disposes it.</summary>
+    public async ValueTask<PooledBuffer> ReadBodyAsync()
+    {
+        var request = context.Request;
+        if (!StringValues.IsNullOrEmpty(request.Headers.ContentEncoding))
+        {
+            throw new UnsupportedMediaException("A request's body must not be compressed (Content-Encoding).");
+        }
+
+        var body = new PooledBuffer();
+        try
+        {
+            while (true)
+            {
+                var read = await request.BodyReader.ReadAsync(Aborted).ConfigureAwait(false);
+                foreach (var segment in read.Buffer)
+                {
+                    segment.Span.CopyTo(body.GetSpan(segment.Length));
+                    body.Advance(segment.Length);
+                }
+
+                request.BodyReader.AdvanceTo(read.Buffer.End);
+                if (read.IsCompleted)
+                {
+                    return body;
+                }
+            }
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads a JSON body; <paramref name="missing"/> stands for an empty one, if that is allowed.</summary>
+    public async ValueTask<T> ReadJsonAsync<T>(WireRead<T> read, Func<T>? missing = null)
+    {
+        using var body = await ReadBodyAsync().ConfigureAwait(false);
+        if (body.WrittenBytes == 0 && missing is not null)
+        {
+            return missing();
+        }
+
+        RequireJson();
+        var json = new WireReader(body[..].Span, isStrict: true);
+        var value = read(ref json);
+        json.EndDocument();
+        return value;
+    }
+
+    /// <summary>Answers with JSON that fits into memory.</summary>
+    public async Task WriteAsync(int status, Action<Utf8JsonWriter> write)
+    {
+        using var body = new PooledBuffer();
+        using (var json = new Utf8JsonWriter(body, WireJson.WriterOptions))
+        {
+            write(json);
+        }
+
+        await WriteAsync(status, "application/json", body[..]).ConfigureAwait(false);
+    }
+
+    /// <summary>Answers with bytes.</summary>
+    public async Task WriteAsync(int status, string contentType, ReadOnlyMemory<byte> body)
+    {
+        var response = context.Response;
+        response.StatusCode = status;
+        response.ContentType = contentType;
+        response.ContentLength = body.Length;
+        if (!HttpMethods.IsHead(context.Request.Method))
+        {
+            await response.BodyWriter.WriteAsync(body, Aborted).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Answers with JSON of any length, in pieces.</summary>
+    public async Task StreamAsync<T>(IEnumerable<T> items, Action<Utf8JsonWriter> begin, Action<Utf8JsonWriter, T> writeItem, Action<Utf8JsonWriter> end)
+    {
+        var response = context.Response;
+        response.StatusCode = StatusCodes.Status200OK;
+        response.ContentType = "application/json";
+        using var json = new Utf8JsonWriter(response.BodyWriter, WireJson.WriterOptions);
+        begin(json);
+        foreach (var item in items)
+        {
+            writeItem(json, item);
+            if (json.BytesPending + json.BytesCommitted >= FlushBytes)
+            {
+                await json.FlushAsync(Aborted).ConfigureAwait(false);
+                await response.BodyWriter.FlushAsync(Aborted).ConfigureAwait(false);
+            }
+        }
+
+        end(json);
+        await json.FlushAsync(Aborted).ConfigureAwait(false);
+    }
+
+    /// <summary>Answers that there is nothing to say.</summary>
+    public Task NoContentAsync()
+    {
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Answers with a problem.</summary>
+    public Task ProblemAsync(WireProblem problem) => ProblemAnswer.WriteAsync(context, problem);
+
+    private void RequireJson()
+    {
+        var type = context.Request.ContentType.AsSpan();
+        var end = type.IndexOf(';');
+        var parameters = end < 0 ? default : type[(end + 1)..].Trim();
+        type = (end < 0 ? type : type[..end]).Trim();
+        var isUtf8 = parameters.IsEmpty
+            || parameters.Equals("charset=utf-8", StringComparison.OrdinalIgnoreCase)
+            || parameters.Equals("charset=\"utf-8\"", StringComparison.OrdinalIgnoreCase);
+        if (!type.Equals("application/json", StringComparison.OrdinalIgnoreCase) || !isUtf8)
+        {
+            throw new UnsupportedMediaException("The body must be JSON in UTF-8: send the header 'Content-Type: application/json'.");
+        }
+    }
+
+    private static string Decode(string raw)
+    {
+        Span<byte> bytes = raw.Length <= 512 ? stackalloc byte[raw.Length] : new byte[raw.Length];
+        var length = 0;
+        for (var i = 0; i < raw.Length; i++)
+        {
+            if (raw[i] != '%')
+            {
+                bytes[length++] = (byte)raw[i];
+            }
+            else if (i + 2 < raw.Length && byte.TryParse(raw.AsSpan(i + 1, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
+            {
+                bytes[length++] = value;
+                i += 2;
+            }
+            else
+            {
+                throw new WireFormatException("The path has a '%' that is not followed by two hexadecimal digits; write %25 for a percent sign.");
+            }
+        }
+
+        return Utf8.IsValid(bytes[..length])
+            ? System.Text.Encoding.UTF8.GetString(bytes[..length])
+            : throw new WireFormatException("The path has percent-encoded bytes that are not valid UTF-8.");
+    }
+
+    private static string Shown(string text) => text.Length <= 60 ? text : string.Concat(text.AsSpan(0, 60), "…");
+}

@@ -1,0 +1,85 @@
+using Microsoft.Extensions.Logging;
+using Millrace.Client;
+using Millrace.Storage;
+using Millrace.Storage.Http.Wire;
+
+namespace Millrace.Server.Api;
+
+/// <summary>One instance that is served, with what the API holds for its clients.</summary>
+internal sealed class ApiInstance : IAsyncDisposable
+{
+    private int _subscriptions;
+
+    public ApiInstance(string name, MillraceClient client, MillraceServerOptions options, CancellationToken stopping)
+    {
+        Name = name;
+        Client = client;
+        Limits = options.Limits;
+        Stopping = stopping;
+        Logger = options.LoggerFactory.CreateLogger("Millrace.Server.Api");
+        Receivers = new ReceiverTable(options.Limits, options.TimeProvider, Logger);
+    }
+
+    public string Name { get; }
+
+    public MillraceClient Client { get; }
+
+    public ApiLimits Limits { get; }
+
+    public ILogger Logger { get; }
+
+    public ReceiverTable Receivers { get; }
+
+    /// <summary>Ends when the server stops: long polls and streams end then.</summary>
+    public CancellationToken Stopping { get; }
+
+    public IQueueStore Queues => Client.Require<IQueueStore>();
+
+    public IQueueAdmin Admin => Client.Require<IQueueAdmin>();
+
+    public IQueueRouting Routing => Client.Require<IQueueRouting>();
+
+    public IChannelTransport Channels => Client.Require<IChannelTransport>();
+
+    public ILockStore Locks => Client.Require<ILockStore>();
+
+    public IStateStore State => Client.Require<IStateStore>();
+
+    /// <summary>What a client is told first.</summary>
+    public NodeInfo Describe()
+    {
+        var queues = Client.Find<IQueueStore>()?.Capabilities;
+        return new NodeInfo(
+            typeof(MillraceServer).Assembly.GetName().Version?.ToString(3) ?? "",
+            queues?.Backend ?? "",
+            ShapeOf<IQueueStore>(NodeShapes.Queue) | ShapeOf<IQueueAdmin>(NodeShapes.QueueAdmin) | ShapeOf<IQueueRouting>(NodeShapes.QueueRouting)
+                | ShapeOf<IQueueTransactions>(NodeShapes.QueueTransactions) | ShapeOf<IChannelTransport>(NodeShapes.Channel) | ShapeOf<ILockStore>(NodeShapes.Lock)
+                | ShapeOf<IStateStore>(NodeShapes.State),
+            queues,
+            Limits.MaxWait,
+            Limits.MaxRequestBytes);
+    }
+
+    /// <summary>Counts a subscription in; null when there are too many.</summary>
+    public IDisposable? TryEnterSubscription()
+    {
+        if (Interlocked.Increment(ref _subscriptions) <= Limits.MaxSubscriptions)
+        {
+            return new SubscriptionPlace(this);
+        }
+
+        Interlocked.Decrement(ref _subscriptions);
+        return null;
+    }
+
+    public ValueTask DisposeAsync() => Receivers.DisposeAsync();
+
+    private NodeShapes ShapeOf<T>(NodeShapes shape)
+        where T : class =>
+        Client.Find<T>() is null ? NodeShapes.None : shape;
+
+    private sealed class SubscriptionPlace(ApiInstance instance) : IDisposable
+    {
+        public void Dispose() => Interlocked.Decrement(ref instance._subscriptions);
+    }
+}

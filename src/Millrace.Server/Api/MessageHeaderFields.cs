@@ -1,0 +1,140 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
+using Millrace.Storage;
+using Millrace.Storage.Http.Wire;
+
+namespace Millrace.Server.Api;
+
+/// <summary>
+/// One message as an HTTP body with header fields: <c>Content-Type</c> is the message's, <c>Millrace-…</c> are its id, key, priority, delay and so on, <c>Millrace-Header-NAME</c> its
+/// headers. Values that are no plain ASCII are percent-encoded, both ways.
+/// </summary>
+internal static class MessageHeaderFields
+{
+    private const string Prefix = "Millrace-";
+    private const string HeaderPrefix = "Millrace-Header-";
+    private const string FormType = "application/x-www-form-urlencoded";
+    private const string Unknown = "application/octet-stream";
+
+    /// <summary>The envelope of a request.</summary>
+    /// <exception cref="WireFormatException">A field of the name <c>Millrace-…</c> is unknown or has a wrong value.</exception>
+    public static Envelope ReadEnvelope(HttpRequest request, ReadOnlyMemory<byte> body)
+    {
+        // What curl says of every body that it is given by --data is not what its user says of the message.
+        var type = request.ContentType;
+        var envelope = new Envelope(body) { ContentType = type is null || type.StartsWith(FormType, StringComparison.OrdinalIgnoreCase) ? null : type };
+        List<KeyValuePair<string, string>>? headers = null;
+        foreach (var (name, values) in request.Headers)
+        {
+            if (!name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+            {
+                continue;
+            }
+
+            var value = Single(name, values);
+            if (name.StartsWith(HeaderPrefix, StringComparison.OrdinalIgnoreCase) && name.Length > HeaderPrefix.Length)
+            {
+                (headers ??= []).Add(new(Uri.UnescapeDataString(name[HeaderPrefix.Length..]), value));
+            }
+            else
+            {
+                envelope = With(envelope, name, value);
+            }
+        }
+
+        return headers is null ? envelope : envelope with { Headers = MessageHeaders.Create(headers) };
+    }
+
+    /// <summary>Writes the fields of a message that was leased or looked at.</summary>
+    public static void Write(HttpResponse response, Message message)
+    {
+        var fields = response.Headers;
+        fields["Millrace-Id"] = Escape(message.Id.ToString());
+        fields["Millrace-Priority"] = message.Priority.ToString(CultureInfo.InvariantCulture);
+        fields["Millrace-Enqueued-At"] = message.EnqueuedAt.ToString("O", CultureInfo.InvariantCulture);
+        Set("Millrace-Key", message.Key);
+        Set("Millrace-Dead-Reason", message.DeadLetter?.Reason);
+        Set("Millrace-Dead-Error", message.DeadLetter?.LastError);
+        foreach (var header in message.Headers.AsSpan())
+        {
+            Set(HeaderPrefix + Uri.EscapeDataString(header.Key), header.Value);
+        }
+
+        void Set(string name, string? value)
+        {
+            if (value is not null)
+            {
+                fields[name] = Escape(value);
+            }
+        }
+    }
+
+    /// <summary>Writes the fields of one lease.</summary>
+    public static void Write(HttpResponse response, in Delivery delivery)
+    {
+        Write(response, delivery.Message);
+        var fields = response.Headers;
+        fields["Millrace-Attempt"] = delivery.Attempt.ToString(CultureInfo.InvariantCulture);
+        if (delivery.Token != default)
+        {
+            fields["Millrace-Token"] = delivery.Token.ToString();
+        }
+
+        if (delivery.Redelivered)
+        {
+            fields["Millrace-Redelivered"] = "true";
+        }
+    }
+
+    /// <summary>The content type of an answer that is a message's body. One that cannot stand in a header is not said.</summary>
+    public static string ContentTypeOf(Message message) =>
+        message.ContentType is { Length: > 0 } type && Ascii.IsValid(type) && !type.AsSpan().ContainsAnyInRange('\0', '\x1f') && !type.Contains('\x7f', StringComparison.Ordinal)
+            ? type
+            : Unknown;
+
+    private static Envelope With(Envelope envelope, string name, string value) => name.ToUpperInvariant() switch
+    {
+        "MILLRACE-ID" => envelope with { Id = value },
+        "MILLRACE-KEY" => envelope with { Key = value },
+        "MILLRACE-PRIORITY" => envelope with { Priority = (int)Number(name, value, 9) },
+        "MILLRACE-DELAY-MS" => envelope with { Delay = TimeSpan.FromMilliseconds(Number(name, value, MaxMilliseconds)) },
+        "MILLRACE-TTL-MS" => envelope with { TimeToLive = TimeSpan.FromMilliseconds(Number(name, value, MaxMilliseconds)) },
+        "MILLRACE-DURABILITY" => envelope with
+        {
+            Durability = value switch
+            {
+                "none" => MessageDurability.None,
+                "default" => MessageDurability.Default,
+                _ => throw new WireFormatException("The header field 'Millrace-Durability' must be none or default."),
+            },
+        },
+        _ => throw new WireFormatException(
+            $"There is no header field '{(name.Length <= 60 ? name : name[..60] + "…")}'; there are Millrace-Id, -Key, -Priority, -Delay-Ms, -Ttl-Ms, -Durability, and Millrace-Header-NAME for the message's own headers."),
+    };
+
+    private const long MaxMilliseconds = 3650L * 24 * 60 * 60 * 1000;
+
+    private static long Number(string name, string value, long maximum) =>
+        long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= maximum
+            ? number
+            : throw new WireFormatException(string.Create(CultureInfo.InvariantCulture, $"The header field '{name}' must be a whole number from 0 to {maximum}."));
+
+    private static string Single(string name, StringValues values) => values.Count == 1
+        ? Uri.UnescapeDataString(values[0] ?? "")
+        : throw new WireFormatException($"The header field '{name}' stands {values.Count} times.");
+
+    private static string Escape(string value)
+    {
+        foreach (var c in value)
+        {
+            if (c is < ' ' or > '~' or '%')
+            {
+                return Uri.EscapeDataString(value);
+            }
+        }
+
+        return value;
+    }
+}

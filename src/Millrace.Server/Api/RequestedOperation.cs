@@ -1,0 +1,129 @@
+using System.Text.Json;
+using Millrace.Server.Security;
+using Millrace.Storage;
+using Millrace.Storage.Http.Wire;
+using static Millrace.Storage.Http.Wire.WireNames;
+
+namespace Millrace.Server.Api;
+
+/// <summary>One operation of a request that has several.</summary>
+internal abstract class RequestedOperation
+{
+    /// <summary>Begins it. What it must not do, it says by an exception, here or from the task.</summary>
+    public abstract ValueTask BeginAsync(ApiCall call);
+
+    /// <summary>Writes its result, once it has succeeded.</summary>
+    public abstract void WriteResult(Utf8JsonWriter json);
+
+    public static RequestedOperation Read(ref WireReader json, int maxBatch)
+    {
+        string? kind = null;
+        string? name = null;
+        string? topic = null;
+        var wantsIds = true;
+        List<Envelope>? messages = null;
+        List<Storage.Settlement>? settlements = null;
+        Envelope? message = null;
+        json.BeginObject();
+        while (json.NextField())
+        {
+            if (json.Is(Op))
+            {
+                kind = json.Choice((Enqueue, "enqueue"), (Settle, "settle"), (Broadcast, "broadcast"));
+            }
+            else if (json.Is(Queue))
+            {
+                name = json.Text();
+            }
+            else if (json.Is(Topic))
+            {
+                topic = json.Text();
+            }
+            else if (json.Is(Ids))
+            {
+                wantsIds = json.Boolean();
+            }
+            else if (json.Is(Messages))
+            {
+                OperationEndpoints.ReadMessages(ref json, messages ??= [], maxBatch);
+            }
+            else if (json.Is(Settlements))
+            {
+                OperationEndpoints.ReadSettlements(ref json, settlements ??= [], maxBatch);
+            }
+            else if (json.Is(WireNames.Message))
+            {
+                message = MessageWire.ReadEnvelope(ref json);
+            }
+            else
+            {
+                json.Unknown(Op, Queue, Topic, Ids, Messages, Settlements, WireNames.Message);
+            }
+        }
+
+        return (kind, name, topic, messages, settlements, message) switch
+        {
+            ("enqueue", { } queue, null, { } batch, null, null) => new EnqueueRequest(queue, [.. batch], wantsIds),
+            ("settle", { } queue, null, null, { } batch, null) => new SettleRequest(queue, [.. batch]),
+            ("broadcast", null, { } channel, null, null, { } envelope) => new BroadcastRequest(channel, envelope),
+            _ => throw new WireFormatException(
+                "An operation has the fields 'op' and: for 'enqueue' queue and messages, for 'settle' queue and settlements, for 'broadcast' topic and message."),
+        };
+    }
+
+    private sealed class EnqueueRequest(string queue, Envelope[] batch, bool wantsIds) : RequestedOperation
+    {
+        private readonly EnqueueResult[] _results = wantsIds ? new EnqueueResult[batch.Length] : [];
+
+        public override ValueTask BeginAsync(ApiCall call)
+        {
+            ResourceName.Require(queue, "queue");
+            call.Require(Permission.Send, ResourceKind.Queue, queue);
+            return call.Instance.Queues.EnqueueAsync(queue, batch, _results, CancellationToken.None);
+        }
+
+        public override void WriteResult(Utf8JsonWriter json) => EnqueueResultWire.Write(json, _results);
+    }
+
+    private sealed class SettleRequest(string queue, Storage.Settlement[] batch) : RequestedOperation
+    {
+        private readonly SettleResult[] _results = new SettleResult[batch.Length];
+
+        public override ValueTask BeginAsync(ApiCall call)
+        {
+            ResourceName.RequireQueue(queue);
+            call.Require(Permission.Receive, ResourceKind.Queue, queue);
+            return call.Instance.Queues.SettleAsync(queue, batch, _results, CancellationToken.None);
+        }
+
+        public override void WriteResult(Utf8JsonWriter json) => SettleResultWire.Write(json, _results);
+    }
+
+    private sealed class BroadcastRequest(string topic, Envelope envelope) : RequestedOperation
+    {
+        private ChannelMessageId _id;
+
+        public override ValueTask BeginAsync(ApiCall call)
+        {
+            TopicPattern.RequireTopic(topic);
+            call.Require(Permission.Send, ResourceKind.Topic, topic);
+            var publishing = call.Instance.Channels.PublishAsync(topic, envelope, CancellationToken.None);
+            if (!publishing.IsCompletedSuccessfully)
+            {
+                return AwaitAsync(publishing);
+            }
+
+            _id = publishing.Result;
+            return default;
+        }
+
+        public override void WriteResult(Utf8JsonWriter json)
+        {
+            json.WriteStartObject();
+            json.WriteString(Id, _id.ToString());
+            json.WriteEndObject();
+        }
+
+        private async ValueTask AwaitAsync(ValueTask<ChannelMessageId> publishing) => _id = await publishing.ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,153 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+using Millrace.Server.Security;
+using Millrace.Storage;
+using Millrace.Storage.Http.Wire;
+
+namespace Millrace.Server.Api;
+
+/// <summary>State: small documents. The body is the value; the entity tag is the version, and conditional requests compare and swap.</summary>
+internal static class StateEndpoints
+{
+    private const int MaxPage = 1000;
+    private const string OpaqueBytes = "application/octet-stream";
+
+    public static readonly ApiRoute[] Routes =
+    [
+        new(HttpMethods.Get, "state", "Documents by the prefix of their keys, in order, a page at a time.", ListAsync) { Query = ["prefix", "after", "limit"], Answer = "StatePage" },
+        new(HttpMethods.Get, "state/{key}", "Reads a document; its ETag is the version.", GetAsync),
+        new(HttpMethods.Put, "state/{key}", "Writes a document: with If-Match if it still has that version, with If-None-Match: * if there is none.", PutAsync) { Answer = "StateWritten" },
+        new(HttpMethods.Delete, "state/{key}", "Deletes a document, with If-Match if it still has that version.", DeleteAsync) { Answer = "StateWritten" },
+        new(HttpMethods.Get, "changes", "Waits for a change under a prefix after a revision: 204 when the wait has passed.", WaitAsync)
+        {
+            Query = ["prefix", "revision", "waitMs"],
+            Answer = "Revision",
+        },
+    ];
+
+    private static async Task ListAsync(ApiCall call)
+    {
+        var prefix = call.Query("prefix") ?? "";
+        var limit = (int)call.Query("limit", 100, 1, MaxPage);
+        RequireAll(call, prefix);
+        var page = await call.Instance.State.ListAsync(prefix, call.Query("after"), limit, call.Aborted).ConfigureAwait(false);
+        await call.WriteAsync(200, json => StateWire.WritePage(json, page, page.Documents.Count == limit ? page.Documents[^1].Key : null)).ConfigureAwait(false);
+    }
+
+    private static async Task GetAsync(ApiCall call)
+    {
+        var key = KeyOf(call, Permission.Receive);
+        if (await call.Instance.State.GetAsync(key, call.Aborted).ConfigureAwait(false) is { } document)
+        {
+            SetTag(call, document.Version);
+            await call.WriteAsync(200, OpaqueBytes, document.Value).ConfigureAwait(false);
+        }
+        else
+        {
+            await call.ProblemAsync(new(ProblemMap.StateNotFound, 404, "There is no such document", $"The state has no document '{key}'.")).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task PutAsync(ApiCall call)
+    {
+        var key = KeyOf(call, Permission.Send);
+        var expected = ExpectedVersion(call);
+        using var body = await call.ReadBodyAsync().ConfigureAwait(false);
+        if (body.WrittenBytes > IStateStore.MaxValueBytes)
+        {
+            throw new BadHttpRequestException($"The value has {body.WrittenBytes:N0} bytes, the limit is {IStateStore.MaxValueBytes:N0}.", StatusCodes.Status413PayloadTooLarge);
+        }
+
+        await AnswerAsync(call, key, await call.Instance.State.PutAsync(key, body[..], expected, call.Aborted).ConfigureAwait(false)).ConfigureAwait(false);
+    }
+
+    private static async Task DeleteAsync(ApiCall call)
+    {
+        var key = KeyOf(call, Permission.Send);
+        await AnswerAsync(call, key, await call.Instance.State.DeleteAsync(key, ExpectedVersion(call), call.Aborted).ConfigureAwait(false)).ConfigureAwait(false);
+    }
+
+    private static async Task WaitAsync(ApiCall call)
+    {
+        var prefix = call.Query("prefix") ?? "";
+        var revision = call.Query("revision", 0, 0, long.MaxValue);
+        var wait = call.Wait(call.Query("waitMs", 0, 0, long.MaxValue));
+        RequireAll(call, prefix);
+        var now = 0L;
+        var changed = await LongPoll.RunAsync(
+            call, wait, async token => now = await call.Instance.State.WaitForChangeAsync(prefix, revision, token).ConfigureAwait(false)).ConfigureAwait(false);
+        if (!changed)
+        {
+            await call.NoContentAsync().ConfigureAwait(false);
+            return;
+        }
+
+        await call.WriteAsync(200, json =>
+        {
+            json.WriteStartObject();
+            json.WriteNumber(WireNames.Revision, now);
+            json.WriteEndObject();
+        }).ConfigureAwait(false);
+    }
+
+    private static async Task AnswerAsync(ApiCall call, string key, StateWriteResult result)
+    {
+        SetTag(call, result.Version);
+        if (!result.Written)
+        {
+            await call.ProblemAsync(new(
+                ProblemMap.VersionMismatch,
+                412,
+                "The version is another",
+                result.Version == IStateStore.Absent ? $"There is no document '{key}' any more." : $"The document '{key}' has the version {result.Version}.")).ConfigureAwait(false);
+            return;
+        }
+
+        await call.WriteAsync(200, json =>
+        {
+            json.WriteStartObject();
+            json.WriteNumber(WireNames.Version, result.Version);
+            json.WriteEndObject();
+        }).ConfigureAwait(false);
+    }
+
+    private static void SetTag(ApiCall call, long version)
+    {
+        if (version != IStateStore.Absent)
+        {
+            call.Context.Response.Headers.ETag = $"\"{WireValues.Text(version)}\"";
+        }
+    }
+
+    private static string KeyOf(ApiCall call, Permission permission)
+    {
+        var key = call.Name("key");
+        ResourceName.RequireText(key, "state key");
+        call.Require(permission, ResourceKind.State, key);
+        return key;
+    }
+
+    // Whatever begins with the prefix is seen, so all of it must be allowed.
+    private static void RequireAll(ApiCall call, string prefix)
+    {
+        var pattern = string.Concat(prefix.Select(c => c is '*' or '?' or '[' ? $"[{c}]" : c.ToString())) + "*";
+        if (!call.Caller.MayAll(Permission.Receive, ResourceKind.State, pattern))
+        {
+            throw call.Denied(Permission.Receive, ResourceKind.State, prefix + "*");
+        }
+    }
+
+    private static long? ExpectedVersion(ApiCall call)
+    {
+        var match = call.Context.Request.Headers.IfMatch.ToString();
+        var noneMatch = call.Context.Request.Headers.IfNoneMatch.ToString();
+        return (match, noneMatch) switch
+        {
+            ("", "") or ("*", "") => match == "*" ? throw new WireFormatException("'If-Match: *' is not known here: leave it out to write whatever is there.") : null,
+            ("", "*") => IStateStore.Absent,
+            ({ Length: > 2 }, "") when match[0] == '"' && match[^1] == '"'
+                && long.TryParse(match.AsSpan(1, match.Length - 2), NumberStyles.None, CultureInfo.InvariantCulture, out var version) => version,
+            _ => throw new WireFormatException("Send 'If-Match: \"VERSION\"' with the ETag that was read, or 'If-None-Match: *' for a document that must not exist, or neither."),
+        };
+    }
+}

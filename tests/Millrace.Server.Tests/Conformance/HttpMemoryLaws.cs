@@ -1,0 +1,29 @@
+using Millrace.Testing;
+using Millrace.Testing.Channels;
+using Millrace.Testing.Locks;
+using Millrace.Testing.Queues;
+using Millrace.Testing.State;
+
+namespace Millrace.Server.Tests.Conformance;
+
+/// <summary>A server over <c>memory:</c>. What ends with the server's process cannot be found again after its death.</summary>
+public sealed class HttpMemoryFixture : HttpFixture
+{
+    protected override string StoreUrl => "memory:";
+}
+
+public sealed class HttpMemoryBackendTests : BackendConformance<HttpMemoryFixture>;
+
+public sealed class HttpMemoryQueueTests : QueueConformance<HttpMemoryFixture>;
+
+public sealed class HttpMemoryQueueAdminTests : QueueAdminConformance<HttpMemoryFixture>;
+
+public sealed class HttpMemoryQueueRoutingTests : QueueRoutingConformance<HttpMemoryFixture>;
+
+public sealed class HttpMemoryQueueTransactionTests : QueueTransactionConformance<HttpMemoryFixture>;
+
+public sealed class HttpMemoryChannelTests : ChannelConformance<HttpMemoryFixture>;
+
+public sealed class HttpMemoryLockTests : LockConformance<HttpMemoryFixture>;
+
+public sealed class HttpMemoryStateTests : StateConformance<HttpMemoryFixture>;
