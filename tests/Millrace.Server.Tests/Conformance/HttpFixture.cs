@@ -6,56 +6,102 @@ namespace Millrace.Server.Tests.Conformance;
 
 /// <summary>
 /// The backend <c>http:</c> through a real server on a free port. The store behind it runs on a fake clock, so that the laws of time are tested exactly; the network's own
-/// waits are real. A second opening is a second client of the same server.
+/// waits are real. A second opening is a second client of the same server; one after every client has been closed gets a new server on the same data.
 /// </summary>
 public abstract class HttpFixture : BackendFixture
 {
-    private readonly List<IAsyncDisposable> _servers = [];
+    private readonly List<Backend> _clients = [];
     private MillraceServer? _server;
+    private MillraceClient? _instance;
 
     public override IConformanceClock Clock { get; } = new ManualConformanceClock();
 
-    public override bool CanReopen => true;
+    /// <summary>A publisher cannot be made to wait by a subscriber at the other end of a network.</summary>
+    public override IReadOnlyCollection<string> AllowedSkips => ["waiting"];
 
     /// <summary>The URL of the store behind the server.</summary>
     protected abstract string StoreUrl { get; }
 
+    /// <summary>The store behind the server.</summary>
+    protected Backend? Store { get; private set; }
+
     public override async ValueTask<Backend> OpenAsync(CancellationToken cancellationToken)
     {
-        _server ??= await StartAsync(cancellationToken);
-        return await BackendRegistry.CreateDefault().OpenAsync(_server.Addresses[0], cancellationToken: cancellationToken);
+        if (_server is not null && !await HasOpenClientAsync(cancellationToken))
+        {
+            await StopAsync();
+        }
+
+        if (_server is null)
+        {
+            await StartAsync(cancellationToken);
+        }
+
+        var client = await BackendRegistry.CreateDefault().OpenAsync(_server!.Addresses[0], cancellationToken: cancellationToken);
+        _clients.Add(client);
+        return client;
     }
 
     public override async ValueTask DisposeAsync()
     {
-        for (var i = _servers.Count - 1; i >= 0; i--)
-        {
-            await _servers[i].DisposeAsync();
-        }
-
+        await StopAsync();
         await base.DisposeAsync();
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>The next opening gets a new server, on the same store as it was left.</summary>
-    protected void Forget() => _server = null;
-
-    private async Task<MillraceServer> StartAsync(CancellationToken cancellationToken)
+    /// <summary>The server is gone, and nobody has closed its store.</summary>
+    protected async ValueTask LoseServerAsync()
     {
-        var client = await MillraceClient.OpenAsync(
-            StoreUrl,
+        _instance = null;
+        await StopAsync();
+    }
+
+    private async ValueTask StopAsync()
+    {
+        _clients.Clear();
+        if (_server is not null)
+        {
+            await _server.DisposeAsync();
+        }
+
+        if (_instance is not null)
+        {
+            await _instance.DisposeAsync();
+        }
+
+        (_server, _instance) = (null, null);
+    }
+
+    private async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var registry = new BackendRegistry();
+        registry.Add("store", async (_, context, token) => Store = await BackendRegistry.CreateDefault().OpenAsync(StoreUrl, context, token));
+        registry.Add("memory", (_, context, token) => BackendRegistry.CreateDefault().OpenAsync("memory:", context, token));
+        _instance = await MillraceClient.OpenAsync(
+            "store:",
             options =>
             {
+                options.Backends = registry;
                 options.TimeProvider = Clock.TimeProvider;
                 options.ChannelUrl = "memory:";
             },
             cancellationToken);
-        _servers.Add(client);
-        var options = new MillraceServerOptions { Instances = { ["default"] = client } };
+        var options = new MillraceServerOptions { Instances = { ["default"] = _instance } };
         options.Urls.Clear();
         options.Urls.Add("http://127.0.0.1:0");
-        var server = await MillraceServer.StartAsync(options, cancellationToken);
-        _servers.Add(server);
-        return server;
+        _server = await MillraceServer.StartAsync(options, cancellationToken);
+    }
+
+    private async Task<bool> HasOpenClientAsync(CancellationToken cancellationToken)
+    {
+        foreach (var client in _clients)
+        {
+            if ((await client.Health.ProbeAsync(cancellationToken)).IsHealthy)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 }

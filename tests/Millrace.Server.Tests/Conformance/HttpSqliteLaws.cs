@@ -1,3 +1,5 @@
+using Millrace.Sqlite;
+using Millrace.Storage;
 using Millrace.Testing;
 using Millrace.Testing.Channels;
 using Millrace.Testing.Locks;
@@ -11,7 +13,15 @@ public sealed class HttpSqliteFixture : HttpFixture
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("millrace-http-");
 
+    public override bool CanReopen => true;
+
     protected override string StoreUrl => $"sqlite:{Path.Combine(_folder.FullName, "data.db")}";
+
+    public override async ValueTask CrashAsync(Backend backend)
+    {
+        await ((SqliteBackend)Store!).Store.AbandonAsync();
+        await LoseServerAsync();
+    }
 
     public override async ValueTask DisposeAsync()
     {

@@ -75,6 +75,15 @@ internal sealed partial class HttpQueueStore : IQueueStore, IQueueAdmin, IQueueR
             return ValueTask.FromCanceled(cancellationToken);
         }
 
+        try
+        {
+            ResourceName.RequireQueue(queue);
+        }
+        catch (InvalidNameException exception)
+        {
+            return ValueTask.FromException(exception);
+        }
+
         return batch.IsEmpty ? ValueTask.CompletedTask : SettleCoreAsync(queue, batch, results, cancellationToken);
     }
 

@@ -24,6 +24,7 @@ internal ref struct WireReader
 {
     private const int MaxDepth = 64;
     private const int MaxShown = 60;
+    private const decimal LongestMilliseconds = (decimal)long.MaxValue / TimeSpan.TicksPerMillisecond;
 
     private readonly ReadOnlySpan<byte> _utf8;
     private readonly bool _isStrict;
@@ -185,7 +186,7 @@ internal ref struct WireReader
     public TimeSpan Milliseconds()
     {
         Advance();
-        return _json.TokenType == JsonTokenType.Number && _json.TryGetDecimal(out var value) && Math.Abs(value) <= long.MaxValue / TimeSpan.TicksPerMillisecond
+        return _json.TokenType == JsonTokenType.Number && _json.TryGetDecimal(out var value) && Math.Abs(value) <= LongestMilliseconds
             ? TimeSpan.FromTicks((long)(value * TimeSpan.TicksPerMillisecond))
             : throw Expected("a number of milliseconds");
     }
