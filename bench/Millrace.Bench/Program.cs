@@ -1,9 +1,10 @@
 using Millrace;
 using Millrace.Bench;
 using Millrace.Bench.Queues;
+using Millrace.Bench.Server;
 
 // Areas that exist; a new one is a folder and a line here.
-BenchArea[] areas = [QueueArea.Create()];
+BenchArea[] areas = [QueueArea.Create(), ServerArea.Create()];
 
 BenchArguments arguments;
 try
