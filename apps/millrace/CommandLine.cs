@@ -63,6 +63,7 @@ internal static class CommandLine
         var root = new RootCommand("Millrace: queues with leases, retries and dead letters, on the store that a URL names.")
         {
             CliContext.UrlOption,
+            CliContext.ServerOption,
             CliContext.JsonOption,
             SendCommand.Create(context),
             WorkCommand.Create(context),

@@ -34,6 +34,12 @@ public sealed class UsageTests
         { "MaxLength must be at least 1", ["queue", "settings", "q", "--max-length=-3"] },
         { "--delete-after-idle needs a duration", ["queue", "create", "q", "--delete-after-idle", "later"] },
         { "drop-newest", ["queue", "create", "q", "--overflow", "drop-newest"] },
+        { "--server needs http:// or https://, not 'redis://'", ["stats", "--server", "redis://host"] },
+        { "--server needs the address of a server, such as http://host:7070", ["stats", "--server", "sqlite:./data.db"] },
+        { "--server needs the address of a server", ["stats", "--server", ""] },
+        { "--server needs a host, such as http://host:7070", ["stats", "--server", "https://"] },
+        { "'host:port' in a http: URL is no host, or its port is not 1 to 65535", ["stats", "--server", "http://me:hunter2@host:port"] },
+        { "--url and --server are two stores: give one of them", ["stats", "--server", "http://host:7070", "--url", "memory:"] },
         { "'gone'", ["browse", "q", "--state", "gone"] },
     };
 
