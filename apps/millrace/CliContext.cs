@@ -40,6 +40,9 @@ internal sealed class CliContext
 
     public bool IsInputTerminal { get; init; }
 
+    /// <summary>Whether the output is a terminal on which text can be moved about.</summary>
+    public bool IsOutputTerminal { get; init; }
+
     public bool IsErrorTerminal { get; init; }
 
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;

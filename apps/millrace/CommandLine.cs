@@ -69,6 +69,7 @@ internal static class CommandLine
             WorkCommand.Create(context),
             ReceiveCommand.Create(context),
             StatsCommand.Create(context),
+            TopCommand.Create(context),
             BrowseCommand.Create(context),
             DeadCommand.Create(context),
             QueueCommand.Create(context),

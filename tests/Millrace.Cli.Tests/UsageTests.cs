@@ -40,6 +40,11 @@ public sealed class UsageTests
         { "--server needs a host, such as http://host:7070", ["stats", "--server", "https://"] },
         { "'host:port' in a http: URL is no host, or its port is not 1 to 65535", ["stats", "--server", "http://me:hunter2@host:port"] },
         { "--url and --server are two stores: give one of them", ["stats", "--server", "http://host:7070", "--url", "memory:"] },
+        { "--interval must be 100ms to 1d, not 50ms", ["top", "--interval", "50ms"] },
+        { "--limit must be at least 1, not 0", ["top", "--limit", "0"] },
+        { "--iterations must be at least 1, not -1", ["top", "--iterations=-1"] },
+        { "--once and --iterations exclude each other", ["top", "--once", "--iterations", "2"] },
+        { "'size'", ["top", "--sort", "size"] },
         { "'gone'", ["browse", "q", "--state", "gone"] },
     };
 
