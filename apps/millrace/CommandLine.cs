@@ -70,6 +70,7 @@ internal static class CommandLine
             ReceiveCommand.Create(context),
             StatsCommand.Create(context),
             TopCommand.Create(context),
+            BenchCommand.Create(context),
             BrowseCommand.Create(context),
             DeadCommand.Create(context),
             QueueCommand.Create(context),

@@ -45,6 +45,16 @@ public sealed class UsageTests
         { "--iterations must be at least 1, not -1", ["top", "--iterations=-1"] },
         { "--once and --iterations exclude each other", ["top", "--once", "--iterations", "2"] },
         { "'size'", ["top", "--sort", "size"] },
+        { "--messages and --duration exclude each other", ["bench", "--messages", "1", "--duration", "1s"] },
+        { "--messages must be 1 to 1,000,000,000, not 0", ["bench", "--messages", "0"] },
+        { "--duration must be more than 0", ["bench", "--duration", "0"] },
+        { "--senders must be 1 to 1000, not 0", ["bench", "--senders", "0"] },
+        { "--workers must be 1 to 1000, not 1001", ["bench", "--workers", "1001"] },
+        { "--batch must be 1 to 10000, not -1", ["bench", "--batch=-1"] },
+        { "--size must be at least 24, which say what a message is, not 23", ["bench", "--size", "23"] },
+        { "--rate must be more than 0 and at most 1,000,000, not -5", ["bench", "--rate=-5"] },
+        { "--batch 10000 times --size 100000 is more than 32 MiB", ["bench", "--batch", "10000", "--size", "100000"] },
+        { "is no valid queue name", ["bench", "--queue", "q!dead"] },
         { "'gone'", ["browse", "q", "--state", "gone"] },
     };
 
