@@ -128,6 +128,25 @@ public sealed class BenchCommandTests
     }
 
     [Fact]
+    public async Task ASettlementThatFails_IsRepeated()
+    {
+        var (_, store) = await CliWorld.OpenDistantAsync();
+        await using var owned = store;
+        var failures = 2;
+        store.OnSettle = () =>
+        {
+            if (Interlocked.Decrement(ref failures) >= 0)
+            {
+                throw new BackendUnavailableException("The connection was cut.");
+            }
+        };
+
+        var result = await MeasureAsync(store);
+
+        Assert.Equal((2, true), (result.Errors, result.IsExactlyOnce));
+    }
+
+    [Fact]
     public async Task AStoreThatRefusesEverything_EndsTheMeasurement()
     {
         var (world, store) = await CliWorld.OpenDistantAsync();

@@ -28,6 +28,9 @@ internal sealed class DistantStore(Backend near) : IQueueStore, IQueueAdmin
     /// <summary>Called with the number, from 1, of each enqueue; it may store by the function it is given, or not, or more than once, and throw.</summary>
     public Func<int, Func<ValueTask>, ValueTask> OnEnqueue { get; set; } = static (_, store) => store();
 
+    /// <summary>Called before each settlement.</summary>
+    public Action OnSettle { get; set; } = static () => { };
+
     public QueueCapabilities Capabilities => _queues.Capabilities;
 
     public async ValueTask EnqueueAsync(string queue, ReadOnlyMemory<Envelope> batch, Memory<EnqueueResult> results, CancellationToken cancellationToken = default)
@@ -39,8 +42,11 @@ internal sealed class DistantStore(Backend near) : IQueueStore, IQueueAdmin
     public ValueTask<IQueueReceiver> OpenReceiverAsync(string queue, ReceiverOptions options, CancellationToken cancellationToken = default) =>
         _queues.OpenReceiverAsync(queue, options, cancellationToken);
 
-    public ValueTask SettleAsync(string queue, ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken = default) =>
-        _queues.SettleAsync(queue, batch, results, cancellationToken);
+    public ValueTask SettleAsync(string queue, ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken = default)
+    {
+        OnSettle();
+        return _queues.SettleAsync(queue, batch, results, cancellationToken);
+    }
 
     public async ValueTask<QueueStats> GetStatsAsync(string queue, CancellationToken cancellationToken = default)
     {

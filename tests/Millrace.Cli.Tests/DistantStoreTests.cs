@@ -76,6 +76,22 @@ public sealed class DistantStoreTests
         Assert.Equal(2, (await world.RunAsync("dead", "list", "q", "--limit", "2", "--reason", "rejected", "--json")).Succeeded().Lines.Length);
     }
 
+    [Fact]
+    public async Task MessagesThatWereWritten_AndCannotBeCompleted_AreSaidToComeAgain()
+    {
+        var (world, store) = await CliWorld.OpenDistantAsync();
+        await using var _ = world;
+        (await world.RunWithInputAsync("1\n2\n", "send", "q")).Succeeded();
+        store.OnSettle = static () => throw new BackendUnavailableException("The connection was cut.", mayHaveBeenApplied: true);
+
+        var result = await world.RunAsync("receive", "q", "--count", "2");
+
+        Assert.Equal((ExitCodes.Failed, "1\n2\n"), (result.Code, result.Output));
+        Assert.Equal(
+            ["millrace: 2 messages were written and may not have been completed: they can be delivered again.", "millrace: The connection was cut."],
+            result.Error.TrimEnd('\n').Split('\n'));
+    }
+
     [Theory]
     [InlineData(1, "millrace: lines 1 to 2 may have been stored, all or none of them; what follows was not.")]
     [InlineData(2, "millrace: 2 messages, up to line 2, had been stored before; lines 3 to 4 may have been stored, all or none of them; what follows was not.")]
