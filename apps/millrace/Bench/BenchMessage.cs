@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace Millrace.App.Bench;
 
-/// <summary>What stands in the body of a message: of which run it is, its number, and when it was to be sent. The rest is random, so that no compression flatters the result.</summary>
+/// <summary>
+/// What stands in the body of a message: of which run it is, its number, and when it was to be sent. The rest is random, so that no compression flatters the result.
+/// </summary>
 /// <param name="Run">A random number of the run.</param>
 /// <param name="Number">Counts the messages of a run from 0.</param>
 /// <param name="Timestamp">When it was to be sent, by this process's clock.</param>

@@ -31,7 +31,8 @@ internal static class BenchReport
         output.WriteLine($"sent        {MessageText.Count(result.Sent)} messages in {MessageText.Duration(result.SendTime)}: {Rate(result.SentPerSecond)}/s");
         output.WriteLine($"full cycle  {MessageText.Count(result.Cycled)} messages sent, received and completed in {MessageText.Duration(result.CycleTime)}: "
             + $"{Rate(result.CycledPerSecond)}/s, {Bytes(result.BytesPerSecond)}/s");
-        output.WriteLine($"latency     p50 {Time(result.P50)}, p99 {Time(result.P99)}, p99.9 {Time(result.P999)}, max {Time(result.Max)}; {DescribeLatency(plan)}");
+        output.WriteLine($"latency     p50 {Time(result.P50)}, p99 {Time(result.P99)}, p99.9 {Time(result.P999)}, max {Time(result.Max)}; "
+            + DescribeLatency(plan));
         var uncertain = result.Uncertain == 0 ? "" : $"; of {MessageText.Count(result.Uncertain)} messages nobody knows whether they were stored";
         output.WriteLine($"errors      {MessageText.Count(result.Errors)}{uncertain}");
         output.WriteLine($"check       {DescribeCheck(result)}");
@@ -56,7 +57,7 @@ internal static class BenchReport
     };
 
     private static string DescribeLatency(BenchPlan plan) => plan.Rate is null
-        ? "from the send to the delivery, with the waiting behind others that as fast a sending makes (--rate measures at a load of your choice)"
+        ? "from send to delivery, waiting behind earlier messages included (--rate measures at a load of your choice)"
         : "from when each message was to be sent to its delivery";
 
     private static string DescribeCheck(BenchResult result) => result.IsExactlyOnce

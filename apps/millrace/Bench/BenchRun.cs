@@ -5,7 +5,9 @@ using Millrace.Storage;
 
 namespace Millrace.App.Bench;
 
-/// <summary>One measurement: makes the queue, warms up, measures, checks that everything came once, and takes the queue away again, also when it fails or is told to stop.</summary>
+/// <summary>
+/// One measurement: makes the queue, warms up, measures, checks that everything came once, and takes the queue away again, also when it fails or is told to stop.
+/// </summary>
 internal sealed class BenchRun(IQueueStore store, IQueueAdmin admin, BenchPlan plan, CliContext context, ILoggerFactory log) : IDisposable
 {
     private const int LeastLeaseBatch = 256;
@@ -53,7 +55,8 @@ internal sealed class BenchRun(IQueueStore store, IQueueAdmin admin, BenchPlan p
         if (messages > 0)
         {
             throw new UsageException(
-                $"Queue '{plan.Queue}' has {MessageText.Count(messages)} messages, {MessageText.Count(stats.Dead)} of them dead letters: bench measures on an empty queue only. Name another one, or none.");
+                $"Queue '{plan.Queue}' has {MessageText.Count(messages)} messages, {MessageText.Count(stats.Dead)} of them dead letters: "
+                + "bench measures on an empty queue only. Name another one, or none.");
         }
     }
 
@@ -165,7 +168,8 @@ internal sealed class BenchRun(IQueueStore store, IQueueAdmin admin, BenchPlan p
     {
         if (context.IsErrorTerminal)
         {
-            await context.Error.WriteLineAsync(load.Messages is { } messages ? $"Measuring {MessageText.Count(messages)} messages." : $"Measuring for {MessageText.Duration(load.Time)}.");
+            await context.Error.WriteLineAsync(
+                load.Messages is { } messages ? $"Measuring {MessageText.Count(messages)} messages." : $"Measuring for {MessageText.Duration(load.Time)}.");
         }
     }
 
@@ -187,7 +191,8 @@ internal sealed class BenchRun(IQueueStore store, IQueueAdmin admin, BenchPlan p
         catch (Exception exception) when (exception is MillraceException or OperationCanceledException)
         {
             var advice = isCreated ? $"queue delete '{plan.Queue}' --force" : $"queue purge '{plan.Queue}' --all";
-            await context.Error.WriteLineAsync($"millrace: Queue '{plan.Queue}' could not be cleaned up ({exception.Message.ReplaceLineEndings(" ")}); do it with: millrace {advice}");
+            await context.Error.WriteLineAsync(
+                $"millrace: Queue '{plan.Queue}' could not be cleaned up ({exception.Message.ReplaceLineEndings(" ")}); do it with: millrace {advice}");
         }
     }
 }

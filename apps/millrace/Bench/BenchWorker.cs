@@ -84,4 +84,5 @@ internal sealed class BenchWorker(BenchPlan plan, BenchLedger ledger, long run, 
 
 /// <summary>Somebody else sends to the queue that is measured.</summary>
 internal sealed class QueueInUseException(string queue)
-    : MillraceException($"Queue '{queue}' has a message that this bench did not send, so others use it: it is left as it is, with what the bench has sent. Measure on a queue of its own.");
+    : MillraceException(
+        $"Queue '{queue}' has a message that this bench did not send, so others use it: it is left as it is, with what the bench has sent. Measure on a queue of its own.");

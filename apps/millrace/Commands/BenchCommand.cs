@@ -12,8 +12,8 @@ internal static class BenchCommand
         var options = new BenchOptions();
         var command = new CliCommand(
             "bench",
-            "Measure the store: messages are sent, received and completed at the same time, after a warm-up that does not count. Prints the rates, the latencies from send to delivery, "
-            + "and whether every message was received exactly once. It loads the store as fully as it can, unless --rate says how much.",
+            "Measure the store: messages are sent, received and completed at the same time, after a warm-up that does not count. "
+            + "Prints the rates, the latencies from send to delivery, and whether every message was received exactly once. It loads the store as fully as it can, unless --rate says how much.",
             "millrace bench",
             "millrace bench --messages 100000 --batch 1 --senders 16 --size 1000",
             "millrace bench --rate 500 --duration 30s --json");

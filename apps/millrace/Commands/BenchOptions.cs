@@ -20,13 +20,39 @@ internal sealed class BenchOptions
 
     private static readonly TimeSpan LongestDuration = TimeSpan.FromDays(1);
 
-    private readonly Option<string?> _queue = new("--queue") { Description = "The queue, which must have no messages; otherwise one of its own, which is deleted afterwards.", HelpName = "NAME" };
+    private readonly Option<string?> _queue = new("--queue")
+    {
+        Description = "The queue, which must have no messages; otherwise one of its own, which is deleted afterwards.",
+        HelpName = "NAME",
+    };
+
     private readonly Option<long?> _messages = new("--messages") { Description = "Send so many messages.", HelpName = "N" };
     private readonly Option<TimeSpan?> _duration = DurationText.Option("--duration", "Send for so long; 10s unless set.");
-    private readonly Option<int?> _senders = new("--senders") { Description = $"Sends at the same time; {DefaultCallers} unless set, {DefaultPacedSenders} with --rate.", HelpName = "N" };
-    private readonly Option<int?> _workers = new("--workers") { Description = "Consumers that receive and complete at the same time; as many as senders unless set.", HelpName = "N" };
-    private readonly Option<int?> _batch = new("--batch") { Description = $"Messages of one send, and at most so many of one completion; {DefaultBatch} unless set, 1 with --rate.", HelpName = "N" };
-    private readonly Option<int> _size = new("--size") { Description = $"Bytes of a body, which are random; {DefaultSize} unless set, at least {BenchPlan.MinSize}.", HelpName = "BYTES", DefaultValueFactory = _ => DefaultSize };
+    private readonly Option<int?> _senders = new("--senders")
+    {
+        Description = $"Sends at the same time; {DefaultCallers} unless set, {DefaultPacedSenders} with --rate.",
+        HelpName = "N",
+    };
+
+    private readonly Option<int?> _workers = new("--workers")
+    {
+        Description = "Consumers that receive and complete at the same time; as many as senders unless set.",
+        HelpName = "N",
+    };
+
+    private readonly Option<int?> _batch = new("--batch")
+    {
+        Description = $"Messages of one send, and at most so many of one completion; {DefaultBatch} unless set, 1 with --rate.",
+        HelpName = "N",
+    };
+
+    private readonly Option<int> _size = new("--size")
+    {
+        Description = $"Bytes of a body, which are random; {DefaultSize} unless set, at least {BenchPlan.MinSize}.",
+        HelpName = "BYTES",
+        DefaultValueFactory = _ => DefaultSize,
+    };
+
     private readonly Option<double?> _rate = new("--rate")
     {
         Description = "Send so many messages per second whether or not the store keeps up, and measure each latency from when the message was to be sent: stalls count.",

@@ -14,7 +14,11 @@ internal static class TopCommand
 
     public static Command Create(CliContext context)
     {
-        var sort = new Option<string>("--sort") { Description = "The column to sort by, the most first: ready, leased, dead, in, out, age; or name.", DefaultValueFactory = _ => "ready" };
+        var sort = new Option<string>("--sort")
+        {
+            Description = "The column to sort by, the most first: ready, leased, dead, in, out, age; or name.",
+            DefaultValueFactory = _ => "ready",
+        };
         sort.AcceptOnlyFromAmong("ready", "leased", "dead", "in", "out", "age", "name");
         var prefix = new Option<string?>("--prefix") { Description = "Only queues whose names begin with this.", HelpName = "TEXT" };
         var interval = DurationText.Option("--interval", "From one reading to the next; 1s unless set, at least 100ms.");

@@ -9,7 +9,9 @@ internal sealed class LiveTop(TopReader reader, TopRequest request, string store
     private long _readAt;
     private string? _fault;
 
-    /// <summary>Runs until the user quits or <paramref name="cancellationToken"/> ends it. A first reading that fails, and a fault that will not pass, end it with that fault.</summary>
+    /// <summary>
+    /// Runs until the user quits or <paramref name="cancellationToken"/> ends it. A first reading that fails, and a fault that will not pass, end it with that fault.
+    /// </summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var latest = await ReadAsync(cancellationToken);

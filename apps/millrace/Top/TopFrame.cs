@@ -55,7 +55,8 @@ internal static class TopFrame
     private static string Totals(TopReading reading)
     {
         var rows = reading.Rows;
-        return $"{MessageText.Count(rows.Count)} queues, {MessageText.Count(rows.Sum(row => row.Stats.Ready))} ready, {MessageText.Count(rows.Sum(row => row.Stats.Scheduled))} scheduled, "
+        return $"{MessageText.Count(rows.Count)} queues, {MessageText.Count(rows.Sum(row => row.Stats.Ready))} ready, "
+            + $"{MessageText.Count(rows.Sum(row => row.Stats.Scheduled))} scheduled, "
             + $"{MessageText.Count(rows.Sum(row => row.Stats.Leased))} leased, {MessageText.Count(rows.Sum(row => row.Stats.Dead))} dead, "
             + $"{TopTable.Rate(TopTable.Sum(rows.Select(row => row.InPerSecond)))} in/s, {TopTable.Rate(TopTable.Sum(rows.Select(row => row.OutPerSecond)))} out/s";
     }

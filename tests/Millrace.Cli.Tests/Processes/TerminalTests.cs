@@ -34,7 +34,8 @@ public sealed class TerminalTests : IDisposable
     {
         await CreateQueuesAsync(30);
         using var shown = new WatchedStream();
-        await using var terminal = StartOnTerminal("stty rows 12 cols 60; stty -a >before", "stty -a >after; cmp before after && echo unchanged", shown);
+        await using var terminal = StartOnTerminal(
+            "stty rows 12 cols 60; stty -a >before", "stty -a >after; cmp before after && echo unchanged", shown);
 
         await shown.WaitForAsync("23 more queues are not shown.", TestContext.Current.CancellationToken);
         await RunOnTerminalOfAsync(terminal, "stty rows 20 cols 100");
