@@ -48,7 +48,7 @@ public sealed class BenchCommandTests
         var (world, store) = await CliWorld.OpenDistantAsync();
         await using var _ = world;
 
-        // The warm-up is a tenth. While the first measured send takes 0.4 s, 40 more become due, of which the sender knows nothing.
+        // The warm-up is a tenth. (A timer may be a millisecond early.) While the first measured send takes 0.4 s, 40 more become due, of which the sender knows nothing.
         store.OnEnqueue = async (number, enqueue) =>
         {
             await Task.Delay(TimeSpan.FromMilliseconds(number == 6 ? 400 : 0), TimeProvider.System, Token);
@@ -58,7 +58,7 @@ public sealed class BenchCommandTests
         var result = (await world.RunAsync("bench", "--rate", "100", "--messages", "50", "--senders", "1", "--json")).Succeeded().Objects[0];
 
         Assert.Equal((50, "intended-send"), (Int(result, "sent"), Text(result, "latencyFrom")));
-        Assert.InRange(Number(result, "latencyMaxMs"), 400, 10_000);
+        Assert.InRange(Number(result, "latencyMaxMs"), 390, 10_000);
         Assert.InRange(Number(result, "latencyP50Ms"), 100, 10_000);
         Assert.InRange(Number(result, "sendMs"), 480, 10_000);
     }
