@@ -19,6 +19,13 @@ internal sealed class CliContext
         Recursive = true,
     };
 
+    public static readonly Option<string?> ServerOption = new("--server")
+    {
+        Description = "The Millrace server that has the store, such as http://host:7070 or https://user:password@host. Stands in place of --url.",
+        HelpName = "URL",
+        Recursive = true,
+    };
+
     public static readonly Option<bool> JsonOption = new("--json")
     {
         Description = "Print JSON, one object a line, with stable camelCase names.",
@@ -33,6 +40,9 @@ internal sealed class CliContext
 
     public bool IsInputTerminal { get; init; }
 
+    /// <summary>Whether the output is a terminal on which text can be moved about.</summary>
+    public bool IsOutputTerminal { get; init; }
+
     public bool IsErrorTerminal { get; init; }
 
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
@@ -44,10 +54,17 @@ internal sealed class CliContext
         static (url, cancellationToken) => BackendRegistry.CreateDefault().OpenAsync(url, cancellationToken: cancellationToken);
 
     /// <summary>Opens the store that the command line or the environment names.</summary>
-    public ValueTask<Backend> OpenAsync(ParseResult arguments, CancellationToken cancellationToken)
+    public async ValueTask<Backend> OpenAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
-        var url = arguments.GetValue(UrlOption) ?? ReadVariable(UrlVariable);
-        return OpenBackend(string.IsNullOrWhiteSpace(url) ? DefaultStore.Prepare() : url, cancellationToken);
+        var address = StoreAddress.Read(arguments, ReadVariable);
+        try
+        {
+            return await OpenBackend(address.Url, cancellationToken);
+        }
+        catch (BackendUnavailableException exception) when (address.IsServer)
+        {
+            throw new BackendUnavailableException(address.DescribeFailure(exception), exception.MayHaveBeenApplied, exception);
+        }
     }
 
     /// <summary>Where a command prints its results.</summary>

@@ -63,11 +63,14 @@ internal static class CommandLine
         var root = new RootCommand("Millrace: queues with leases, retries and dead letters, on the store that a URL names.")
         {
             CliContext.UrlOption,
+            CliContext.ServerOption,
             CliContext.JsonOption,
             SendCommand.Create(context),
             WorkCommand.Create(context),
             ReceiveCommand.Create(context),
             StatsCommand.Create(context),
+            TopCommand.Create(context),
+            BenchCommand.Create(context),
             BrowseCommand.Create(context),
             DeadCommand.Create(context),
             QueueCommand.Create(context),

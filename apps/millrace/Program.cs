@@ -12,6 +12,7 @@ internal static class Program
             Output = streams.Output,
             Error = streams.Error,
             IsInputTerminal = !Console.IsInputRedirected,
+            IsOutputTerminal = !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") is not "dumb",
             IsErrorTerminal = !Console.IsErrorRedirected,
         };
         try

@@ -20,9 +20,20 @@ internal sealed class CliWorld : IAsyncDisposable
     public static async Task<CliWorld> OpenAsync(string url = "memory:") =>
         new(await BackendRegistry.CreateDefault().OpenAsync(url, cancellationToken: TestContext.Current.CancellationToken));
 
+    /// <summary>A world whose store is a <see cref="DistantStore"/>.</summary>
+    public static async Task<(CliWorld World, DistantStore Store)> OpenDistantAsync()
+    {
+        var near = await BackendRegistry.CreateDefault().OpenAsync("memory:", cancellationToken: TestContext.Current.CancellationToken);
+        var store = new DistantStore(near);
+        return (new CliWorld(Backend.Of("distant", store)), store);
+    }
+
     public Task<CliResult> RunAsync(params string[] args) => RunWithInputAsync("", args);
 
-    public async Task<CliResult> RunWithInputAsync(string input, params string[] args)
+    public Task<CliResult> RunWithInputAsync(string input, params string[] args) => RunAsync(input, args, TestContext.Current.CancellationToken);
+
+    /// <summary>Runs a command that <paramref name="stop"/> tells to stop, as Ctrl-C does.</summary>
+    public async Task<CliResult> RunAsync(string input, string[] args, CancellationToken stop)
     {
         var output = new MemoryStream();
         var error = new StringWriter();
@@ -34,7 +45,7 @@ internal sealed class CliWorld : IAsyncDisposable
             ReadVariable = static _ => null,
             OpenBackend = (_, _) => new ValueTask<Backend>(new Borrowed(Backend)),
         };
-        var code = await CommandLine.RunAsync(args, context, TestContext.Current.CancellationToken);
+        var code = await CommandLine.RunAsync(args, context, stop);
         return new CliResult(code, Encoding.UTF8.GetString(output.ToArray()), error.ToString());
     }
 

@@ -28,6 +28,17 @@ public sealed class MessageSourceTests
     }
 
     [Fact]
+    public async Task LongLines_AreSentInSmallerBatches_ThatFitARequest()
+    {
+        var capabilities = Capabilities with { MaxBodyBytes = 4_000_000 };
+        var line = $"\"{new string('x', 3_000_000)}\"\n";
+        await using var source = new MessageSource(
+            new MessageRequest { BatchSize = 500 }, capabilities, new MemoryStream(Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat(line, 7)))));
+
+        Assert.Equal([3, 3, 1], await BatchSizesAsync(source));
+    }
+
+    [Fact]
     public async Task ABody_IsTheBytesOfItsLine_AndBlankLinesAreSkipped()
     {
         var batch = await ReadAsync(new MessageRequest { BatchSize = 10 }, "\uFEFF {\"a\":  1}\r\n\n  \n\"ü\"\n");

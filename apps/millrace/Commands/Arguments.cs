@@ -7,7 +7,9 @@ namespace Millrace.App.Commands;
 /// <summary>Arguments and options that several commands have, worded and checked alike.</summary>
 internal static class Arguments
 {
-    private const int PageSize = 500;
+    // Messages come with their bodies, names alone: the contract's largest page of those costs the fewest round trips.
+    private const int MessagePageSize = 500;
+    private const int NamePageSize = 1000;
 
     public static Argument<string> Queue(string description = "The queue.") => new("QUEUE") { Description = description };
 
@@ -32,7 +34,7 @@ internal static class Arguments
         string? continuation = null;
         while (limit > 0)
         {
-            var query = new BrowseQuery { State = state, Limit = Math.Min(limit, PageSize), Continuation = continuation };
+            var query = new BrowseQuery { State = state, Limit = Math.Min(limit, MessagePageSize), Continuation = continuation };
             var page = await admin.BrowseAsync(queue, query, cancellationToken);
             foreach (var message in page.Messages)
             {
@@ -57,13 +59,13 @@ internal static class Arguments
         string? after = null;
         do
         {
-            var page = await admin.ListQueuesAsync(prefix, after, PageSize, cancellationToken);
+            var page = await admin.ListQueuesAsync(prefix, after, NamePageSize, cancellationToken);
             foreach (var queue in page)
             {
                 yield return queue;
             }
 
-            after = page.Count == PageSize ? page[^1] : null;
+            after = page.Count == NamePageSize ? page[^1] : null;
         }
         while (after is not null);
     }

@@ -34,13 +34,11 @@ internal static class DeadListCommand
         var dead = ResourceName.DeadLetterQueueOf(queue);
         var columns = new Columns("ID", "REASON", "ATTEMPTS", "DIED", "ERROR");
         var shown = 0;
-        await foreach (var browsed in Arguments.BrowseAsync(backend.Require<IQueueAdmin>(), dead, MessageState.Ready, int.MaxValue, cancellationToken))
-        {
-            if (shown == limit)
-            {
-                break;
-            }
 
+        // Without a filter every message that is read is shown, so none is asked for beyond the limit.
+        var read = filter == DeadLetterFilter.All ? limit : int.MaxValue;
+        await foreach (var browsed in Arguments.BrowseAsync(backend.Require<IQueueAdmin>(), dead, MessageState.Ready, read, cancellationToken))
+        {
             if (!filter.Matches(browsed.Message))
             {
                 continue;
@@ -60,6 +58,11 @@ internal static class DeadListCommand
                     MessageText.Count(letter?.Attempts ?? 0),
                     MessageText.Time(letter?.At),
                     MessageText.Preview(letter?.LastError));
+            }
+
+            if (shown == limit)
+            {
+                break;
             }
         }
 

@@ -59,7 +59,16 @@ internal static class ReceiveCommand
 
             // Disposing the receiver gives back what was not settled, uncounted: also what a closed output refused here.
             output.Flush();
-            lost += request.Keep ? 0 : await CompleteAsync(store, request.Queue, deliveries.AsMemory(0, leased));
+            try
+            {
+                lost += request.Keep ? 0 : await CompleteAsync(store, request.Queue, deliveries.AsMemory(0, leased));
+            }
+            catch (MillraceException)
+            {
+                // Whoever reads the output has them, and must know that the next one may get them too.
+                await context.Error.WriteLineAsync($"millrace: {leased} messages were written and may not have been completed: they can be delivered again.");
+                throw;
+            }
         }
 
         if (lost > 0)

@@ -44,19 +44,9 @@ internal static class StatsCommand
         }
 
         var columns = new Columns("QUEUE", "READY", "SCHEDULED", "LEASED", "DEAD", "BYTES", "OLDEST");
-        await foreach (var name in Arguments.ListQueuesAsync(admin, "", cancellationToken))
+        var queues = Arguments.ListQueuesAsync(admin, "", cancellationToken);
+        await foreach (var (name, stats, _) in QueueReadings.ReadAsync(admin, queues, context.TimeProvider, cancellationToken))
         {
-            QueueStats stats;
-            try
-            {
-                stats = await admin.GetStatsAsync(name, cancellationToken);
-            }
-            catch (QueueNotFoundException)
-            {
-                // Deleted by somebody else since it was listed.
-                continue;
-            }
-
             if (output.IsJson)
             {
                 WriteJson(output, name, stats);

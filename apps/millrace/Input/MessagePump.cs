@@ -33,6 +33,14 @@ internal static class MessagePump
                 }
             }
         }
+        catch (BackendUnavailableException exception) when (exception.MayHaveBeenApplied && source.LineNumber > 0)
+        {
+            // The connection was cut between the batch and its answer.
+            var before = accepted > 0 ? $"{accepted:N0} messages, up to line {lastLine:N0}, had been stored before; " : "";
+            await context.Error.WriteLineAsync(
+                $"millrace: {before}lines {lastLine + 1:N0} to {source.LineNumber:N0} may have been stored, all or none of them; what follows was not.");
+            throw;
+        }
         catch (Exception exception) when (accepted > 0 && exception is not ClosedOutputException)
         {
             await context.Error.WriteLineAsync(

@@ -10,6 +10,8 @@ namespace Millrace.App.Input;
 /// </summary>
 internal sealed class MessageSource(MessageRequest request, QueueCapabilities capabilities, Stream stream) : IAsyncDisposable
 {
+    // A server bounds its requests, and a batch is one: this and the largest body still fit, whatever they are encoded in.
+    private const long MaxBatchBytes = 8 * 1024 * 1024;
     private const string JsonType = "application/json";
     private const string TextType = "text/plain";
 
@@ -53,11 +55,13 @@ internal sealed class MessageSource(MessageRequest request, QueueCapabilities ca
         }
 
         var batch = new List<Envelope>();
-        while (batch.Count < request.BatchSize && !_lines.IsAtEnd)
+        var bytes = 0L;
+        while (batch.Count < request.BatchSize && bytes < MaxBatchBytes && !_lines.IsAtEnd)
         {
             if (_lines.TryRead(out var line))
             {
                 AddLine(batch, line);
+                bytes += line.Length;
             }
             else if (batch.Count > 0 && !_hasAllArrived)
             {

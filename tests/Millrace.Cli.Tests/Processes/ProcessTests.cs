@@ -1,4 +1,5 @@
 using Millrace.App;
+using Millrace.Storage;
 using Xunit;
 
 namespace Millrace.Cli.Tests.Processes;
@@ -93,6 +94,28 @@ public sealed class ProcessTests : IDisposable
 
         Assert.Equal(130, await sender.ExitAsync());
         Assert.Equal(["1"], (await _store.RunAsync("receive", "q", "-n", "5")).Succeeded().Lines);
+    }
+
+    [Theory]
+    [InlineData(2, 130)]
+    [InlineData(15, 143)]
+    public async Task ABenchThatIsToldToStop_TakesItsQueueAway(int signal, int expected)
+    {
+        (await _store.RunAsync("queue", "create", "other")).Succeeded();
+        await using var bench = _store.Start(onLine: null, "bench", "--queue", "measured", "--duration", "10m");
+        await using var backend = await BackendRegistry.CreateDefault().OpenAsync(_store.Url, cancellationToken: Token);
+        var admin = backend.Require<IQueueAdmin>();
+        while (!(await admin.ListQueuesAsync("measured", cancellationToken: Token)).Any() || (await admin.GetStatsAsync("measured", Token)).Completed < 1000)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, Token);
+            Assert.False(bench.Output.IsCompleted, bench.ErrorSoFar);
+        }
+
+        bench.Signal(signal);
+
+        Assert.Equal(expected, await bench.ExitAsync());
+        Assert.Equal("", bench.ErrorSoFar);
+        Assert.Equal("other\n", (await _store.RunAsync("queue", "list")).Succeeded().Output);
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using System.Text;
+using Millrace.Storage;
 using Xunit;
 
 namespace Millrace.Cli.Tests.Processes;
@@ -25,5 +27,75 @@ public sealed class TerminalTests : IDisposable
         Assert.Contains("Sent 20,000 messages to 'q'", shown.Output, StringComparison.Ordinal);
         Assert.StartsWith("Sent 20,000 messages to 'q'", redirected.Output, StringComparison.Ordinal);
         Assert.Equal("", redirected.Error);
+    }
+
+    [Fact]
+    public async Task Top_FitsTheWindow_FollowsItsSize_AndLeavesTheTerminalAsItWas_AtQ()
+    {
+        await CreateQueuesAsync(30);
+        using var shown = new WatchedStream();
+        await using var terminal = StartOnTerminal(
+            "stty rows 12 cols 60; stty -a >before", "stty -a >after; cmp before after && echo unchanged", shown);
+
+        await shown.WaitForAsync("23 more queues are not shown.", TestContext.Current.CancellationToken);
+        await RunOnTerminalOfAsync(terminal, "stty rows 20 cols 100");
+        await shown.WaitForAsync("15 more queues are not shown.", TestContext.Current.CancellationToken);
+        await RunOnTerminalOfAsync(terminal, "stty rows 12 cols 60");
+        await shown.WaitForAsync("23 more queues are not shown.", TestContext.Current.CancellationToken);
+        await terminal.Input.WriteAsync("q");
+        await terminal.Input.FlushAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(0, await terminal.ExitAsync());
+        await terminal.Output;
+        AssertLeftClean(shown.Text, "unchanged");
+    }
+
+    [Fact]
+    public async Task Top_LeavesTheTerminalAsItWas_AtCtrlC()
+    {
+        await CreateQueuesAsync(3);
+        using var shown = new WatchedStream();
+        await using var terminal = StartOnTerminal("stty -a >before", "echo code $?; stty -a >after; cmp before after && echo unchanged", shown);
+        await shown.WaitForAsync("queue-2", TestContext.Current.CancellationToken);
+
+        // The terminal makes an interrupt of it.
+        await terminal.Input.WriteAsync('\u0003');
+        await terminal.Input.FlushAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(0, await terminal.ExitAsync());
+        await terminal.Output;
+        AssertLeftClean(shown.Text, "code 0");
+    }
+
+    private static void AssertLeftClean(string shown, string after)
+    {
+        var left = shown[shown.LastIndexOf("\e[?1049l", StringComparison.Ordinal)..];
+        Assert.Contains("\e[?25h\e[?1049l", shown, StringComparison.Ordinal);
+        Assert.DoesNotContain("\e[?25l", left, StringComparison.Ordinal);
+        Assert.Contains(after, left, StringComparison.Ordinal);
+        Assert.Contains("unchanged", left, StringComparison.Ordinal);
+    }
+
+    private async Task CreateQueuesAsync(int count)
+    {
+        await using var backend = await BackendRegistry.CreateDefault().OpenAsync(_store.Url, cancellationToken: TestContext.Current.CancellationToken);
+        for (var i = 0; i < count; i++)
+        {
+            await backend.Require<IQueueAdmin>().CreateQueueAsync($"queue-{i}", QueueSettings.Default, TestContext.Current.CancellationToken);
+        }
+    }
+
+    private RunningProcess StartOnTerminal(string before, string after, WatchedStream shown)
+    {
+        var script = $"{before}; tty >terminal; trap : INT; '{RunningProcess.Millrace}' top --interval 100ms --url '{_store.Url}'; {after}";
+        return RunningProcess.Start(_store.Path, "script", ["-qefc", script, "/dev/null"], [("TERM", "xterm"), ("SHELL", "/bin/bash")], line => shown.Write(Encoding.UTF8.GetBytes(line + "\n")));
+    }
+
+    // Another process changes the size of the window, as a window's manager does.
+    private async Task RunOnTerminalOfAsync(RunningProcess terminal, string command)
+    {
+        Assert.False(terminal.Output.IsCompleted, terminal.ErrorSoFar);
+        await using var shell = RunningProcess.Start(_store.Path, "/bin/bash", ["-c", $"{command} <\"$(cat terminal)\""]);
+        (await shell.FinishAsync()).Succeeded();
     }
 }
