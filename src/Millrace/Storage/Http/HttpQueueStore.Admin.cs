@@ -41,29 +41,17 @@ internal sealed partial class HttpQueueStore
     {
         ArgumentNullException.ThrowIfNull(prefix);
         RequireLimit(limit);
-        var path = ApiPath.Queues + ApiPath.Query(("prefix", prefix), ("after", after), ("limit", WireValues.Text(limit)));
-        using var answer = await SendAsync(HttpMethod.Get, path, null, isRepeatable: true, cancellationToken).ConfigureAwait(false);
-        return Read(answer, static (ref json) =>
+        var names = new List<string>();
+        var next = after;
+        do
         {
-            var names = new List<string>();
-            json.BeginObject();
-            while (json.NextField())
-            {
-                if (!json.Is(WireNames.Queues))
-                {
-                    json.Skip();
-                    continue;
-                }
-
-                json.BeginArray();
-                while (json.NextElement())
-                {
-                    names.Add(json.Text());
-                }
-            }
-
-            return names;
-        });
+            // A server leaves out what the user may not see, so a short page is not the last one.
+            var path = ApiPath.Queues + ApiPath.Query(("prefix", prefix), ("after", next), ("limit", WireValues.Text(limit - names.Count)));
+            using var answer = await SendAsync(HttpMethod.Get, path, null, isRepeatable: true, cancellationToken).ConfigureAwait(false);
+            next = Read(answer, (ref json) => ReadNames(ref json, names));
+        }
+        while (next is not null && names.Count < limit);
+        return names;
     }
 
     public async ValueTask<QueueStats> GetStatsAsync(string queue, CancellationToken cancellationToken = default)
@@ -178,6 +166,35 @@ internal sealed partial class HttpQueueStore
 
         answer.Dispose();
         return change.Value;
+    }
+
+    /// <summary>Reads a page of names.</summary>
+    /// <returns>After which the next one begins; null when there is none.</returns>
+    private static string? ReadNames(ref WireReader json, List<string> names)
+    {
+        string? next = null;
+        json.BeginObject();
+        while (json.NextField())
+        {
+            if (json.Is(WireNames.Queues))
+            {
+                json.BeginArray();
+                while (json.NextElement())
+                {
+                    names.Add(json.Text());
+                }
+            }
+            else if (json.Is(WireNames.Next))
+            {
+                next = json.OptionalText();
+            }
+            else
+            {
+                json.Skip();
+            }
+        }
+
+        return next;
     }
 
     private T Read<T>(ApiAnswer answer, WireRead<T> read) => AnswerReading.From(_connection, answer, read);
