@@ -72,6 +72,49 @@ public sealed class HttpFaultTests
     }
 
     [Fact]
+    public async Task AnAnswerThatIsLost_ToAnEnqueueWithIds_IsAskedForAgain_AndStoresOnce()
+    {
+        await using var node = await TestNode.StartAsync();
+        await using var proxy = new CuttingProxy(node.Url);
+        await using var backend = await TestNode.OpenAsync(proxy.Url, "");
+        proxy.CutAnswers(2);
+
+        await backend.Queues!.EnqueueAsync("q", new Envelope[] { new("a"u8.ToArray()) { Id = "1" }, new("b"u8.ToArray()) { Id = "2" } }, default, Token);
+
+        var stats = await node.Store.Require<IQueueAdmin>().GetStatsAsync("q", Token);
+        Assert.Equal((2, 4), (stats.Ready, stats.Duplicates));
+    }
+
+    [Fact]
+    public async Task AnAnswerThatIsLost_ToManyCallers_IsLostOnlyForThoseWhoCannotAskAgain()
+    {
+        await using var node = await TestNode.StartAsync();
+        await using var proxy = new CuttingProxy(node.Url);
+        await using var backend = await TestNode.OpenAsync(proxy.Url, "");
+        var uncertain = 0;
+        proxy.CutAnswers(4);
+        await Task.WhenAll(Enumerable.Range(0, 400).Select(async i =>
+        {
+            try
+            {
+                await backend.Queues!.EnqueueAsync("q", new Envelope[] { new("x"u8.ToArray()) { Id = i % 2 == 0 ? $"{i}" : default } }, default, Token);
+            }
+            catch (BackendUnavailableException error) when (error.MayHaveBeenApplied && i % 2 == 1)
+            {
+                Interlocked.Increment(ref uncertain);
+            }
+        }));
+
+        Assert.True(uncertain > 0);
+        var stats = await node.Store.Require<IQueueAdmin>().GetStatsAsync("q", Token);
+        Assert.InRange(stats.Ready, 200, 400);
+        for (var i = 0; i < 400; i += 2)
+        {
+            Assert.NotNull(await node.Store.Require<IQueueAdmin>().GetMessageAsync("q", $"{i}", Token));
+        }
+    }
+
+    [Fact]
     public async Task AnAnswerThatIsLost_ToALease_IsAskedForAgain_WithTheSameDeliveries()
     {
         await using var node = await TestNode.StartAsync();

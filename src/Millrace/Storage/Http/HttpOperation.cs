@@ -6,6 +6,9 @@ namespace Millrace.Storage.Http;
 /// <summary>An operation that may share its request with others; see <see cref="OperationSender"/>.</summary>
 internal abstract class HttpOperation : GroupCommitOperation
 {
+    /// <summary>Whether it can be sent again although its first request may have been carried out. False unless overridden.</summary>
+    public virtual bool IsRepeatable => false;
+
     /// <summary>Writes the operation as an element of the request.</summary>
     public abstract void Write(Utf8JsonWriter json);
 
@@ -14,7 +17,7 @@ internal abstract class HttpOperation : GroupCommitOperation
 }
 
 /// <summary>Messages for a queue.</summary>
-internal sealed class EnqueueOperation(string queue, ReadOnlyMemory<Envelope> batch, Memory<EnqueueResult> results) : HttpOperation
+internal sealed class EnqueueOperation(string queue, ReadOnlyMemory<Envelope> batch, Memory<EnqueueResult> results, bool findsRepeats) : HttpOperation
 {
     // What an envelope costs beside its body.
     private const int Overhead = 100;
@@ -22,6 +25,9 @@ internal sealed class EnqueueOperation(string queue, ReadOnlyMemory<Envelope> ba
     private readonly long _weight = WeightOf(batch.Span);
 
     public override long Weight => _weight;
+
+    /// <summary>With ids of the sender's own, the queue stores a repeat once (Q2).</summary>
+    public override bool IsRepeatable => findsRepeats && !HasMessageWithoutId(batch.Span);
 
     public override void Write(Utf8JsonWriter json)
     {
@@ -44,6 +50,19 @@ internal sealed class EnqueueOperation(string queue, ReadOnlyMemory<Envelope> ba
     }
 
     public override void Read(ref WireReader json) => EnqueueResultWire.Read(ref json, results.Span);
+
+    private static bool HasMessageWithoutId(ReadOnlySpan<Envelope> batch)
+    {
+        foreach (ref readonly var envelope in batch)
+        {
+            if (envelope.Id.IsEmpty)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     private static long WeightOf(ReadOnlySpan<Envelope> batch)
     {

@@ -50,7 +50,9 @@ internal sealed partial class HttpQueueStore : IQueueStore, IQueueAdmin, IQueueR
             return ValueTask.FromException(exception);
         }
 
-        return batch.IsEmpty ? ValueTask.CompletedTask : _operations.SendAsync(queue, new EnqueueOperation(queue, batch, results), cancellationToken);
+        return batch.IsEmpty
+            ? ValueTask.CompletedTask
+            : _operations.SendAsync(queue, new EnqueueOperation(queue, batch, results, Capabilities.Has(QueueFeatures.Deduplication)), cancellationToken);
     }
 
     public async ValueTask<IQueueReceiver> OpenReceiverAsync(string queue, ReceiverOptions options, CancellationToken cancellationToken = default)

@@ -46,9 +46,44 @@ internal sealed class OperationSender : IAsyncDisposable
 
         public async ValueTask CommitAsync(ReadOnlyMemory<HttpOperation> batch)
         {
+            try
+            {
+                await SendAsync(batch, isRepeatable: AreRepeatable(batch.Span)).ConfigureAwait(false);
+            }
+            catch (BackendUnavailableException cut) when (cut.MayHaveBeenApplied && batch.Length > 1)
+            {
+                // Whoever can be asked again is not held to the others' fate.
+                var repeatable = batch.ToArray().Where(operation => operation.IsRepeatable).ToArray();
+                foreach (var operation in batch.ToArray().Except(repeatable))
+                {
+                    operation.Fail(cut);
+                }
+
+                if (repeatable.Length > 0)
+                {
+                    await RepeatAsync(repeatable).ConfigureAwait(false);
+                }
+            }
+        }
+
+        private async ValueTask RepeatAsync(HttpOperation[] batch)
+        {
+            try
+            {
+                await SendAsync(batch, isRepeatable: true).ConfigureAwait(false);
+            }
+            catch (Exception exception)
+            {
+                // Not thrown, for that would meet the others, too.
+                Array.ForEach(batch, operation => operation.Fail(exception));
+            }
+        }
+
+        private async ValueTask SendAsync(ReadOnlyMemory<HttpOperation> batch, bool isRepeatable)
+        {
             using var body = new PooledBuffer();
             Write(batch.Span, body);
-            var request = new ApiRequest(HttpMethod.Post, ApiPath.Operations) { Body = body };
+            var request = new ApiRequest(HttpMethod.Post, ApiPath.Operations) { Body = body, IsRepeatable = isRepeatable };
             using var answer = await connection.SendAsync(request, CancellationToken.None).ConfigureAwait(false);
             try
             {
@@ -59,6 +94,19 @@ internal sealed class OperationSender : IAsyncDisposable
                 throw new BackendUnavailableException(
                     $"The answer of the server {connection.Options.Server} cannot be read: {exception.Message}", mayHaveBeenApplied: true, exception);
             }
+        }
+
+        private static bool AreRepeatable(ReadOnlySpan<HttpOperation> batch)
+        {
+            foreach (var operation in batch)
+            {
+                if (!operation.IsRepeatable)
+                {
+                    return false;
+                }
+            }
+
+            return true;
         }
 
         private static void Write(ReadOnlySpan<HttpOperation> batch, PooledBuffer body)
