@@ -29,7 +29,7 @@ internal sealed class ClientBackends : IHealthProbe, IAsyncDisposable
             var context = new BackendContext { TimeProvider = options.TimeProvider, LoggerFactory = options.LoggerFactory };
             opened._main = urls.Queue is null ? null : await opened.OpenAsync(registry, urls.Queue, context, cancellationToken).ConfigureAwait(false);
             await opened.OpenForAsync<IStreamStore>(options.StreamUrl ?? urls.Stream, registry, context, cancellationToken).ConfigureAwait(false);
-            await opened.OpenForAsync<IChannelTransport>(options.ChannelUrl ?? urls.Channel, registry, context, cancellationToken).ConfigureAwait(false);
+            await opened.OpenForAsync<IChannelTransport>(options.ChannelUrl ?? urls.Channel ?? opened.PairedChannelUrl(options), registry, context, cancellationToken).ConfigureAwait(false);
             await opened.OpenForAsync<ILockStore>(options.LockUrl ?? urls.Lock, registry, context, cancellationToken).ConfigureAwait(false);
             await opened.OpenForAsync<IStateStore>(options.StateUrl ?? urls.State, registry, context, cancellationToken).ConfigureAwait(false);
             return opened;
@@ -78,6 +78,8 @@ internal sealed class ClientBackends : IHealthProbe, IAsyncDisposable
             await backend.DisposeAsync().ConfigureAwait(false);
         }
     }
+
+    private string? PairedChannelUrl(MillraceClientOptions options) => _main is { Channels: null } ? options.ChannelUrlWhereMissing : null;
 
     private Backend? Of<T>() => _byShape.GetValueOrDefault(typeof(T), _main!);
 

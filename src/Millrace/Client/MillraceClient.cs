@@ -40,6 +40,9 @@ public sealed class MillraceClient : IAsyncDisposable
     /// <summary>The probe of the backend's health; a real round trip.</summary>
     public IHealthProbe Health => State.Backends.Health;
 
+    /// <summary>Whether the backends are open: after the opening, before the disposal.</summary>
+    internal bool IsOpen => _opened is not null && !_disposed;
+
     internal TimeProvider TimeProvider => _options.TimeProvider;
 
     private Opened State

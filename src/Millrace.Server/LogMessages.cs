@@ -1,0 +1,31 @@
+using Microsoft.Extensions.Logging;
+
+namespace Millrace.Server;
+
+/// <summary>Every message that the server logs, with an id that stays: 2000–2099 API; 2100–2199 security and audit; 2200–2299 hosting, health and metrics.</summary>
+internal static partial class LogMessages
+{
+    [LoggerMessage(2200, LogLevel.Error, "{Method} request {RequestId} failed by a fault of the server.")]
+    public static partial void RequestFailed(this ILogger logger, Exception exception, string method, string requestId);
+
+    [LoggerMessage(2201, LogLevel.Information, "Listening on {Addresses}.")]
+    public static partial void ServerStarted(this ILogger logger, string addresses);
+
+    [LoggerMessage(2202, LogLevel.Information, "Stopping: no new connections; running requests have {Timeout}.")]
+    public static partial void ServerStopping(this ILogger logger, TimeSpan timeout);
+
+    [LoggerMessage(2203, LogLevel.Information, "Stopped.")]
+    public static partial void ServerStopped(this ILogger logger);
+
+    [LoggerMessage(2210, LogLevel.Warning, "The instance '{Instance}' is unhealthy: {Error}")]
+    public static partial void InstanceUnhealthy(this ILogger logger, string instance, string error);
+
+    [LoggerMessage(2211, LogLevel.Information, "The instance '{Instance}' is healthy again.")]
+    public static partial void InstanceHealthy(this ILogger logger, string instance);
+
+    [LoggerMessage(2212, LogLevel.Error, "The health probe of instance '{Instance}' threw.")]
+    public static partial void HealthProbeThrew(this ILogger logger, Exception exception, string instance);
+
+    [LoggerMessage(2220, LogLevel.Warning, "The counts of the queues of instance '{Instance}' could not be read for the metrics.")]
+    public static partial void QueueCountsFailed(this ILogger logger, Exception exception, string instance);
+}
