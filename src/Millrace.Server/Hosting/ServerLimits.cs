@@ -28,6 +28,5 @@ internal static class ServerLimits
         kestrel.Limits.MinResponseDataRate = SlowestClient;
         kestrel.Limits.Http2.MaxStreamsPerConnection = 100;
         kestrel.Limits.Http2.MaxRequestHeaderFieldSize = 8 * 1024;
-        kestrel.ConfigureEndpointDefaults(static endpoint => endpoint.Protocols = HttpProtocols.Http1AndHttp2);
     }
 }

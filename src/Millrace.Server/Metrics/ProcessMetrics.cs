@@ -10,7 +10,7 @@ internal static class ProcessMetrics
     private const string Descriptors = "/proc/self/fd";
 
     private static readonly DateTimeOffset StartTime = ReadStartTime();
-    private static readonly string Version = typeof(ProcessMetrics).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "";
+    private static readonly string Version = typeof(ProcessMetrics).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     public static void WriteTo(PrometheusWriter writer)
     {

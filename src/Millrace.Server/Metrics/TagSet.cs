@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Millrace.Server.Metrics;
 
 /// <summary>The tags of one series of measurements. Immutable; equal when names and values are, in order.</summary>
@@ -7,7 +9,7 @@ internal sealed class TagSet(KeyValuePair<string, object?>[] tags)
 
     /// <summary>The tags, as labels.</summary>
     public (string Name, string Value)[] Labels { get; } =
-        Array.ConvertAll(tags, tag => (PrometheusWriter.NameOf(tag.Key), Convert.ToString(tag.Value, System.Globalization.CultureInfo.InvariantCulture) ?? ""));
+        Array.ConvertAll(tags, tag => (PrometheusWriter.NameOf(tag.Key), TextOf(tag.Value)));
 
     /// <summary>Finds series by the tags of a measurement without making an object for each.</summary>
     public sealed class Comparer : IEqualityComparer<TagSet>, IAlternateEqualityComparer<ReadOnlySpan<KeyValuePair<string, object?>>, TagSet>
@@ -53,4 +55,11 @@ internal sealed class TagSet(KeyValuePair<string, object?>[] tags)
     }
 
     private ReadOnlySpan<KeyValuePair<string, object?>> Tags => tags;
+
+    private static string TextOf(object? value) => value switch
+    {
+        true => "true",
+        false => "false",
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
+    };
 }

@@ -43,6 +43,9 @@ public sealed class MillraceClient : IAsyncDisposable
     /// <summary>Whether the backends are open: after the opening, before the disposal.</summary>
     internal bool IsOpen => _opened is not null && !_disposed;
 
+    /// <summary>Whether the backend has no channels and <see cref="MillraceClientOptions.ChannelUrlWhereMissing"/> stands in for it.</summary>
+    internal bool HasPairedChannels => State.Backends.HasPairedChannels;
+
     internal TimeProvider TimeProvider => _options.TimeProvider;
 
     private Opened State
