@@ -11,8 +11,8 @@ internal static partial class LogMessages
     [LoggerMessage(2201, LogLevel.Information, "Listening on {Addresses}.")]
     public static partial void ServerStarted(this ILogger logger, string addresses);
 
-    [LoggerMessage(2202, LogLevel.Information, "Stopping: no new connections; running requests have {Timeout}.")]
-    public static partial void ServerStopping(this ILogger logger, TimeSpan timeout);
+    [LoggerMessage(2202, LogLevel.Information, "Stopping: no new connections; running requests have {DrainMs} ms.")]
+    public static partial void ServerStopping(this ILogger logger, double drainMs);
 
     [LoggerMessage(2203, LogLevel.Information, "Stopped.")]
     public static partial void ServerStopped(this ILogger logger);

@@ -73,7 +73,7 @@ public sealed class MillraceServer : IAsyncDisposable
             return;
         }
 
-        _logger.ServerStopping(_options.DrainTimeout);
+        _logger.ServerStopping(_options.DrainTimeout.TotalMilliseconds);
         await _application.StopAsync(cancellationToken).ConfigureAwait(false);
         _logger.ServerStopped();
     }

@@ -10,8 +10,6 @@ namespace Millrace.Server.Configuration;
 /// </summary>
 internal sealed class ConfigurationLayer(string source)
 {
-    private const string DefaultInstance = "DEFAULT";
-
     private static readonly string[] Prefixes = [ConfigurationKey.Server, "QUEUE", "MQ", "STREAM", "CHANNEL", "LOCK", "STATE"];
 
     private readonly Dictionary<ConfigurationKey, ConfiguredValue> _values = [];
@@ -108,7 +106,7 @@ internal sealed class ConfigurationLayer(string source)
         }
 
         var field = parts[^1].Replace("_", "", StringComparison.Ordinal).Replace("-", "", StringComparison.Ordinal).ToUpperInvariant();
-        var instance = most == 2 ? "" : parts.Length == 2 ? DefaultInstance : InstanceUrls.Normalize(parts[1]).ToUpperInvariant();
+        var instance = most == 2 ? "" : parts.Length == 2 ? ConfigurationKey.DefaultInstance : InstanceUrls.Normalize(parts[1]).ToUpperInvariant();
         return new ConfigurationKey(prefix == "MQ" ? "QUEUE" : prefix, instance, field);
     }
 

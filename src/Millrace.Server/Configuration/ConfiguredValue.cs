@@ -15,7 +15,8 @@ internal sealed record ConfiguredValue(ConfigurationKey Key, string Path, string
 internal readonly record struct ConfigurationKey(string Prefix, string Instance, string Field)
 {
     public const string Server = "SERVER";
+    public const string DefaultInstance = "DEFAULT";
 
     /// <summary>The key as the environment spells it, for a field of an instance.</summary>
-    public override string ToString() => Instance.Length == 0 ? $"{Prefix}__{Field}" : $"{Prefix}__{Instance}__{Field}";
+    public override string ToString() => Instance is "" or DefaultInstance ? $"{Prefix}__{Field}" : $"{Prefix}__{Instance}__{Field}";
 }

@@ -82,13 +82,19 @@ internal sealed record ServerKey(string Name, string Allowed, Func<ServerSetting
 
     private static bool TrySetUrls(ServerSettings settings, string text)
     {
+        var urls = Split(text);
+        if (urls.Length == 0)
+        {
+            return false;
+        }
+
         settings.Options.Urls.Clear();
-        foreach (var url in Split(text))
+        foreach (var url in urls)
         {
             settings.Options.Urls.Add(url);
         }
 
-        return settings.Options.Urls.Count > 0;
+        return true;
     }
 
     private static bool TrySetOptional(ServerSettings settings, string text)

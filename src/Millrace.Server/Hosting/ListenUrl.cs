@@ -40,7 +40,7 @@ internal static class ListenUrl
         try
         {
             address = BindingAddress.Parse(url);
-            return address.Host.Length > 0;
+            return address.Host.Length > 0 && (address.IsUnixPipe || address.Host.StartsWith('[') || !address.Host.Contains(':', StringComparison.Ordinal));
         }
         catch (FormatException)
         {
