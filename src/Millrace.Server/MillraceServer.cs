@@ -48,14 +48,8 @@ public sealed class MillraceServer : IAsyncDisposable
         try
         {
             Compose(application, options);
-            await application.StartAsync(cancellationToken).ConfigureAwait(false);
+            await ListenAsync(application, options, cancellationToken).ConfigureAwait(false);
             return new MillraceServer(application, options);
-        }
-        catch (Exception exception) when (exception is IOException or SocketException or FormatException or InvalidOperationException)
-        {
-            await application.DisposeAsync().ConfigureAwait(false);
-            throw new MillraceConfigurationException(
-                $"Cannot listen on {string.Join(", ", options.Urls)}: {exception.Message.TrimEnd('.')}. End the program that has the address, or choose another one.", exception);
         }
         catch
         {
@@ -83,6 +77,19 @@ public sealed class MillraceServer : IAsyncDisposable
     {
         await StopAsync().ConfigureAwait(false);
         await _application.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static async Task ListenAsync(WebApplication application, MillraceServerOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await application.StartAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is IOException or SocketException or FormatException or InvalidOperationException)
+        {
+            throw new MillraceConfigurationException(
+                $"Cannot listen on {string.Join(", ", options.Urls)}: {exception.Message.TrimEnd('.')}. End the program that has the address, or choose another one.", exception);
+        }
     }
 
     private static WebApplication Build(MillraceServerOptions options)
