@@ -1,5 +1,7 @@
+using System.Collections;
 using System.CommandLine;
 using Millrace.App.Output;
+using Millrace.Server;
 using Millrace.Storage;
 
 namespace Millrace.App;
@@ -48,6 +50,13 @@ internal sealed class CliContext
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
     public Func<string, string?> ReadVariable { get; init; } = Environment.GetEnvironmentVariable;
+
+    /// <summary>Every variable of the environment.</summary>
+    public Func<IEnumerable<KeyValuePair<string, string?>>> ListVariables { get; init; } =
+        static () => Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(variable => KeyValuePair.Create((string)variable.Key, (string?)variable.Value));
+
+    /// <summary>Has the last word on the options of a server, in tests.</summary>
+    public Action<MillraceServerOptions>? AdjustServer { get; init; }
 
     /// <summary>Opens a backend by its URL.</summary>
     public Func<string, CancellationToken, ValueTask<Backend>> OpenBackend { get; init; } =

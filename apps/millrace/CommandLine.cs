@@ -78,6 +78,8 @@ internal static class CommandLine
             UnbindCommand.Create(context),
             BindingsCommand.Create(context),
             PublishCommand.Create(context),
+            ServeCommand.Create(context),
+            ConfigCommand.Create(context),
         };
         root.HelpName = CommandName;
         HelpWithExamples.InstallOn(root);

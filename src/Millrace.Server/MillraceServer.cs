@@ -1,53 +1,136 @@
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Millrace.Server.Api;
+using Millrace.Server.Errors;
+using Millrace.Server.Health;
+using Millrace.Server.Hosting;
+using Millrace.Server.Metrics;
+using Millrace.Storage.Http.Wire;
 
 namespace Millrace.Server;
 
 /// <summary>A node that serves instances of Millrace over HTTP. Disposing stops it in order: it accepts no more, ends waits, answers what runs.</summary>
 public sealed class MillraceServer : IAsyncDisposable
 {
+    // No event streams: a compressor would keep events back. The answers of waits pass through, small as they are.
+    private static readonly string[] CompressedTypes = ["application/json", WireProblem.MediaType, "text/plain"];
+
     private readonly WebApplication _application;
-
+    private readonly MillraceServerOptions _options;
     private readonly IReadOnlyList<ApiInstance> _instances;
+    private readonly ILogger _logger;
+    private int _stopped;
 
-    private MillraceServer(WebApplication application, IReadOnlyList<ApiInstance> instances) => (_application, _instances) = (application, instances);
+    private MillraceServer(WebApplication application, IReadOnlyList<ApiInstance> instances, MillraceServerOptions options)
+    {
+        _application = application;
+        _instances = instances;
+        _options = options;
+        _logger = options.LoggerFactory.CreateLogger("Millrace.Server");
+        _logger.ServerStarted(string.Join(", ", Addresses));
+    }
 
     /// <summary>Where the server listens, with the ports that it was given.</summary>
     public IReadOnlyList<string> Addresses =>
         [.. _application.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses];
 
     /// <summary>Starts a node; returns when it accepts connections.</summary>
-    /// <exception cref="MillraceConfigurationException">An option cannot work.</exception>
+    /// <exception cref="MillraceConfigurationException">An option cannot work, or an address is taken.</exception>
     public static async Task<MillraceServer> StartAsync(MillraceServerOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        options.Limits.Validate();
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().UseUrls([.. options.Urls]);
-        builder.Services.AddRoutingCore();
-        builder.Services.AddSingleton(options.LoggerFactory);
-        var application = builder.Build();
-        application.UseMiddleware<RawPathMiddleware>();
-        application.UseRouting();
-        var instances = ApiEndpoints.Map(application, options);
-        await application.StartAsync(cancellationToken).ConfigureAwait(false);
-        return new MillraceServer(application, instances);
+        options.Validate();
+        var application = Build(options);
+        try
+        {
+            var instances = Compose(application, options);
+            await ListenAsync(application, options, cancellationToken).ConfigureAwait(false);
+            return new MillraceServer(application, instances, options);
+        }
+        catch
+        {
+            await application.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Stops in order: accepts no more, ends waits and streams, and answers what runs within <see cref="MillraceServerOptions.DrainTimeout"/>; then cuts what is left.</summary>
+    /// <param name="cancellationToken">Cuts it at once.</param>
+    public async Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        if (Interlocked.Exchange(ref _stopped, 1) != 0)
+        {
+            return;
+        }
+
+        _logger.ServerStopping(_options.DrainTimeout.TotalMilliseconds);
+        await _application.StopAsync(cancellationToken).ConfigureAwait(false);
+        _logger.ServerStopped();
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await _application.StopAsync().ConfigureAwait(false);
+        await StopAsync().ConfigureAwait(false);
         foreach (var instance in _instances)
         {
             await instance.DisposeAsync().ConfigureAwait(false);
         }
 
         await _application.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static async Task ListenAsync(WebApplication application, MillraceServerOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await application.StartAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is IOException or SocketException or FormatException or InvalidOperationException)
+        {
+            throw new MillraceConfigurationException(
+                $"Cannot listen on {string.Join(", ", options.Urls)}: {exception.Message.TrimEnd('.')}. End the program that has the address, or choose another one.", exception);
+        }
+    }
+
+    private static WebApplication Build(MillraceServerOptions options)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => ServerLimits.Apply(kestrel, options)).UseUrls([.. options.Urls]);
+        builder.Services
+            .AddSingleton(options.LoggerFactory)
+            .AddSingleton(options.TimeProvider)
+            .AddSingleton<IHostLifetime, EmbeddedLifetime>()
+            .Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTimeout)
+            .AddSingleton(services => new NodeHealth(options, services.GetRequiredService<IHostApplicationLifetime>()))
+            .AddSingleton<NodeMetrics>()
+            .AddSingleton(new QueueCounts(options))
+            .AddRoutingCore()
+            .AddResponseCompression(compression =>
+            {
+                compression.EnableForHttps = false;
+                compression.MimeTypes = CompressedTypes;
+            });
+        return builder.Build();
+    }
+
+    /// <summary>What a request passes, in this order.</summary>
+    private static IReadOnlyList<ApiInstance> Compose(WebApplication application, MillraceServerOptions options)
+    {
+        application.UseMiddleware<ProblemMiddleware>();
+        application.UseMiddleware<RawPathMiddleware>();
+        application.UseResponseCompression();
+        application.UseRouting();
+        HealthEndpoints.Map(application);
+        MetricsEndpoint.Map(application);
+        options.MapMore?.Invoke(application);
+        return ApiEndpoints.Map(application, options);
     }
 }

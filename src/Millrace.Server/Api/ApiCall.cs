@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Primitives;
 using Millrace.Configuration;
 using Millrace.Serialization;
+using Millrace.Server.Errors;
 using Millrace.Server.Security;
 using Millrace.Storage.Http.Wire;
 

@@ -56,39 +56,8 @@ internal static class ApiEndpoints
             size.MaxRequestBodySize = instance.Limits.MaxRequestBytes;
         }
 
-        try
-        {
-            var call = new ApiCall(context, instance);
-            call.RequireQuery(route.Query);
-            await route.Handler(call).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
-        {
-            // Nobody is there to be answered.
-        }
-        catch (Exception exception)
-        {
-            await AnswerFaultAsync(context, instance, exception).ConfigureAwait(false);
-        }
-    }
-
-    private static async Task AnswerFaultAsync(HttpContext context, ApiInstance instance, Exception exception)
-    {
-        var problem = ProblemAnswer.Of(exception);
-        if (problem is null)
-        {
-            instance.Logger.RequestFailed(exception, context.TraceIdentifier, context.Request.Method, context.Request.Path);
-            problem = ProblemAnswer.Internal(context);
-        }
-
-        if (context.Response.HasStarted)
-        {
-            // The status is on its way: all that is left is to let the client see that the answer is not whole.
-            context.Abort();
-            return;
-        }
-
-        context.Response.Clear();
-        await ProblemAnswer.WriteAsync(context, problem).ConfigureAwait(false);
+        var call = new ApiCall(context, instance);
+        call.RequireQuery(route.Query);
+        await route.Handler(call).ConfigureAwait(false);
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Millrace.Serialization;
+using Millrace.Server.Errors;
 using Millrace.Server.Security;
 using Millrace.Storage;
 using Millrace.Storage.Http.Wire;
@@ -159,7 +160,7 @@ internal static class OperationEndpoints
             var problem = ProblemAnswer.Of(exception);
             if (problem is null)
             {
-                call.Instance.Logger.RequestFailed(exception, call.Context.TraceIdentifier, call.Context.Request.Method, call.Context.Request.Path);
+                call.Instance.Logger.RequestFailed(exception, call.Context.Request.Method, call.Context.TraceIdentifier);
                 problem = ProblemAnswer.Internal(call.Context);
             }
 

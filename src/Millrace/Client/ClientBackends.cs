@@ -17,6 +17,9 @@ internal sealed class ClientBackends : IHealthProbe, IAsyncDisposable
     /// <summary>The name of the backend that has the queues, for telemetry.</summary>
     public string Name => _main?.Name ?? string.Join('+', _byUrl.Values.Select(backend => backend.Name));
 
+    /// <summary>Whether the main backend has no channels and another one stands in for it.</summary>
+    public bool HasPairedChannels { get; private set; }
+
     public IHealthProbe Health => _byUrl.Count == 1 ? _byUrl.Values.First().Health : this;
 
     /// <summary>Opens all of them; if one cannot be opened, closes the others.</summary>
@@ -29,7 +32,7 @@ internal sealed class ClientBackends : IHealthProbe, IAsyncDisposable
             var context = new BackendContext { TimeProvider = options.TimeProvider, LoggerFactory = options.LoggerFactory };
             opened._main = urls.Queue is null ? null : await opened.OpenAsync(registry, urls.Queue, context, cancellationToken).ConfigureAwait(false);
             await opened.OpenForAsync<IStreamStore>(options.StreamUrl ?? urls.Stream, registry, context, cancellationToken).ConfigureAwait(false);
-            await opened.OpenForAsync<IChannelTransport>(options.ChannelUrl ?? urls.Channel, registry, context, cancellationToken).ConfigureAwait(false);
+            await opened.OpenForAsync<IChannelTransport>(options.ChannelUrl ?? urls.Channel ?? opened.PairChannels(options), registry, context, cancellationToken).ConfigureAwait(false);
             await opened.OpenForAsync<ILockStore>(options.LockUrl ?? urls.Lock, registry, context, cancellationToken).ConfigureAwait(false);
             await opened.OpenForAsync<IStateStore>(options.StateUrl ?? urls.State, registry, context, cancellationToken).ConfigureAwait(false);
             return opened;
@@ -77,6 +80,13 @@ internal sealed class ClientBackends : IHealthProbe, IAsyncDisposable
         {
             await backend.DisposeAsync().ConfigureAwait(false);
         }
+    }
+
+    private string? PairChannels(MillraceClientOptions options)
+    {
+        var url = _main is { Channels: null } ? options.ChannelUrlWhereMissing : null;
+        HasPairedChannels = url is not null;
+        return url;
     }
 
     private Backend? Of<T>() => _byShape.GetValueOrDefault(typeof(T), _main!);

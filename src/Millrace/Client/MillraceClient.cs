@@ -40,6 +40,12 @@ public sealed class MillraceClient : IAsyncDisposable
     /// <summary>The probe of the backend's health; a real round trip.</summary>
     public IHealthProbe Health => State.Backends.Health;
 
+    /// <summary>Whether the backends are open: after the opening, before the disposal.</summary>
+    internal bool IsOpen => _opened is not null && !_disposed;
+
+    /// <summary>Whether the backend has no channels and <see cref="MillraceClientOptions.ChannelUrlWhereMissing"/> stands in for it.</summary>
+    internal bool HasPairedChannels => State.Backends.HasPairedChannels;
+
     internal TimeProvider TimeProvider => _options.TimeProvider;
 
     private Opened State

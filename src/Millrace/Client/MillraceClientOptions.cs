@@ -23,6 +23,9 @@ public sealed class MillraceClientOptions : PipelineOptions
     /// <summary>The backend of channels; null, the default: the client's own. <c>memory:</c> pairs with a store that has none, such as SQLite, within one process.</summary>
     public string? ChannelUrl { get; set; }
 
+    /// <summary>The backend of channels when the client's own has none and no other is named; null, the default: channels are then missing.</summary>
+    internal string? ChannelUrlWhereMissing { get; set; }
+
     /// <summary>The backend of locks; null, the default: the client's own.</summary>
     public string? LockUrl { get; set; }
 

@@ -66,7 +66,11 @@ internal sealed partial class RunningProcess : IAsyncDisposable
         Action<string>? onLine = null)
     {
         var start = new ProcessStartInfo(program, args) { WorkingDirectory = folder };
-        start.Environment.Remove("MILLRACE_URL");
+        foreach (var inherited in (string[])["MILLRACE_URL", "MILLRACE_CONFIG", "NOTIFY_SOCKET"])
+        {
+            start.Environment.Remove(inherited);
+        }
+
         foreach (var (name, value) in environment ?? [])
         {
             start.Environment[name] = value;

@@ -1,28 +1,32 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.WebUtilities;
 using Millrace.Serialization;
 using Millrace.Storage.Http.Wire;
 
-namespace Millrace.Server.Api;
+namespace Millrace.Server.Errors;
 
-/// <summary>Answers that say what is wrong: problem documents (RFC 9457).</summary>
+/// <summary>Answers that say what is wrong: problem documents (RFC 9457) with a code that programs can rely on.</summary>
 internal static class ProblemAnswer
 {
     public const string InternalCode = "internal";
 
-    /// <summary>The problem of a fault; null when it is a defect of the server.</summary>
+    /// <summary>The problem of a fault that is expected of clients and stores; null when it is a defect of the server.</summary>
     public static WireProblem? Of(Exception exception) => exception switch
     {
         UnsupportedMediaException => new(ProblemMap.UnsupportedMediaType, 415, "The body has the wrong type", exception.Message),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } =>
             new(ProblemMap.RequestTooLarge, 413, "The request is too large", "The body is larger than this server takes; see 'maxRequestBytes' in the answer to GET /api/v1."),
-        BadHttpRequestException bad => new(ProblemMap.InvalidRequest, bad.StatusCode, "The request cannot be read", bad.Message),
+        BadHttpRequestException bad => Of(bad.StatusCode, bad.Message),
         _ => ProblemMap.Of(exception),
     };
 
+    /// <summary>A problem that is nothing more than its status.</summary>
+    public static WireProblem Of(int status, string detail) => new(CodeOf(status), status, TitleOf(status), detail) { IsTransient = status is 408 or 429 or 503 };
+
     /// <summary>For a defect: nothing of it but that it happened, and where the log says more.</summary>
     public static WireProblem Internal(HttpContext context) =>
-        new(InternalCode, 500, "The server met a fault of its own", $"The server's log says more under the request '{context.TraceIdentifier}'.");
+        new(InternalCode, 500, "The server met a fault of its own", $"The server's log tells more under the request {context.TraceIdentifier}.");
 
     public static async Task WriteAsync(HttpContext context, WireProblem problem)
     {
@@ -36,7 +40,7 @@ internal static class ProblemAnswer
         response.StatusCode = problem.Status;
         response.ContentType = WireProblem.MediaType;
         response.ContentLength = body.WrittenBytes;
-        if (problem.Status is 429 or 503)
+        if (problem.Status is 429 or 503 && response.Headers.RetryAfter.Count == 0)
         {
             response.Headers.RetryAfter = "1";
         }
@@ -46,4 +50,16 @@ internal static class ProblemAnswer
             await response.BodyWriter.WriteAsync(body[..], context.RequestAborted).ConfigureAwait(false);
         }
     }
+
+    // The name of the status, such as not-found, but for those that have a closer one.
+    private static string CodeOf(int status) => status switch
+    {
+        StatusCodes.Status400BadRequest or StatusCodes.Status408RequestTimeout => ProblemMap.InvalidRequest,
+        StatusCodes.Status413PayloadTooLarge => ProblemMap.RequestTooLarge,
+        StatusCodes.Status503ServiceUnavailable => ProblemMap.Unavailable,
+        StatusCodes.Status500InternalServerError => InternalCode,
+        _ => TitleOf(status).ToLowerInvariant().Replace(' ', '-').Replace("'", "", StringComparison.Ordinal),
+    };
+
+    private static string TitleOf(int status) => ReasonPhrases.GetReasonPhrase(status) is { Length: > 0 } phrase ? phrase : "Error";
 }

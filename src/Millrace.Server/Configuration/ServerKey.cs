@@ -1,0 +1,126 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Millrace.Configuration;
+
+namespace Millrace.Server.Configuration;
+
+/// <summary>One key of the section <c>SERVER</c>: what it takes, and where its value goes.</summary>
+/// <param name="Name">The name as the environment spells it.</param>
+/// <param name="Allowed">What is allowed, for people.</param>
+/// <param name="TrySet">Sets a value; false when it is not allowed.</param>
+/// <param name="Show">The value as it stands.</param>
+internal sealed record ServerKey(string Name, string Allowed, Func<ServerSettings, string, bool> TrySet, Func<ServerSettings, string> Show)
+{
+    private const char Separator = ';';
+
+    /// <summary>Where to listen.</summary>
+    public static ServerKey Urls { get; } = new("URLS", "URLs separated by ';'", TrySetUrls, settings => Join(settings.Options.Urls));
+
+    /// <summary>Every key.</summary>
+    public static IReadOnlyList<ServerKey> All { get; } =
+    [
+        Urls,
+        Number("MAX_REQUEST_BYTES", 1024, int.MaxValue, s => s.Options.Limits.MaxRequestBytes, (s, n) => s.Options.Limits = s.Options.Limits with { MaxRequestBytes = n }),
+        Milliseconds("MAX_WAIT_MS", 1, 600_000, s => s.Options.Limits.MaxWait, (s, t) => s.Options.Limits = s.Options.Limits with { MaxWait = t }),
+        Number("MAX_RECEIVERS", 1, int.MaxValue, s => s.Options.Limits.MaxReceivers, (s, n) => s.Options.Limits = s.Options.Limits with { MaxReceivers = n }),
+        Milliseconds("RECEIVER_IDLE_MS", 1_000, 86_400_000, s => s.Options.Limits.ReceiverIdleTime, (s, t) => s.Options.Limits = s.Options.Limits with { ReceiverIdleTime = t }),
+        Number("MAX_SUBSCRIPTIONS", 1, int.MaxValue, s => s.Options.Limits.MaxSubscriptions, (s, n) => s.Options.Limits = s.Options.Limits with { MaxSubscriptions = n }),
+        Number("MAX_BATCH", 1, 100_000, s => s.Options.Limits.MaxBatch, (s, n) => s.Options.Limits = s.Options.Limits with { MaxBatch = n }),
+        Number("MAX_CONNECTIONS", 1, int.MaxValue, s => s.Options.MaxConnections, (s, n) => s.Options.MaxConnections = n),
+        Milliseconds("DRAIN_MS", 0, (int)MillraceServerOptions.LongestDrain.TotalMilliseconds, s => s.Options.DrainTimeout, (s, t) => s.Options.DrainTimeout = t),
+        new("LOG_FORMAT", "text, json", TrySetLogFormat, settings => settings.IsJsonLog ? "json" : "text"),
+        new("LOG_LEVEL", string.Join(", ", Enum.GetNames<LogLevel>()).ToLowerInvariant(), TrySetLogLevel, settings => settings.LogLevel.ToString().ToLowerInvariant()),
+        Milliseconds("HEALTH_TIMEOUT_MS", 10, 60_000, s => s.Options.HealthTimeout, (s, t) => s.Options.HealthTimeout = t),
+        Milliseconds("HEALTH_CACHE_MS", 0, 60_000, s => s.Options.HealthCacheTime, (s, t) => s.Options.HealthCacheTime = t),
+        new("OPTIONAL_INSTANCES", "names of instances separated by ';'", TrySetOptional, settings => Join(settings.Options.OptionalInstances)),
+        Number("MAX_METRIC_QUEUES", 0, MillraceServerOptions.MostMetricQueues, s => s.Options.MaxMetricQueues, (s, n) => s.Options.MaxMetricQueues = n),
+        Text("USERS_FILE", s => s.Security.UsersFile, (s, text) => s.Security.UsersFile = text),
+        Text("CERTIFICATE_FILE", s => s.Security.CertificateFile, (s, text) => s.Security.CertificateFile = text),
+        Text("CERTIFICATE_KEY_FILE", s => s.Security.CertificateKeyFile, (s, text) => s.Security.CertificateKeyFile = text),
+        Text("CERTIFICATE_PASSWORD_FILE", s => s.Security.CertificatePasswordFile, (s, text) => s.Security.CertificatePasswordFile = text),
+        Text("CORS_ORIGINS", s => s.Security.CorsOrigins, (s, text) => s.Security.CorsOrigins = text),
+        Text("ALLOWED_HOSTS", s => s.Security.AllowedHosts, (s, text) => s.Security.AllowedHosts = text),
+        Text("AUDIT_FILE", s => s.Security.AuditFile, (s, text) => s.Security.AuditFile = text),
+    ];
+
+    /// <summary>The whole key as the environment spells it.</summary>
+    public string Variable => $"{ConfigurationKey.Server}__{Name}";
+
+    /// <summary>The key without what spellings differ in.</summary>
+    public ConfigurationKey Key => new(ConfigurationKey.Server, "", Name.Replace("_", "", StringComparison.Ordinal));
+
+    private static ServerKey Number(string name, int least, int most, Func<ServerSettings, int> get, Action<ServerSettings, int> set) => new(
+        name,
+        $"whole numbers from {Count(least)} to {Count(most)}",
+        (settings, text) =>
+        {
+            var isAllowed = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most;
+            if (isAllowed)
+            {
+                set(settings, number);
+            }
+
+            return isAllowed;
+        },
+        settings => get(settings).ToString(CultureInfo.InvariantCulture));
+
+    private static ServerKey Milliseconds(string name, int least, int most, Func<ServerSettings, TimeSpan> get, Action<ServerSettings, TimeSpan> set)
+    {
+        var number = Number(name, least, most, settings => (int)get(settings).TotalMilliseconds, (settings, value) => set(settings, TimeSpan.FromMilliseconds(value)));
+        return number with { Allowed = number.Allowed.Replace("whole numbers", "milliseconds", StringComparison.Ordinal) };
+    }
+
+    private static ServerKey Text(string name, Func<ServerSettings, string?> get, Action<ServerSettings, string> set) => new(
+        name,
+        "any text",
+        (settings, text) =>
+        {
+            set(settings, text);
+            return true;
+        },
+        settings => get(settings) ?? "");
+
+    private static bool TrySetUrls(ServerSettings settings, string text)
+    {
+        var urls = Split(text);
+        if (urls.Length == 0)
+        {
+            return false;
+        }
+
+        settings.Options.Urls.Clear();
+        foreach (var url in urls)
+        {
+            settings.Options.Urls.Add(url);
+        }
+
+        return true;
+    }
+
+    private static bool TrySetOptional(ServerSettings settings, string text)
+    {
+        settings.Options.OptionalInstances.Clear();
+        settings.Options.OptionalInstances.UnionWith(Split(text).Select(InstanceUrls.Normalize));
+        return true;
+    }
+
+    private static bool TrySetLogFormat(ServerSettings settings, string text)
+    {
+        settings.IsJsonLog = text.Equals("json", StringComparison.OrdinalIgnoreCase);
+        return settings.IsJsonLog || text.Equals("text", StringComparison.OrdinalIgnoreCase);
+    }
+
+    private static bool TrySetLogLevel(ServerSettings settings, string text)
+    {
+        // A number is a level to the parser, and would say nothing to a reader.
+        var isAllowed = Enum.TryParse<LogLevel>(text, ignoreCase: true, out var level) && !char.IsAsciiDigit(text[0]) && Enum.IsDefined(level);
+        settings.LogLevel = isAllowed ? level : settings.LogLevel;
+        return isAllowed;
+    }
+
+    private static string[] Split(string text) => text.Split(Separator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    private static string Join(IEnumerable<string> values) => string.Join(Separator, values);
+
+    private static string Count(int number) => number.ToString("N0", CultureInfo.InvariantCulture);
+}

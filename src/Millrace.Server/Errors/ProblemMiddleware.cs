@@ -1,0 +1,71 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Millrace.Server.Errors;
+
+/// <summary>The last resort: whatever comes out of the application, a client gets a problem document, and no trace.</summary>
+internal sealed class ProblemMiddleware(RequestDelegate next, IHostApplicationLifetime lifetime, ILoggerFactory loggers)
+{
+    private readonly ILogger _logger = loggers.CreateLogger("Millrace.Server.Requests");
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        try
+        {
+            await next(context).ConfigureAwait(false);
+            if (IsBareError(context.Response))
+            {
+                var status = context.Response.StatusCode;
+                await ProblemAnswer.WriteAsync(context, ProblemAnswer.Of(status, Explain(context))).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // Nobody reads the answer; the status is for the metrics.
+            if (!context.Response.HasStarted)
+            {
+                context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
+            }
+        }
+        catch (Exception exception)
+        {
+            await AnswerAsync(context, exception).ConfigureAwait(false);
+        }
+    }
+
+    private async Task AnswerAsync(HttpContext context, Exception exception)
+    {
+        var problem = exception is OperationCanceledException && lifetime.ApplicationStopping.IsCancellationRequested
+            ? ProblemAnswer.Of(StatusCodes.Status503ServiceUnavailable, "The server is stopping. Ask again, here or another node.")
+            : ProblemAnswer.Of(exception);
+        if (problem is null)
+        {
+            _logger.RequestFailed(exception, context.Request.Method, context.TraceIdentifier);
+            problem = ProblemAnswer.Internal(context);
+        }
+
+        if (context.Response.HasStarted)
+        {
+            // Half an answer must not look like a whole one.
+            context.Abort();
+            return;
+        }
+
+        context.Response.Clear();
+        await ProblemAnswer.WriteAsync(context, problem).ConfigureAwait(false);
+    }
+
+    private static bool IsBareError(HttpResponse response) =>
+        !response.HasStarted && response is { StatusCode: >= 400, ContentLength: null, ContentType: null };
+
+    private static string Explain(HttpContext context) => context.Response.StatusCode switch
+    {
+        StatusCodes.Status404NotFound => "There is nothing at this path.",
+        StatusCodes.Status405MethodNotAllowed => $"This path does not take the method {Known(context.Request.Method)}. Allowed: {context.Response.Headers.Allow}.",
+        StatusCodes.Status415UnsupportedMediaType => "This path does not take a body of this content type.",
+        var status => $"The request was answered with status {status}.",
+    };
+
+    private static string Known(string method) => method.Length <= 20 && method.All(char.IsAsciiLetter) ? method : "of the request";
+}

@@ -1,0 +1,91 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Millrace.Server.Security;
+
+namespace Millrace.Server.Health;
+
+/// <summary>
+/// <c>/health/live</c>: the process answers. <c>/health/ready</c>: it takes requests. <c>/api/health</c>: each instance, by a real round trip.
+/// </summary>
+internal static class HealthEndpoints
+{
+    private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
+
+    public static void Map(IEndpointRouteBuilder endpoints)
+    {
+        var health = endpoints.ServiceProvider.GetRequiredService<NodeHealth>();
+        endpoints.MapMethods("/health/live", Methods, static context => WriteWordAsync(context, StatusCodes.Status200OK, "live"));
+        endpoints.MapMethods("/health/ready", Methods, context => health.FindReasonNotReady() is { } reason
+            ? WriteWordAsync(context, StatusCodes.Status503ServiceUnavailable, reason)
+            : WriteWordAsync(context, StatusCodes.Status200OK, "ready"));
+        endpoints.MapMethods("/api/health", Methods, context => WriteChecksAsync(context, health));
+    }
+
+    private static Task WriteWordAsync(HttpContext context, int status, string word)
+    {
+        Prepare(context.Response, status, "text/plain; charset=utf-8");
+        return context.Response.WriteAsync(word + "\n", context.RequestAborted);
+    }
+
+    private static async Task WriteChecksAsync(HttpContext context, NodeHealth health)
+    {
+        var summary = await health.CheckAsync(context.RequestAborted).ConfigureAwait(false);
+        var isAdministrator = Caller.Of(context).IsAdministrator;
+        Prepare(
+            context.Response,
+            summary.Status == HealthStatus.Unhealthy ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status200OK,
+            "application/json");
+        using (var json = new Utf8JsonWriter(context.Response.BodyWriter))
+        {
+            json.WriteStartObject();
+            json.WriteString("status", NameOf(summary.Status));
+            json.WriteStartObject("checks");
+            foreach (var (instance, check) in summary.Checks)
+            {
+                json.WriteStartObject(instance);
+                WriteMembers(json, check, isAdministrator);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+    }
+
+    // What failed, and the details of an engine, may name hosts and files: others than administrators learn only what kind of failure it is.
+    private static void WriteMembers(Utf8JsonWriter json, HealthCheck check, bool isAdministrator)
+    {
+        json.WriteString("status", NameOf(check.IsHealthy ? HealthStatus.Healthy : HealthStatus.Unhealthy));
+        json.WriteNumber("durationMs", Math.Round(check.Duration.TotalMilliseconds, 3));
+        json.WriteString("error", isAdministrator ? check.Error : check.Failure);
+        if (isAdministrator && check.Details.Count > 0)
+        {
+            json.WriteStartObject("details");
+            foreach (var (name, value) in check.Details)
+            {
+                json.WriteString(name, value);
+            }
+
+            json.WriteEndObject();
+        }
+    }
+
+    private static void Prepare(HttpResponse response, int status, string contentType)
+    {
+        response.StatusCode = status;
+        response.ContentType = contentType;
+        response.Headers.CacheControl = "no-store";
+    }
+
+    private static string NameOf(HealthStatus status) => status switch
+    {
+        HealthStatus.Healthy => "healthy",
+        HealthStatus.Degraded => "degraded",
+        _ => "unhealthy",
+    };
+}

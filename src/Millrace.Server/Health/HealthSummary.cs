@@ -1,0 +1,19 @@
+namespace Millrace.Server.Health;
+
+/// <summary>How a node is.</summary>
+internal enum HealthStatus
+{
+    /// <summary>Every instance works.</summary>
+    Healthy,
+
+    /// <summary>Only optional instances fail.</summary>
+    Degraded,
+
+    /// <summary>An instance that is needed fails.</summary>
+    Unhealthy,
+}
+
+/// <summary>The outcome of checking every instance. Immutable.</summary>
+/// <param name="Status">Of the node.</param>
+/// <param name="Checks">By instance, sorted.</param>
+internal sealed record HealthSummary(HealthStatus Status, IReadOnlyList<(string Instance, HealthCheck Check)> Checks);

@@ -1,0 +1,41 @@
+using Microsoft.Extensions.Hosting;
+
+namespace Millrace.Server.Health;
+
+/// <summary>Whether the node and each of its instances work. Safe for concurrent use.</summary>
+internal sealed class NodeHealth
+{
+    private readonly MillraceServerOptions _options;
+    private readonly IHostApplicationLifetime _lifetime;
+    private readonly List<InstanceHealth> _instances = [];
+
+    public NodeHealth(MillraceServerOptions options, IHostApplicationLifetime lifetime)
+    {
+        _options = options;
+        _lifetime = lifetime;
+        var logger = options.LoggerFactory.CreateLogger("Millrace.Server.Health");
+        foreach (var (name, client) in options.Instances.OrderBy(instance => instance.Key, StringComparer.Ordinal))
+        {
+            _instances.Add(new InstanceHealth(name, () => client.Health, options.HealthTimeout, options.HealthCacheTime, options.TimeProvider, logger));
+        }
+    }
+
+    /// <summary>Why the node takes no requests now; null when it does.</summary>
+    public string? FindReasonNotReady() =>
+        _lifetime.ApplicationStopping.IsCancellationRequested ? "stopping"
+        : _options.Instances.Values.All(client => client.IsOpen) ? null
+        : "not every store is open";
+
+    /// <summary>Checks every instance at the same time.</summary>
+    public async ValueTask<HealthSummary> CheckAsync(CancellationToken cancellationToken)
+    {
+        var running = _instances.ConvertAll(instance => instance.CheckAsync(cancellationToken).AsTask());
+        var found = await Task.WhenAll(running).ConfigureAwait(false);
+        var checks = _instances.Select((instance, index) => (instance.Instance, found[index])).ToList();
+        var failing = checks.Where(check => !check.Item2.IsHealthy).ToList();
+        var status = failing.Count == 0 ? HealthStatus.Healthy
+            : failing.TrueForAll(check => _options.OptionalInstances.Contains(check.Instance)) ? HealthStatus.Degraded
+            : HealthStatus.Unhealthy;
+        return new HealthSummary(status, checks);
+    }
+}
