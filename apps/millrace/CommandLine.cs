@@ -75,6 +75,7 @@ internal static class CommandLine
             UnbindCommand.Create(context),
             BindingsCommand.Create(context),
             PublishCommand.Create(context),
+            UserCommand.Create(context),
         };
         root.HelpName = CommandName;
         HelpWithExamples.InstallOn(root);

@@ -1,3 +1,5 @@
+using Millrace.App.Input;
+
 namespace Millrace.App;
 
 internal static class Program
@@ -13,6 +15,7 @@ internal static class Program
             Error = streams.Error,
             IsInputTerminal = !Console.IsInputRedirected,
             IsErrorTerminal = !Console.IsErrorRedirected,
+            ReadSecret = (prompt, cancellationToken) => SecretPrompt.ReadAsync(prompt, streams.Error, cancellationToken),
         };
         try
         {
