@@ -88,12 +88,21 @@ internal sealed class LoginThrottle(int freeFailures, TimeProvider timeProvider,
         }
     }
 
-    /// <summary>Forgets the failures of a source that has logged in.</summary>
+    /// <summary>Forgets the failures of a source that has logged in; not the wrong password, which another program of it may go on to send.</summary>
     public void Succeed(UInt128 source)
     {
         lock (_gate)
         {
-            _entries.Remove(source);
+            if (!_entries.TryGetValue(source, out var entry))
+            {
+                return;
+            }
+
+            entry.Failures = 0;
+            if (entry.WrongProof is null)
+            {
+                _entries.Remove(source);
+            }
         }
     }
 
