@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace Millrace.App.Input;
 
@@ -6,12 +7,26 @@ namespace Millrace.App.Input;
 internal static class SecretPrompt
 {
     /// <summary>Reads a line without echo. The terminal can only be waited for by a thread, which a signal leaves behind.</summary>
-    public static Task<string> ReadAsync(string prompt, TextWriter error, CancellationToken cancellationToken) =>
-        Task.Run(() => Read(prompt, error), cancellationToken).WaitAsync(cancellationToken);
-
-    private static string Read(string prompt, TextWriter error)
+    public static async Task<string> ReadAsync(string prompt, TextWriter error, CancellationToken cancellationToken)
     {
-        error.Write(prompt);
+        if (OperatingSystem.IsWindows())
+        {
+            await error.WriteAsync(prompt);
+            return await Task.Run(() => ReadKeys(error), cancellationToken).WaitAsync(cancellationToken);
+        }
+
+        // Silent before anybody is asked. The console's own stream would echo what it reads, so the descriptor is read.
+        using var silent = new SilentTerminal();
+        await error.WriteAsync(prompt);
+        var input = new FileStream(new SafeFileHandle(0, ownsHandle: false), FileAccess.Read, bufferSize: 0);
+        using var reader = new StreamReader(input, Encoding.UTF8, detectEncodingFromByteOrderMarks: false);
+        var line = await Task.Run(reader.ReadLine, cancellationToken).WaitAsync(cancellationToken);
+        await error.WriteLineAsync();
+        return line ?? "";
+    }
+
+    private static string ReadKeys(TextWriter error)
+    {
         var text = new StringBuilder();
         while (true)
         {
