@@ -58,6 +58,10 @@ internal sealed class CliContext
     /// <summary>Has the last word on the options of a server, in tests.</summary>
     public Action<MillraceServerOptions>? AdjustServer { get; init; }
 
+    /// <summary>Asks for a secret on the terminal.</summary>
+    public Func<string, CancellationToken, Task<string>> ReadSecret { get; init; } =
+        static (_, _) => throw new UsageException("There is no terminal to ask for a secret on.");
+
     /// <summary>Opens a backend by its URL.</summary>
     public Func<string, CancellationToken, ValueTask<Backend>> OpenBackend { get; init; } =
         static (url, cancellationToken) => BackendRegistry.CreateDefault().OpenAsync(url, cancellationToken: cancellationToken);

@@ -80,6 +80,7 @@ internal static class CommandLine
             PublishCommand.Create(context),
             ServeCommand.Create(context),
             ConfigCommand.Create(context),
+            UserCommand.Create(context),
         };
         root.HelpName = CommandName;
         HelpWithExamples.InstallOn(root);

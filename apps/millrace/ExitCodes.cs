@@ -19,7 +19,7 @@ internal static class ExitCodes
         (Done, "done"),
         (Failed, "failed: the store cannot be reached or written, or a file cannot be read"),
         (Usage, "wrong usage: a command, option, URL, name or setting"),
-        (NotFound, "not found: the queue or the message"),
+        (NotFound, "not found: the queue, the message, or what a user command names"),
         (QueueFull, "the queue is full; nothing of the batch was stored"),
         (BadInput, "bad input: a message is malformed or over a limit; nothing of its batch was stored"),
         (Damaged, "the stored data is damaged, of another program or of a newer version; nothing was changed"),
@@ -29,7 +29,7 @@ internal static class ExitCodes
 
     public static int Of(MillraceException exception) => exception switch
     {
-        QueueNotFoundException or MessageNotFoundException => NotFound,
+        QueueNotFoundException or MessageNotFoundException or UserEntryNotFoundException => NotFound,
         QueueFullException => QueueFull,
         InvalidMessageException => BadInput,
         StorageCorruptException => Damaged,
@@ -44,3 +44,6 @@ internal sealed class UsageException(string message) : MillraceConfigurationExce
 /// <summary>No message with the id that was given.</summary>
 internal sealed class MessageNotFoundException(string queue, MessageId id)
     : MillraceException($"There is no message '{id}' in '{queue}'.");
+
+/// <summary>No user, key or role with the name that was given.</summary>
+internal sealed class UserEntryNotFoundException(string message) : MillraceException(message);

@@ -1,3 +1,5 @@
+using Millrace.App.Input;
+
 namespace Millrace.App;
 
 internal static class Program
@@ -14,6 +16,7 @@ internal static class Program
             IsInputTerminal = !Console.IsInputRedirected,
             IsOutputTerminal = !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") is not "dumb",
             IsErrorTerminal = !Console.IsErrorRedirected,
+            ReadSecret = (prompt, cancellationToken) => SecretPrompt.ReadAsync(prompt, streams.Error, cancellationToken),
         };
         try
         {

@@ -12,6 +12,7 @@ using Millrace.Server.Errors;
 using Millrace.Server.Health;
 using Millrace.Server.Hosting;
 using Millrace.Server.Metrics;
+using Millrace.Server.Security;
 using Millrace.Storage.Http.Wire;
 
 namespace Millrace.Server;
@@ -25,13 +26,15 @@ public sealed class MillraceServer : IAsyncDisposable
     private readonly WebApplication _application;
     private readonly MillraceServerOptions _options;
     private readonly IReadOnlyList<ApiInstance> _instances;
+    private readonly ServerSecurity _security;
     private readonly ILogger _logger;
     private int _stopped;
 
-    private MillraceServer(WebApplication application, IReadOnlyList<ApiInstance> instances, MillraceServerOptions options)
+    private MillraceServer(WebApplication application, IReadOnlyList<ApiInstance> instances, ServerSecurity security, MillraceServerOptions options)
     {
         _application = application;
         _instances = instances;
+        _security = security;
         _options = options;
         _logger = options.LoggerFactory.CreateLogger("Millrace.Server");
         _logger.ServerStarted(string.Join(", ", Addresses));
@@ -47,16 +50,24 @@ public sealed class MillraceServer : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        var application = Build(options);
+        var security = ServerSecurity.Open(options.Security, options.TimeProvider, options.LoggerFactory);
+        WebApplication? application = null;
         try
         {
-            var instances = Compose(application, options);
+            security.RequireSafe(options.Urls);
+            application = Build(options, security);
+            var instances = Compose(application, options, security);
             await ListenAsync(application, options, cancellationToken).ConfigureAwait(false);
-            return new MillraceServer(application, instances, options);
+            return new MillraceServer(application, instances, security, options);
         }
         catch
         {
-            await application.DisposeAsync().ConfigureAwait(false);
+            if (application is not null)
+            {
+                await application.DisposeAsync().ConfigureAwait(false);
+            }
+
+            security.Dispose();
             throw;
         }
     }
@@ -85,6 +96,7 @@ public sealed class MillraceServer : IAsyncDisposable
         }
 
         await _application.DisposeAsync().ConfigureAwait(false);
+        _security.Dispose();
     }
 
     private static async Task ListenAsync(WebApplication application, MillraceServerOptions options, CancellationToken cancellationToken)
@@ -100,10 +112,15 @@ public sealed class MillraceServer : IAsyncDisposable
         }
     }
 
-    private static WebApplication Build(MillraceServerOptions options)
+    private static WebApplication Build(MillraceServerOptions options, ServerSecurity security)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => ServerLimits.Apply(kestrel, options)).UseUrls([.. options.Urls]);
+        if (security.Certificate is { } certificate)
+        {
+            builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.ConfigureHttpsDefaults(certificate.Configure));
+        }
+
         builder.Services
             .AddSingleton(options.LoggerFactory)
             .AddSingleton(options.TimeProvider)
@@ -122,15 +139,16 @@ public sealed class MillraceServer : IAsyncDisposable
     }
 
     /// <summary>What a request passes, in this order.</summary>
-    private static IReadOnlyList<ApiInstance> Compose(WebApplication application, MillraceServerOptions options)
+    private static IReadOnlyList<ApiInstance> Compose(WebApplication application, MillraceServerOptions options, ServerSecurity security)
     {
         application.UseMiddleware<ProblemMiddleware>();
         application.UseMiddleware<RawPathMiddleware>();
+        security.Use(application, context => context.Request.Path.Value is HealthEndpoints.LivePath or HealthEndpoints.ReadyPath);
         application.UseResponseCompression();
         application.UseRouting();
         HealthEndpoints.Map(application);
         MetricsEndpoint.Map(application);
         options.MapMore?.Invoke(application);
-        return ApiEndpoints.Map(application, options);
+        return ApiEndpoints.Map(application, options, security.Audit);
     }
 }

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Millrace.Client;
 using Millrace.Server.Api;
 using Millrace.Server.Hosting;
+using Millrace.Server.Security;
 
 namespace Millrace.Server;
 
@@ -23,6 +24,9 @@ public sealed class MillraceServerOptions
 
     /// <summary>The instances without which the node still counts as working: their failure makes its health <c>degraded</c> instead of <c>unhealthy</c>. None unless set.</summary>
     public ISet<string> OptionalInstances { get; } = new HashSet<string>(StringComparer.Ordinal);
+
+    /// <summary>Who may use the server, and from where.</summary>
+    public SecurityOptions Security { get; set; } = new();
 
     /// <summary>The limits of requests.</summary>
     public ApiLimits Limits { get; set; } = new();
@@ -74,7 +78,7 @@ public sealed class MillraceServerOptions
             yield return "There is no URL to listen on. Name one, such as http://127.0.0.1:7070.";
         }
 
-        foreach (var fault in Urls.Select(ListenUrl.FindFault).OfType<string>())
+        foreach (var fault in Urls.Select(url => ListenUrl.FindFault(url) ?? ServerSecurity.FindFault(url, Security)).OfType<string>())
         {
             yield return fault;
         }

@@ -33,7 +33,6 @@ internal sealed class ServeOptions
 
     private readonly Option<string?> _logFormat = new("--log-format") { Description = "text or json; text unless set.", HelpName = "FORMAT" };
     private readonly Option<string?> _logLevel = new("--log-level") { Description = "trace, debug, information, warning, error, critical or none; information unless set.", HelpName = "LEVEL" };
-    private readonly Option<string?> _users = new("--users") { Description = "The file of the users who may connect.", HelpName = "FILE" };
 
     public ServeOptions() => _set.Validators.Add(result =>
     {
@@ -45,7 +44,7 @@ internal sealed class ServeOptions
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_listen, _config, _logFormat, _logLevel, _users, _set])
+        foreach (var option in (Option[])[_listen, _config, _logFormat, _logLevel, DefaultUsersFile.Option, _set])
         {
             command.Add(option);
         }
@@ -54,7 +53,7 @@ internal sealed class ServeOptions
     /// <summary>Reads every source: the command line over the environment over the file over the defaults.</summary>
     public ServerConfiguration Read(ParseResult arguments, CliContext context)
     {
-        var layers = new List<ConfigurationLayer>();
+        var layers = new List<ConfigurationLayer> { ReadDefaults() };
         var file = arguments.GetValue(_config) ?? NullIfEmpty(context.ReadVariable(ConfigVariable)) ?? (File.Exists(DefaultFile) ? DefaultFile : null);
         if (file is not null)
         {
@@ -66,6 +65,13 @@ internal sealed class ServeOptions
         return ServerConfiguration.Read(layers, DefaultStore.Url, BackendRegistry.CreateDefault());
     }
 
+    private static ConfigurationLayer ReadDefaults()
+    {
+        var layer = new ConfigurationLayer("the default");
+        layer.Add("SERVER:USERS_FILE", DefaultUsersFile.FindDefault(), "the users file in your configuration folder");
+        return layer;
+    }
+
     // The other commands' variable names the same store here, unless one for servers does.
     private static ConfigurationLayer ReadEnvironment(CliContext context)
     {
@@ -73,6 +79,12 @@ internal sealed class ServeOptions
         if (!layer.Values.Keys.Any(key => key is { Prefix: "QUEUE", Instance: "DEFAULT", Field: "URL" or "BACKEND" }))
         {
             layer.Add("QUEUE:URL", context.ReadVariable(CliContext.UrlVariable), $"{CliContext.UrlVariable} from the environment");
+        }
+
+        // As 'millrace user' looks for the file: so that users who were made guard the next server.
+        if (!layer.Values.Keys.Any(key => key is { Prefix: ConfigurationKey.Server, Field: "USERSFILE" }))
+        {
+            layer.Add("SERVER:USERS_FILE", context.ReadVariable(DefaultUsersFile.Variable), $"{DefaultUsersFile.Variable} from the environment");
         }
 
         return layer;
@@ -85,7 +97,7 @@ internal sealed class ServeOptions
         layer.Add("SERVER:URLS", string.Join(';', arguments.GetValue(_listen) ?? []), "--listen on the command line");
         layer.Add("SERVER:LOG_FORMAT", arguments.GetValue(_logFormat), "--log-format on the command line");
         layer.Add("SERVER:LOG_LEVEL", arguments.GetValue(_logLevel), "--log-level on the command line");
-        layer.Add("SERVER:USERS_FILE", arguments.GetValue(_users), "--users on the command line");
+        layer.Add("SERVER:USERS_FILE", arguments.GetValue(DefaultUsersFile.Option), "--users on the command line");
         foreach (var pair in arguments.GetValue(_set) ?? [])
         {
             var equals = pair.IndexOf('=', StringComparison.Ordinal);

@@ -42,7 +42,9 @@ internal static class StartReport
             Line(output, "listens", address);
         }
 
-        Line(output, "users", "none: whoever is on this machine may do everything, and nobody can connect from elsewhere");
+        Line(output, "users", configuration.Settings.Options.Security.UsersFile is { } file
+            ? $"those of {file}"
+            : "none: whoever is on this machine may do everything, and nobody can connect from elsewhere");
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"ready in {startTime.TotalMilliseconds:0} ms"));
     }
 

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Millrace.Server.Security;
 
 namespace Millrace.Server.Api;
 
@@ -29,13 +30,13 @@ internal static class ApiEndpoints
     ];
 
     /// <summary>Maps every route for every instance. What this returns is disposed when the server has stopped.</summary>
-    public static IReadOnlyList<ApiInstance> Map(IEndpointRouteBuilder endpoints, MillraceServerOptions options)
+    public static IReadOnlyList<ApiInstance> Map(IEndpointRouteBuilder endpoints, MillraceServerOptions options, AuditLog audit)
     {
         var stopping = endpoints.ServiceProvider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
         var instances = new List<ApiInstance>();
         foreach (var (name, client) in options.Instances)
         {
-            var instance = new ApiInstance(name, client, options, stopping);
+            var instance = new ApiInstance(name, client, options, audit, stopping);
             instances.Add(instance);
             var root = name == DefaultInstance ? Root : $"{Root}/instances/{Uri.EscapeDataString(name)}";
             foreach (var route in Routes)
@@ -58,6 +59,26 @@ internal static class ApiEndpoints
 
         var call = new ApiCall(context, instance);
         call.RequireQuery(route.Query);
-        await route.Handler(call).ConfigureAwait(false);
+        try
+        {
+            await route.Handler(call).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is AccessDeniedException || route.AuditedAs is not null)
+        {
+            Audit(call, route, exception is AccessDeniedException ? AuditOutcome.Denied : AuditOutcome.Failed);
+            throw;
+        }
+
+        if (route.AuditedAs is not null)
+        {
+            Audit(call, route, context.Response.StatusCode < StatusCodes.Status400BadRequest ? AuditOutcome.Done : AuditOutcome.Failed);
+        }
     }
+
+    private static void Audit(ApiCall call, ApiRoute route, AuditOutcome outcome) =>
+        call.Instance.Audit.Record(
+            call.Context,
+            route.AuditedAs ?? $"{route.Method} {route.Path}",
+            string.Join('/', call.Context.Request.RouteValues.Values.OfType<string>()),
+            outcome);
 }

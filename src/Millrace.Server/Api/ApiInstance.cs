@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Millrace.Client;
+using Millrace.Server.Security;
 using Millrace.Storage;
 using Millrace.Storage.Http.Wire;
 
@@ -10,11 +11,12 @@ internal sealed class ApiInstance : IAsyncDisposable
 {
     private int _subscriptions;
 
-    public ApiInstance(string name, MillraceClient client, MillraceServerOptions options, CancellationToken stopping)
+    public ApiInstance(string name, MillraceClient client, MillraceServerOptions options, AuditLog audit, CancellationToken stopping)
     {
         Name = name;
         Client = client;
         Limits = options.Limits;
+        Audit = audit;
         Stopping = stopping;
         Logger = options.LoggerFactory.CreateLogger("Millrace.Server.Api");
         Receivers = new ReceiverTable(options.Limits, options.TimeProvider, Logger);
@@ -27,6 +29,8 @@ internal sealed class ApiInstance : IAsyncDisposable
     public ApiLimits Limits { get; }
 
     public ILogger Logger { get; }
+
+    public AuditLog Audit { get; }
 
     public ReceiverTable Receivers { get; }
 

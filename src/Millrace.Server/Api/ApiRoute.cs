@@ -10,6 +10,9 @@ internal sealed record ApiRoute(string Method, string Path, string Summary, Func
     /// <summary>The parameters of the query string; any other is refused.</summary>
     public string[] Query { get; init; } = [];
 
+    /// <summary>The name of the action in the audit log, if it is administrative; null if it is everyday work, of which only refusals are recorded.</summary>
+    public string? AuditedAs { get; init; }
+
     /// <summary>The shape of the JSON body, by its name in the description; null for no JSON body.</summary>
     public string? Body { get; init; }
 

@@ -21,8 +21,8 @@ internal static class MessageEndpoints
         },
         new(HttpMethods.Get, "queues/{queue}/messages/{id}", "Looks at one message.", GetAsync) { Answer = "BrowsedMessage" },
         new(HttpMethods.Get, "queues/{queue}/messages/{id}/body", "The body of one message, as it was sent.", GetBodyAsync),
-        new(HttpMethods.Delete, "queues/{queue}/messages/{id}", "Removes one message that is not leased.", RemoveAsync),
-        new(HttpMethods.Post, "queues/{queue}/messages/{id}/reschedule", "Makes one message that is not leased due after a delay.", RescheduleAsync) { Body = "Delay" },
+        new(HttpMethods.Delete, "queues/{queue}/messages/{id}", "Removes one message that is not leased.", RemoveAsync) { AuditedAs = "message.remove" },
+        new(HttpMethods.Post, "queues/{queue}/messages/{id}/reschedule", "Makes one message that is not leased due after a delay.", RescheduleAsync) { AuditedAs = "message.reschedule", Body = "Delay" },
         new(HttpMethods.Post, "topics/{topic}/messages", "Publishes one message into every queue that is bound to the topic.", PublishAsync) { Answer = "Reached" },
         new(HttpMethods.Post, "topics/{topic}/batches", "Publishes many messages into every queue that is bound to the topic.", PublishBatchAsync) { Body = "Batch", Answer = "Reached" },
     ];

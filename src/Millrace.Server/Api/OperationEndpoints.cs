@@ -157,6 +157,11 @@ internal static class OperationEndpoints
         else
         {
             var exception = task.Exception?.InnerException ?? new OperationCanceledException();
+            if (exception is AccessDeniedException)
+            {
+                call.Instance.Audit.Record(call.Context, operation.Kind, operation.Target, AuditOutcome.Denied);
+            }
+
             var problem = ProblemAnswer.Of(exception);
             if (problem is null)
             {

@@ -13,16 +13,16 @@ internal static class QueueEndpoints
     public static readonly ApiRoute[] Routes =
     [
         new(HttpMethods.Get, "queues", "The names of queues, in order, a page at a time.", ListAsync) { Query = ["prefix", "after", "limit"], Answer = "QueueNames" },
-        new(HttpMethods.Put, "queues/{queue}", "Creates a queue. One that exists is left as it is.", CreateAsync) { Body = "QueueSettings", Answer = "Created" },
-        new(HttpMethods.Delete, "queues/{queue}", "Deletes a queue with its messages, dead letters and bindings.", DeleteAsync),
+        new(HttpMethods.Put, "queues/{queue}", "Creates a queue. One that exists is left as it is.", CreateAsync) { AuditedAs = "queue.create", Body = "QueueSettings", Answer = "Created" },
+        new(HttpMethods.Delete, "queues/{queue}", "Deletes a queue with its messages, dead letters and bindings.", DeleteAsync) { AuditedAs = "queue.delete" },
         new(HttpMethods.Get, "queues/{queue}/settings", "The settings of a queue.", GetSettingsAsync) { Answer = "QueueSettings" },
-        new(HttpMethods.Put, "queues/{queue}/settings", "Replaces the settings of a queue; what is not named is as by default.", PutSettingsAsync) { Body = "QueueSettings" },
+        new(HttpMethods.Put, "queues/{queue}/settings", "Replaces the settings of a queue; what is not named is as by default.", PutSettingsAsync) { AuditedAs = "queue.settings", Body = "QueueSettings" },
         new(HttpMethods.Get, "queues/{queue}/stats", "The counts of a queue.", GetStatsAsync) { Answer = "QueueStats" },
-        new(HttpMethods.Post, "queues/{queue}/purge", "Removes the ready and scheduled messages.", PurgeAsync) { Answer = "Removed" },
-        new(HttpMethods.Post, "queues/{queue}/redrive", "Moves dead letters back into their queue: all, or those that a filter names.", RedriveAsync) { Body = "DeadLetterFilter", Answer = "Moved" },
+        new(HttpMethods.Post, "queues/{queue}/purge", "Removes the ready and scheduled messages.", PurgeAsync) { AuditedAs = "queue.purge", Answer = "Removed" },
+        new(HttpMethods.Post, "queues/{queue}/redrive", "Moves dead letters back into their queue: all, or those that a filter names.", RedriveAsync) { AuditedAs = "queue.redrive", Body = "DeadLetterFilter", Answer = "Moved" },
         new(HttpMethods.Get, "bindings", "The bindings of queues to topic patterns.", ListBindingsAsync) { Query = ["queue"], Answer = "Bindings" },
-        new(HttpMethods.Put, "queues/{queue}/bindings/{pattern}", "Binds a queue to a topic pattern.", BindAsync),
-        new(HttpMethods.Delete, "queues/{queue}/bindings/{pattern}", "Removes a binding.", UnbindAsync),
+        new(HttpMethods.Put, "queues/{queue}/bindings/{pattern}", "Binds a queue to a topic pattern.", BindAsync) { AuditedAs = "queue.bind" },
+        new(HttpMethods.Delete, "queues/{queue}/bindings/{pattern}", "Removes a binding.", UnbindAsync) { AuditedAs = "queue.unbind" },
     ];
 
     private static async Task ListAsync(ApiCall call)

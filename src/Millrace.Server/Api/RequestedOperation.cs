@@ -7,8 +7,14 @@ using static Millrace.Storage.Http.Wire.WireNames;
 namespace Millrace.Server.Api;
 
 /// <summary>One operation of a request that has several.</summary>
-internal abstract class RequestedOperation
+internal abstract class RequestedOperation(string kind, string target)
 {
+    /// <summary>What it does.</summary>
+    public string Kind => kind;
+
+    /// <summary>The queue or topic.</summary>
+    public string Target => target;
+
     /// <summary>Begins it. What it must not do, it says by an exception, here or from the task.</summary>
     public abstract ValueTask BeginAsync(ApiCall call);
 
@@ -71,43 +77,43 @@ internal abstract class RequestedOperation
         };
     }
 
-    private sealed class EnqueueRequest(string queue, Envelope[] batch, bool wantsIds) : RequestedOperation
+    private sealed class EnqueueRequest(string queue, Envelope[] batch, bool wantsIds) : RequestedOperation("enqueue", queue)
     {
         private readonly EnqueueResult[] _results = wantsIds ? new EnqueueResult[batch.Length] : [];
 
         public override ValueTask BeginAsync(ApiCall call)
         {
-            ResourceName.Require(queue, "queue");
-            call.Require(Permission.Send, ResourceKind.Queue, queue);
-            return call.Instance.Queues.EnqueueAsync(queue, batch, _results, CancellationToken.None);
+            ResourceName.Require(Target, "queue");
+            call.Require(Permission.Send, ResourceKind.Queue, Target);
+            return call.Instance.Queues.EnqueueAsync(Target, batch, _results, CancellationToken.None);
         }
 
         public override void WriteResult(Utf8JsonWriter json) => EnqueueResultWire.Write(json, _results);
     }
 
-    private sealed class SettleRequest(string queue, Storage.Settlement[] batch) : RequestedOperation
+    private sealed class SettleRequest(string queue, Storage.Settlement[] batch) : RequestedOperation("settle", queue)
     {
         private readonly SettleResult[] _results = new SettleResult[batch.Length];
 
         public override ValueTask BeginAsync(ApiCall call)
         {
-            ResourceName.RequireQueue(queue);
-            call.Require(Permission.Receive, ResourceKind.Queue, queue);
-            return call.Instance.Queues.SettleAsync(queue, batch, _results, CancellationToken.None);
+            ResourceName.RequireQueue(Target);
+            call.Require(Permission.Receive, ResourceKind.Queue, Target);
+            return call.Instance.Queues.SettleAsync(Target, batch, _results, CancellationToken.None);
         }
 
         public override void WriteResult(Utf8JsonWriter json) => SettleResultWire.Write(json, _results);
     }
 
-    private sealed class BroadcastRequest(string topic, Envelope envelope) : RequestedOperation
+    private sealed class BroadcastRequest(string topic, Envelope envelope) : RequestedOperation("broadcast", topic)
     {
         private ChannelMessageId _id;
 
         public override ValueTask BeginAsync(ApiCall call)
         {
-            TopicPattern.RequireTopic(topic);
-            call.Require(Permission.Send, ResourceKind.Topic, topic);
-            var publishing = call.Instance.Channels.PublishAsync(topic, envelope, CancellationToken.None);
+            TopicPattern.RequireTopic(Target);
+            call.Require(Permission.Send, ResourceKind.Topic, Target);
+            var publishing = call.Instance.Channels.PublishAsync(Target, envelope, CancellationToken.None);
             if (!publishing.IsCompletedSuccessfully)
             {
                 return AwaitAsync(publishing);

@@ -168,7 +168,11 @@ internal sealed class ServerConfiguration
 
         var urls = _values.GetValueOrDefault(ServerKey.Urls.Key);
         _faults.AddRange(Settings.Options.FindFaults().Select(fault => urls is null ? fault : $"{fault} ({urls.Origin}.)"));
-        _faults.AddRange(Settings.Security.FindUnsupported());
+        if (Settings.Options.Security.FindFault() is { } security)
+        {
+            _faults.Add(security);
+        }
+
         _faults.AddRange(Settings.Options.OptionalInstances
             .Where(name => !_instances.ContainsKey(name))
             .Select(name => MillraceServerOptions.DescribeUnknownOptional(name, _instances.Keys)));

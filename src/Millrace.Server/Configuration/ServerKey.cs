@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Millrace.Configuration;
+using Millrace.Server.Security;
 
 namespace Millrace.Server.Configuration;
 
@@ -34,13 +35,15 @@ internal sealed record ServerKey(string Name, string Allowed, Func<ServerSetting
         Milliseconds("HEALTH_CACHE_MS", 0, 60_000, s => s.Options.HealthCacheTime, (s, t) => s.Options.HealthCacheTime = t),
         new("OPTIONAL_INSTANCES", "names of instances separated by ';'", TrySetOptional, settings => Join(settings.Options.OptionalInstances)),
         Number("MAX_METRIC_QUEUES", 0, MillraceServerOptions.MostMetricQueues, s => s.Options.MaxMetricQueues, (s, n) => s.Options.MaxMetricQueues = n),
-        Text("USERS_FILE", s => s.Security.UsersFile, (s, text) => s.Security.UsersFile = text),
-        Text("CERTIFICATE_FILE", s => s.Security.CertificateFile, (s, text) => s.Security.CertificateFile = text),
-        Text("CERTIFICATE_KEY_FILE", s => s.Security.CertificateKeyFile, (s, text) => s.Security.CertificateKeyFile = text),
-        Text("CERTIFICATE_PASSWORD_FILE", s => s.Security.CertificatePasswordFile, (s, text) => s.Security.CertificatePasswordFile = text),
-        Text("CORS_ORIGINS", s => s.Security.CorsOrigins, (s, text) => s.Security.CorsOrigins = text),
-        Text("ALLOWED_HOSTS", s => s.Security.AllowedHosts, (s, text) => s.Security.AllowedHosts = text),
-        Text("AUDIT_FILE", s => s.Security.AuditFile, (s, text) => s.Security.AuditFile = text),
+        Text("USERS_FILE", s => s.UsersFile, (s, text) => s with { UsersFile = text }),
+        Certificate("CERTIFICATE_FILE", c => c.CertificateFile, (c, text) => c with { CertificateFile = text }),
+        Certificate("CERTIFICATE_KEY_FILE", c => c.KeyFile, (c, text) => c with { KeyFile = text }),
+        Certificate("CERTIFICATE_PFX_FILE", c => c.PfxFile, (c, text) => c with { PfxFile = text }),
+        Certificate("CERTIFICATE_PASSWORD_FILE", c => c.PasswordFile, (c, text) => c with { PasswordFile = text }),
+        Text("CORS_ORIGINS", s => Join(s.CorsOrigins), (s, text) => s with { CorsOrigins = Split(text) }) with { Allowed = "origins separated by ';'" },
+        new("CORS_ALLOW_CREDENTIALS", "true, false", TrySetCorsCredentials, settings => settings.Options.Security.CorsAllowCredentials ? "true" : "false"),
+        Text("ALLOWED_HOSTS", s => Join(s.AllowedHosts), (s, text) => s with { AllowedHosts = Split(text) }) with { Allowed = "names of hosts separated by ';'" },
+        Text("AUDIT_FILE", s => s.AuditFile, (s, text) => s with { AuditFile = text }),
     ];
 
     /// <summary>The whole key as the environment spells it.</summary>
@@ -70,15 +73,27 @@ internal sealed record ServerKey(string Name, string Allowed, Func<ServerSetting
         return number with { Allowed = number.Allowed.Replace("whole numbers", "milliseconds", StringComparison.Ordinal) };
     }
 
-    private static ServerKey Text(string name, Func<ServerSettings, string?> get, Action<ServerSettings, string> set) => new(
+    private static ServerKey Text(string name, Func<SecurityOptions, string?> get, Func<SecurityOptions, string, SecurityOptions> with) => new(
         name,
         "any text",
         (settings, text) =>
         {
-            set(settings, text);
+            settings.Options.Security = with(settings.Options.Security, text);
             return true;
         },
-        settings => get(settings) ?? "");
+        settings => get(settings.Options.Security) ?? "");
+
+    private static ServerKey Certificate(string name, Func<CertificateOptions, string?> get, Func<CertificateOptions, string, CertificateOptions> with) => Text(
+        name,
+        security => security.Certificate is { } certificate ? get(certificate) : null,
+        (security, text) => security with { Certificate = with(security.Certificate ?? new CertificateOptions(), text) });
+
+    private static bool TrySetCorsCredentials(ServerSettings settings, string text)
+    {
+        var isAllowed = bool.TryParse(text, out var allows);
+        settings.Options.Security = settings.Options.Security with { CorsAllowCredentials = allows };
+        return isAllowed;
+    }
 
     private static bool TrySetUrls(ServerSettings settings, string text)
     {

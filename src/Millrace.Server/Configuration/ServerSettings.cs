@@ -11,6 +11,4 @@ internal sealed class ServerSettings
     public bool IsJsonLog { get; set; }
 
     public LogLevel LogLevel { get; set; } = LogLevel.Information;
-
-    public SecuritySettings Security { get; } = new();
 }

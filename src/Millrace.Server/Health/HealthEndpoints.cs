@@ -12,13 +12,19 @@ namespace Millrace.Server.Health;
 /// </summary>
 internal static class HealthEndpoints
 {
+    /// <summary>Open to everybody, also on a server with users: supervisors and load balancers have no credentials.</summary>
+    public const string LivePath = "/health/live";
+
+    /// <summary>As <see cref="LivePath"/>.</summary>
+    public const string ReadyPath = "/health/ready";
+
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
 
     public static void Map(IEndpointRouteBuilder endpoints)
     {
         var health = endpoints.ServiceProvider.GetRequiredService<NodeHealth>();
-        endpoints.MapMethods("/health/live", Methods, static context => WriteWordAsync(context, StatusCodes.Status200OK, "live"));
-        endpoints.MapMethods("/health/ready", Methods, context => health.FindReasonNotReady() is { } reason
+        endpoints.MapMethods(LivePath, Methods, static context => WriteWordAsync(context, StatusCodes.Status200OK, "live"));
+        endpoints.MapMethods(ReadyPath, Methods, context => health.FindReasonNotReady() is { } reason
             ? WriteWordAsync(context, StatusCodes.Status503ServiceUnavailable, reason)
             : WriteWordAsync(context, StatusCodes.Status200OK, "ready"));
         endpoints.MapMethods("/api/health", Methods, context => WriteChecksAsync(context, health));

@@ -1,4 +1,3 @@
-using System.Net;
 using Microsoft.AspNetCore.Http;
 
 namespace Millrace.Server.Hosting;
@@ -19,21 +18,11 @@ internal static class ListenUrl
         return address switch
         {
             { PathBase.Length: > 0 } => $"The URL '{url}' has a path; a server listens on a host and a port, {Example}.",
-            { Scheme: "https" } => $"The URL '{url}' needs a certificate, which this server cannot be given. Listen on http://.",
-            { Scheme: not "http" } => $"The URL '{url}' has the scheme '{address.Scheme}'; allowed is http, {Example}.",
+            { Scheme: not ("http" or "https") } => $"The URL '{url}' has the scheme '{address.Scheme}'; allowed are http and https, {Example}.",
             { Port: < 0 or > 65535 } => $"The URL '{url}' has the port {address.Port}; allowed are 0 (any free one) to 65535.",
-            _ when !IsLocal(address) => $"The URL '{url}' can be reached from other machines, and there are no users. Listen on loopback only, {Example}.",
             _ => null,
         };
     }
-
-    /// <summary>Whether only processes of this machine can reach the URL: loopback, or a socket in the file system.</summary>
-    public static bool IsLocal(string url) => TryParse(url, out var address) && IsLocal(address);
-
-    private static bool IsLocal(BindingAddress address) =>
-        address.IsUnixPipe
-        || address.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-        || (IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
 
     private static bool TryParse(string url, out BindingAddress address)
     {

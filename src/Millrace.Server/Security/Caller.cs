@@ -8,6 +8,9 @@ internal abstract class Caller
     /// <summary>Somebody without a name on a server that has no users: may do everything, for such a server listens on loopback only.</summary>
     public static Caller Anonymous { get; } = new AnonymousCaller();
 
+    /// <summary>Somebody without a name on a server that has users, on a path that is open to all: may do nothing that needs a permission.</summary>
+    public static Caller Nobody { get; } = new NobodyCaller();
+
     /// <summary>The user's name; empty for an anonymous one. Receivers belong to the name that opened them.</summary>
     public abstract string Name { get; }
 
@@ -32,5 +35,16 @@ internal abstract class Caller
         public override bool May(Permission permission, ResourceKind kind, string name) => true;
 
         public override bool MayAll(Permission permission, ResourceKind kind, string pattern) => true;
+    }
+
+    private sealed class NobodyCaller : Caller
+    {
+        public override string Name => "";
+
+        public override bool IsAdministrator => false;
+
+        public override bool May(Permission permission, ResourceKind kind, string name) => false;
+
+        public override bool MayAll(Permission permission, ResourceKind kind, string pattern) => false;
     }
 }

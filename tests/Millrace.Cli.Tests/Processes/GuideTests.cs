@@ -8,22 +8,24 @@ namespace Millrace.Cli.Tests.Processes;
 /// <summary>The guide is true: its examples run, in order, and say what stands under them. "…" in the guide stands for any text.</summary>
 public sealed class GuideTests : IDisposable
 {
-    private static readonly string Guide = Path.Combine(RunningProcess.RepositoryRoot, "docs/guide/cli.md");
+    private static readonly string Guides = Path.Combine(RunningProcess.RepositoryRoot, "docs/guide");
 
     private readonly StoreFolder _store = new();
 
     public void Dispose() => _store.Dispose();
 
-    [Fact]
-    public async Task TheExamplesOfTheGuide_DoWhatItSays()
+    [Theory]
+    [InlineData("cli.md", 30)]
+    [InlineData("security.md", 10)]
+    public async Task TheExamplesOfAGuide_DoWhatItSays(string guide, int atLeast)
     {
-        var examples = ReadExamples(await File.ReadAllLinesAsync(Guide, TestContext.Current.CancellationToken));
-        Assert.True(examples.Count > 30, $"only {examples.Count} examples were found");
+        var examples = ReadExamples(await File.ReadAllLinesAsync(Path.Combine(Guides, guide), TestContext.Current.CancellationToken));
+        Assert.True(examples.Count > atLeast, $"only {examples.Count} examples were found");
         var path = Path.GetDirectoryName(RunningProcess.Millrace) + ":" + Environment.GetEnvironmentVariable("PATH");
         foreach (var (command, expected) in examples)
         {
             await using var shell = RunningProcess.Start(
-                _store.Path, "/bin/bash", ["-c", $"exec 2>&1; {command}"], [("PATH", path), ("MILLRACE_URL", "sqlite:./data.db")]);
+                _store.Path, "/bin/bash", ["-c", $"exec 2>&1; {command}"], [("PATH", path), ("MILLRACE_URL", "sqlite:./data.db"), ("MILLRACE_USERS", "./users.json")]);
             var result = await shell.FinishAsync();
             var pattern = "^" + Regex.Escape(expected).Replace("…", "(?s:.*?)", StringComparison.Ordinal) + "$";
             Assert.True(Regex.IsMatch(Squeeze(result.Output), Squeeze(pattern)), $"$ {command}\n--- says\n{result.Output}--- not\n{expected}");
@@ -33,7 +35,7 @@ public sealed class GuideTests : IDisposable
     [Fact]
     public async Task TheExitCodes_AreThoseOfTheHelp()
     {
-        var guide = await File.ReadAllTextAsync(Guide, TestContext.Current.CancellationToken);
+        var guide = await File.ReadAllTextAsync(Path.Combine(Guides, "cli.md"), TestContext.Current.CancellationToken);
 
         foreach (var (code, meaning) in ExitCodes.Meanings.Where(entry => entry.Code is > ExitCodes.Done and < ExitCodes.Nothing))
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using Millrace.Storage;
 using Xunit;
@@ -97,5 +98,40 @@ public sealed class TerminalTests : IDisposable
         Assert.False(terminal.Output.IsCompleted, terminal.ErrorSoFar);
         await using var shell = RunningProcess.Start(_store.Path, "/bin/bash", ["-c", $"{command} <\"$(cat terminal)\""]);
         (await shell.FinishAsync()).Succeeded();
+    }
+
+    [Fact]
+    public async Task APassword_IsAskedForTwice_AndNeverShown()
+    {
+        var start = new ProcessStartInfo("script", ["-qec", $"'{RunningProcess.Millrace}' user add ada --users users.json", "/dev/null"])
+        {
+            WorkingDirectory = _store.Path,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        };
+        using var terminal = Process.Start(start)!;
+        var shown = new StringBuilder();
+        foreach (var prompt in (string[])["Password: ", "Once more: "])
+        {
+            await ReadUntilAsync(terminal.StandardOutput, prompt, shown);
+            await terminal.StandardInput.WriteAsync("correct horse\n");
+            await terminal.StandardInput.FlushAsync(TestContext.Current.CancellationToken);
+        }
+
+        shown.Append(await terminal.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken));
+        await terminal.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        Assert.Contains("Added 'ada'.", shown.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("horse", shown.ToString(), StringComparison.Ordinal);
+    }
+
+    private static async Task ReadUntilAsync(StreamReader output, string end, StringBuilder shown)
+    {
+        var one = new char[1];
+        while (!shown.ToString().EndsWith(end, StringComparison.Ordinal))
+        {
+            Assert.True(await output.ReadAsync(one.AsMemory(), TestContext.Current.CancellationToken) == 1, $"'{end}' did not come: {shown}");
+            shown.Append(one[0]);
+        }
     }
 }

@@ -87,7 +87,7 @@ public sealed class ProblemTests
 
         using var response = await server.Http.PostAsync(new Uri("/test", UriKind.Relative), new ByteArrayContent(new byte[1025]), TestContext.Current.CancellationToken);
 
-        await AssertProblemAsync(response, HttpStatusCode.RequestEntityTooLarge, "payload-too-large");
+        await AssertProblemAsync(response, HttpStatusCode.RequestEntityTooLarge, "request-too-large");
     }
 
     [Fact]

@@ -33,12 +33,12 @@ public sealed class ServerStartTests
     [InlineData("http://127.0.0.1:70000", "port 70000")]
     [InlineData("http://127.0.0.1:0/api", "has a path")]
     [InlineData("ftp://127.0.0.1:0", "has the scheme 'ftp'")]
-    [InlineData("https://127.0.0.1:0", "needs a certificate")]
-    [InlineData("http://0.0.0.0:0", "there are no users")]
-    [InlineData("http://*:0", "there are no users")]
-    [InlineData("http://[::]:0", "there are no users")]
-    [InlineData("http://192.0.2.1:0", "there are no users")]
-    [InlineData("http://localhost.example.net:0", "there are no users")]
+    [InlineData("https://127.0.0.1:0", "has no certificate")]
+    [InlineData("http://0.0.0.0:0", "has no users")]
+    [InlineData("http://*:0", "has no users")]
+    [InlineData("http://[::]:0", "has no users")]
+    [InlineData("http://192.0.2.1:0", "has no users")]
+    [InlineData("http://localhost.example.net:0", "has no users")]
     public async Task Server_WithAUrlThatCannotBe_IsRefused(string url, string reason)
     {
         var fault = await Assert.ThrowsAsync<MillraceConfigurationException>(() => RunningServer.StartAsync(options => options.Urls[0] = url));
