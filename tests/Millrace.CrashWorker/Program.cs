@@ -37,7 +37,16 @@ internal static class Program
             }
 
             var results = new SettleResult[count];
-            await store.SettleAsync(queue, settlements, results);
+            try
+            {
+                await store.SettleAsync(queue, settlements, results);
+            }
+            catch (BackendUnavailableException)
+            {
+                // A server was cut off: nothing is known, so nothing is said, and what was not settled comes again.
+                continue;
+            }
+
             await SayAsync(output, deliveries, count, i => results[i] == SettleResult.LeaseLost ? "lost" : settlements[i].Kind switch
             {
                 SettlementKind.Complete => "done",
