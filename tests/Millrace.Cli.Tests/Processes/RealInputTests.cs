@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Numerics;
-using System.Text;
 using System.Text.Json;
 using Millrace.App;
 using Xunit;
@@ -65,7 +63,7 @@ public sealed class RealInputTests : IDisposable
     public async Task TheSampleWorker_WorksRealInput_AndTheCountsAddUp()
     {
         await SendAsync("packages");
-        var lots = (await File.ReadAllLinesAsync(Lines, Token)).ToDictionary(line => JsonElement.Parse(line).GetProperty("id").GetString()!, LotOf);
+        var lots = (await File.ReadAllLinesAsync(Lines, Token)).ToDictionary(line => JsonElement.Parse(line).GetProperty("id").GetString()!, SampleLot.Of);
         var doomed = lots.Where(lot => lot.Value == 0).Select(lot => lot.Key).ToHashSet();
         var unlucky = lots.Count(lot => lot.Value == 1);
 
@@ -92,18 +90,6 @@ public sealed class RealInputTests : IDisposable
         var report = result.Output.Trim();
         Report("samples/SqliteWorker", started, int.Parse(report.Split(' ', ',')[1], CultureInfo.InvariantCulture));
         return report;
-    }
-
-    // As the sample draws it: by the CRC-32C of the line.
-    private static int LotOf(string line)
-    {
-        var hash = uint.MaxValue;
-        foreach (var b in Encoding.UTF8.GetBytes(line))
-        {
-            hash = BitOperations.Crc32C(hash, b);
-        }
-
-        return (int)(hash % 100);
     }
 
     private async Task<string[]> ReadLinesAsync(string name)
