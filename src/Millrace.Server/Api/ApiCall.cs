@@ -70,6 +70,16 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
     /// <summary>How long the client would wait, at most as long as the server lets it.</summary>
     public TimeSpan Wait(long milliseconds) => TimeSpan.FromMilliseconds(Math.Min(milliseconds, (long)instance.Limits.MaxWait.TotalMilliseconds));
 
+    /// <summary>Tells a client that waits to ask again when the server serves again.</summary>
+    /// <exception cref="BackendUnavailableException">The server is stopping.</exception>
+    public void RequireServing()
+    {
+        if (instance.Stopping.IsCancellationRequested)
+        {
+            throw new BackendUnavailableException("The server is stopping. Ask again, here or another node.");
+        }
+    }
+
     /// <summary>Refuses parameters of the query that nobody reads.</summary>
     public void RequireQuery(string[] known)
     {

@@ -78,6 +78,11 @@ internal static class LockEndpoints
         var name = LockOf(call, Permission.Receive);
         var wait = call.Wait(call.Query("waitMs", 0, 0, long.MaxValue));
         var free = await LongPoll.RunAsync(call, wait, token => call.Instance.Locks.WaitForReleaseAsync(name, token)).ConfigureAwait(false);
+        if (!free)
+        {
+            call.RequireServing();
+        }
+
         call.Context.Response.StatusCode = free ? StatusCodes.Status204NoContent : StatusCodes.Status202Accepted;
     }
 

@@ -59,6 +59,12 @@ internal static class ReceiverEndpoints
             return;
         }
 
+        // An empty answer would be asked for again at once, and again.
+        if (deliveries.Length == 0)
+        {
+            call.RequireServing();
+        }
+
         try
         {
             await WriteDeliveriesAsync(call, deliveries).ConfigureAwait(false);
@@ -154,6 +160,7 @@ internal static class ReceiverEndpoints
             var deliveries = await receiver.LeaseAsync(number, 1, wait, call.Aborted, call.Instance.Stopping).ConfigureAwait(false);
             if (deliveries.Length == 0)
             {
+                call.RequireServing();
                 await call.NoContentAsync().ConfigureAwait(false);
                 return;
             }

@@ -75,10 +75,21 @@ internal sealed class ReceiverTable : IAsyncDisposable
     }
 
     /// <summary>A receiver for one lease call of a client that has opened none. Give it back by <see cref="Return"/>.</summary>
-    public async ValueTask<RemoteReceiver> BorrowAsync(string owner, string queue, IQueueStore store, ReceiverOptions options, CancellationToken cancellationToken) =>
-        _pool.TryGetValue(KeyOf(owner, queue, options), out var idle) && idle.TryTake(out var receiver) && _receivers.ContainsKey(receiver.Id)
-            ? receiver
-            : await OpenAsync(owner, queue, store, options, cancellationToken).ConfigureAwait(false);
+    public async ValueTask<RemoteReceiver> BorrowAsync(string owner, string queue, IQueueStore store, ReceiverOptions options, CancellationToken cancellationToken)
+    {
+        if (_pool.TryGetValue(KeyOf(owner, queue, options), out var idle))
+        {
+            while (idle.TryTake(out var receiver))
+            {
+                if (_receivers.ContainsKey(receiver.Id))
+                {
+                    return receiver;
+                }
+            }
+        }
+
+        return await OpenAsync(owner, queue, store, options, cancellationToken).ConfigureAwait(false);
+    }
 
     public void Return(RemoteReceiver receiver) => _pool.GetOrAdd(KeyOf(receiver.Owner, receiver.Queue, receiver.Options), static _ => []).Add(receiver);
 

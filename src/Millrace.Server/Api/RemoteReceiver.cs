@@ -44,33 +44,21 @@ internal sealed class RemoteReceiver(string id, string owner, string queue, IQue
     public async Task<Delivery[]> LeaseAsync(long call, int max, TimeSpan wait, CancellationToken aborted, CancellationToken stopping)
     {
         Interlocked.Increment(ref _running);
-        EndEarlierWait(call);
-        await _turn.WaitAsync(aborted).ConfigureAwait(false);
         try
         {
-            if (call == _answeredCall && _answer.Length > 0)
+            EndEarlierWait(call);
+            await _turn.WaitAsync(aborted).ConfigureAwait(false);
+            try
             {
-                return _answer;
+                return await LeaseInTurnAsync(call, max, wait, aborted, stopping).ConfigureAwait(false);
             }
-
-            if (call < _answeredCall)
+            finally
             {
-                return [];
+                _turn.Release();
             }
-
-            _answer = [];
-            _answeredCall = call;
-            _answer = await LeaseCoreAsync(call, max, wait, aborted, stopping).ConfigureAwait(false);
-            if (aborted.IsCancellationRequested)
-            {
-                await HandBackLockedAsync().ConfigureAwait(false);
-            }
-
-            return _answer;
         }
         finally
         {
-            _turn.Release();
             Volatile.Write(ref _lastUse, timeProvider.GetTimestamp());
             Interlocked.Decrement(ref _running);
         }
@@ -84,7 +72,7 @@ internal sealed class RemoteReceiver(string id, string owner, string queue, IQue
         {
             if (call == _answeredCall)
             {
-                await HandBackLockedAsync().ConfigureAwait(false);
+                await HandBackInTurnAsync().ConfigureAwait(false);
             }
         }
         finally
@@ -122,6 +110,29 @@ internal sealed class RemoteReceiver(string id, string owner, string queue, IQue
         }
 
         await receiver.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async Task<Delivery[]> LeaseInTurnAsync(long call, int max, TimeSpan wait, CancellationToken aborted, CancellationToken stopping)
+    {
+        if (call == _answeredCall && _answer.Length > 0)
+        {
+            return _answer;
+        }
+
+        if (call < _answeredCall)
+        {
+            return [];
+        }
+
+        _answer = [];
+        _answeredCall = call;
+        _answer = await LeaseCoreAsync(call, max, wait, aborted, stopping).ConfigureAwait(false);
+        if (aborted.IsCancellationRequested)
+        {
+            await HandBackInTurnAsync().ConfigureAwait(false);
+        }
+
+        return _answer;
     }
 
     private async Task<Delivery[]> LeaseCoreAsync(long call, int max, TimeSpan wait, CancellationToken aborted, CancellationToken stopping)
@@ -169,7 +180,7 @@ internal sealed class RemoteReceiver(string id, string owner, string queue, IQue
         }
     }
 
-    private async Task HandBackLockedAsync()
+    private async Task HandBackInTurnAsync()
     {
         var settlements = new List<Settlement>();
         foreach (var delivery in _answer)

@@ -78,6 +78,7 @@ internal static class StateEndpoints
             call, wait, async token => now = await call.Instance.State.WaitForChangeAsync(prefix, revision, token).ConfigureAwait(false)).ConfigureAwait(false);
         if (!changed)
         {
+            call.RequireServing();
             await call.NoContentAsync().ConfigureAwait(false);
             return;
         }

@@ -60,10 +60,10 @@ internal sealed class HttpLockStore(ApiConnection connection, NodeInfo node) : I
     public async ValueTask WaitForReleaseAsync(string name, CancellationToken cancellationToken = default)
     {
         ResourceName.Require(name, "lock");
-        var path = ApiPath.Lock(name, "wait") + ApiPath.Query(("waitMs", WireValues.Text((long)node.MaxWait.TotalMilliseconds)));
+        var path = ApiPath.Lock(name, "wait") + ApiPath.Query(("waitMs", WireValues.Text((long)node.PollTime.TotalMilliseconds)));
         while (true)
         {
-            var request = new ApiRequest(HttpMethod.Get, path) { IsRepeatable = true, Wait = node.MaxWait };
+            var request = new ApiRequest(HttpMethod.Get, path) { IsRepeatable = true, Wait = node.PollTime };
             using var answer = await connection.SendAsync(request, cancellationToken).ConfigureAwait(false);
             if (answer.Status == HttpStatusCode.NoContent)
             {

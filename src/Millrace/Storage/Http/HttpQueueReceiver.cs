@@ -183,7 +183,7 @@ internal sealed class HttpQueueReceiver : IQueueReceiver
         var remaining = maxWait;
         while (true)
         {
-            var wait = remaining == Timeout.InfiniteTimeSpan || remaining > _store.Node.MaxWait ? _store.Node.MaxWait : remaining;
+            var wait = remaining == Timeout.InfiniteTimeSpan || remaining > _store.Node.PollTime ? _store.Node.PollTime : remaining;
             var leased = await LeaseOnceAsync(into, wait, cancellationToken).ConfigureAwait(false);
             ObjectDisposedException.ThrowIf(_isDisposed && leased == 0, this);
             if (leased > 0)

@@ -61,8 +61,8 @@ internal sealed class HttpStateStore(ApiConnection connection, NodeInfo node) : 
         while (true)
         {
             var path = ApiPath.Changes + ApiPath.Query(
-                ("prefix", prefix), ("revision", WireValues.Text(revision)), ("waitMs", WireValues.Text((long)node.MaxWait.TotalMilliseconds)));
-            var request = new ApiRequest(HttpMethod.Get, path) { IsRepeatable = true, Wait = node.MaxWait };
+                ("prefix", prefix), ("revision", WireValues.Text(revision)), ("waitMs", WireValues.Text((long)node.PollTime.TotalMilliseconds)));
+            var request = new ApiRequest(HttpMethod.Get, path) { IsRepeatable = true, Wait = node.PollTime };
             using var answer = await connection.SendAsync(request, cancellationToken).ConfigureAwait(false);
             if (answer.Status != System.Net.HttpStatusCode.NoContent)
             {

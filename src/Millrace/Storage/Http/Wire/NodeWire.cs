@@ -10,7 +10,14 @@ namespace Millrace.Storage.Http.Wire;
 /// <param name="Queues">What its queue store can do; null if it has none.</param>
 /// <param name="MaxWait">The longest wait of one long poll.</param>
 /// <param name="MaxRequestBytes">The largest request body.</param>
-internal sealed record NodeInfo(string Version, string Backend, NodeShapes Shapes, QueueCapabilities? Queues, TimeSpan MaxWait, long MaxRequestBytes);
+internal sealed record NodeInfo(string Version, string Backend, NodeShapes Shapes, QueueCapabilities? Queues, TimeSpan MaxWait, long MaxRequestBytes)
+{
+    // Proxies between client and server commonly cut what has been quiet for a minute.
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a client waits in one request.</summary>
+    public TimeSpan PollTime => MaxWait < Longest ? MaxWait : Longest;
+}
 
 /// <summary>The contracts of an instance.</summary>
 [Flags]
