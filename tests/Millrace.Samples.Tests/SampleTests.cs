@@ -23,6 +23,31 @@ public sealed class SampleTests : IDisposable
     }
 
     [Fact]
+    public async Task QuickStart_WithAServer_SendsAndHandles()
+    {
+        await using var server = await SampleServer.StartAsync(_folder.FullName, PathOf("apps/millrace", "Millrace.App"));
+
+        var (exitCode, output) = await RunAsync("QuickStart", server.Url);
+
+        Assert.Equal((0, "A-1: 3 pieces, attempt 1\n"), (exitCode, output.ReplaceLineEndings("\n")));
+    }
+
+    [Fact]
+    public async Task SqliteWorker_WithAServer_HandlesWhatWasSent_AndPrintsItsCounts()
+    {
+        await using var server = await SampleServer.StartAsync(_folder.FullName, PathOf("apps/millrace", "Millrace.App"));
+        using var http = new HttpClient();
+        var messages = string.Join(',', Enumerable.Range(0, 200).Select(number => $$$"""{"json": {"n": {{{number}}}}}"""));
+        using var batch = new StringContent($$"""{"messages": [{{messages}}]}""", null, "application/json");
+        using var sent = await http.PostAsync(new Uri($"{server.Url}/api/v1/queues/lines/batches"), batch, Token);
+        sent.EnsureSuccessStatusCode();
+
+        var (exitCode, output) = await RunAsync("SqliteWorker", "--url", server.Url, "--queue", "lines", "--exit-when-idle");
+
+        Assert.Equal((0, "handled 200, retried 0, dead-lettered 0, returned 0, lease lost 0"), (exitCode, output.Trim()));
+    }
+
+    [Fact]
     public async Task SqliteWorker_EndsWhenItsQueueIsIdle_AndPrintsItsCounts()
     {
         var (exitCode, output) = await RunAsync("SqliteWorker", "--url", "memory:", "--queue", "lines", "--fail-percent", "1", "--exit-when-idle");
@@ -44,9 +69,19 @@ public sealed class SampleTests : IDisposable
     }
 
     [Fact]
-    public async Task HostedWorker_HandlesEveryOrder_RetriedAndRefusedOnesIncluded()
+    public Task HostedWorker_HandlesEveryOrder_RetriedAndRefusedOnesIncluded() => RunHostedWorkerAsync(null);
+
+    [Fact]
+    public async Task HostedWorker_WithAServer_HandlesEveryOrder_RetriedAndRefusedOnesIncluded()
     {
-        using var process = Start("HostedWorker");
+        await using var server = await SampleServer.StartAsync(_folder.FullName, PathOf("apps/millrace", "Millrace.App"));
+
+        await RunHostedWorkerAsync(server.Url);
+    }
+
+    private async Task RunHostedWorkerAsync(string? url)
+    {
+        using var process = Start("HostedWorker", [], url);
         var awaited = new HashSet<string> { "Order A-1", "Order A-2", "Order A-3", "Order A-4", "not enough of 'gear'", "Not sent: OrderPlaced is not valid" };
         var seen = new List<string>();
 
@@ -70,19 +105,20 @@ public sealed class SampleTests : IDisposable
         return (process.ExitCode, output + await errors);
     }
 
-    private Process Start(string sample, params string[] arguments) =>
-        Process.Start(new ProcessStartInfo("dotnet", [PathOf(sample), .. arguments])
+    private Process Start(string sample, string[] arguments, string? queueUrl = null) =>
+        Process.Start(new ProcessStartInfo("dotnet", [PathOf($"samples/{sample}", sample), .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             WorkingDirectory = _folder.FullName,
+            Environment = { ["QUEUE__URL"] = queueUrl },
         })!;
 
     // …/tests/Millrace.Samples.Tests/bin/Debug/net10.0/ beside …/samples/QuickStart/bin/Debug/net10.0/
-    private static string PathOf(string sample)
+    private static string PathOf(string project, string name)
     {
         var output = new DirectoryInfo(AppContext.BaseDirectory);
         var root = output.Parent!.Parent!.Parent!.Parent!.Parent!;
-        return Path.Combine(root.FullName, "samples", sample, "bin", output.Parent!.Name, output.Name, $"{sample}.dll");
+        return Path.Combine(root.FullName, project, "bin", output.Parent!.Name, output.Name, $"{name}.dll");
     }
 }

@@ -56,18 +56,16 @@ public sealed class BackendTableTests
     public async Task ThePage_SaysWhatTheBackendsDeclare()
     {
         var folder = Directory.CreateTempSubdirectory("millrace-table-");
-        var opened = new List<(string Title, Backend Backend)>();
+        await using var stack = new OpenStores(folder.FullName);
         try
         {
-            var registry = BackendRegistry.CreateDefault();
             foreach (var (url, title) in Backends)
             {
-                var resolved = url.Replace("{folder}", folder.FullName, StringComparison.Ordinal);
-                opened.Add((title, await registry.OpenAsync(resolved, cancellationToken: TestContext.Current.CancellationToken)));
+                await stack.OpenAsync(url, title, TestContext.Current.CancellationToken);
             }
 
             var path = Path.Combine(Repository.Root, "docs/backends.md");
-            var expected = Page(opened);
+            var expected = Page(stack);
             if (Environment.GetEnvironmentVariable("MILLRACE_UPDATE_BACKENDS") == "1")
             {
                 await File.WriteAllTextAsync(path, expected, TestContext.Current.CancellationToken);
@@ -77,42 +75,52 @@ public sealed class BackendTableTests
         }
         finally
         {
-            foreach (var (_, backend) in opened)
-            {
-                await backend.DisposeAsync();
-            }
-
+            await stack.DisposeAsync();
             folder.Delete(recursive: true);
         }
     }
 
-    private static string Page(List<(string Title, Backend Backend)> opened)
+    private static string Page(OpenStores stores)
     {
         var page = new StringBuilder(
             """
             # What each backend can do
 
             Written by a test from what the backends declare; the conformance suites in `Millrace.Testing` hold them to it, law by law. A shape that is missing is
-            refused when it is asked for, with the backends that have it.
+            refused when it is asked for, with the backends that have it. `http` and `https` are a Millrace server: what it can do is mostly what the store behind it can.
 
 
             """);
-        Row(page, "", opened.Select(column => column.Title));
-        Row(page, "---", opened.Select(_ => "---"));
+        Row(page, "", stores.Titles);
+        Row(page, "---", stores.Titles.Select(_ => "---"));
         foreach (var (name, has) in Shapes)
         {
-            Row(page, name, opened.Select(column => YesNo(has(column.Backend))));
+            Row(page, name, Cells(stores, backend => YesNo(has(backend))));
         }
 
         page.Append("\n## Queues\n\n");
-        Row(page, "", opened.Select(column => column.Title));
-        Row(page, "---", opened.Select(_ => "---"));
+        Row(page, "", stores.Titles);
+        Row(page, "---", stores.Titles.Select(_ => "---"));
         foreach (var (name, of) in QueueFacts)
         {
-            Row(page, name, opened.Select(column => of(column.Backend.Require<IQueueStore>().Capabilities)));
+            Row(page, name, Cells(stores, backend => of(backend.Require<IQueueStore>().Capabilities)));
         }
 
         return page.Append("\nURLs and options of each backend are in [guide/backends.md](guide/backends.md).\n").ToString();
+    }
+
+    // The server's column: what is the same through a server as without one is the store's; else it is the server's own, whatever is behind it.
+    private static IEnumerable<string> Cells(OpenStores stores, Func<Backend, string> of)
+    {
+        var direct = stores.Direct.ConvertAll(backend => of(backend));
+        var served = stores.Served.ConvertAll(backend => of(backend));
+        if (direct.SequenceEqual(served) && served.Exists(cell => cell != YesNo(false)))
+        {
+            return [.. direct, "as its store"];
+        }
+
+        Assert.Single(served.Distinct());
+        return [.. direct, served[0]];
     }
 
     private static void Row(StringBuilder page, string first, IEnumerable<string> cells) =>

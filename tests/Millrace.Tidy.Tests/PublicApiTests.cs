@@ -12,6 +12,7 @@ public sealed class PublicApiTests
     public static TheoryData<string, string> Libraries => new()
     {
         { "Millrace", "src/Millrace" },
+        { "Millrace.Server", "src/Millrace.Server" },
         { "Millrace.Testing", "src/Millrace.Testing" },
         { "Millrace.FluentValidation", "src/Millrace.FluentValidation" },
         { "Millrace.Sqlite", "backends/Sqlite" },

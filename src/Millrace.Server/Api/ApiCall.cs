@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Unicode;
@@ -166,7 +167,14 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
             write(json);
         }
 
-        await WriteAsync(status, "application/json", body[..]).ConfigureAwait(false);
+        await WriteJsonAsync(status, body).ConfigureAwait(false);
+    }
+
+    /// <summary>Answers with JSON that has been written, and ends its line.</summary>
+    public Task WriteJsonAsync(int status, PooledBuffer json)
+    {
+        json.Write(WireJson.LineEnd);
+        return WriteAsync(status, "application/json", json[..]);
     }
 
     /// <summary>Answers with bytes.</summary>
@@ -202,6 +210,7 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
 
         end(json);
         await json.FlushAsync(Aborted).ConfigureAwait(false);
+        response.BodyWriter.Write(WireJson.LineEnd);
     }
 
     /// <summary>Answers that there is nothing to say.</summary>

@@ -23,7 +23,7 @@ public sealed record ApiLimits
 
     /// <summary>Throws if a value is out of range.</summary>
     /// <exception cref="MillraceConfigurationException">Names the limit, its value and what is allowed.</exception>
-    public void Validate()
+    internal void Validate()
     {
         Require(MaxRequestBytes >= 1024, nameof(MaxRequestBytes), MaxRequestBytes, "at least 1,024");
         Require(MaxWait > TimeSpan.Zero && MaxWait <= TimeSpan.FromMinutes(10), nameof(MaxWait), MaxWait, "above 0 and at most 10 minutes");

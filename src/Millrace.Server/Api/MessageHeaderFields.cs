@@ -36,7 +36,8 @@ internal static class MessageHeaderFields
             var value = Single(name, values);
             if (name.StartsWith(HeaderPrefix, StringComparison.OrdinalIgnoreCase) && name.Length > HeaderPrefix.Length)
             {
-                (headers ??= []).Add(new(Uri.UnescapeDataString(name[HeaderPrefix.Length..]), value));
+                // HTTP does not tell capitals apart, and its later versions send none: whoever means one percent-encodes it.
+                (headers ??= []).Add(new(Uri.UnescapeDataString(name[HeaderPrefix.Length..].ToLowerInvariant()), value));
             }
             else
             {

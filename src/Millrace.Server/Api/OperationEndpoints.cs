@@ -97,7 +97,7 @@ internal static class OperationEndpoints
             json.WriteEndObject();
         }
 
-        await call.WriteAsync(200, "application/json", body[..]).ConfigureAwait(false);
+        await call.WriteJsonAsync(200, body).ConfigureAwait(false);
     }
 
     private static async Task CommitAsync(ApiCall call)

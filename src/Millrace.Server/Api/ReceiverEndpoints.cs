@@ -246,7 +246,7 @@ internal static class ReceiverEndpoints
         }
 
         call.Aborted.ThrowIfCancellationRequested();
-        await call.WriteAsync(200, "application/json", body[..]).ConfigureAwait(false);
+        await call.WriteJsonAsync(200, body).ConfigureAwait(false);
     }
 
     private static async Task HandBackAsync(ApiCall call, RemoteReceiver receiver, long number)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
@@ -36,6 +37,7 @@ internal static class ProblemAnswer
             problem.Write(json);
         }
 
+        body.Write(WireJson.LineEnd);
         var response = context.Response;
         response.StatusCode = problem.Status;
         response.ContentType = WireProblem.MediaType;

@@ -1,9 +1,11 @@
+using System.Buffers;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Millrace.Server.Security;
+using Millrace.Storage.Http.Wire;
 
 namespace Millrace.Server.Health;
 
@@ -60,6 +62,7 @@ internal static class HealthEndpoints
             json.WriteEndObject();
         }
 
+        context.Response.BodyWriter.Write(WireJson.LineEnd);
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
     }
 

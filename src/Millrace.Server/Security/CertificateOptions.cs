@@ -23,7 +23,7 @@ public sealed record CertificateOptions
 
     /// <summary>Throws if the files that are set do not make one certificate.</summary>
     /// <exception cref="MillraceConfigurationException">Says which are missing or too many.</exception>
-    public void Validate()
+    internal void Validate()
     {
         var isPem = CertificateFile is not null && KeyFile is not null && PfxFile is null;
         var isPfx = PfxFile is not null && CertificateFile is null && KeyFile is null;

@@ -33,7 +33,7 @@ public sealed record SecurityOptions
 
     /// <summary>Throws if a value cannot work.</summary>
     /// <exception cref="MillraceConfigurationException">Names the option, its value and what is allowed.</exception>
-    public void Validate()
+    internal void Validate()
     {
         foreach (var origin in CorsOrigins)
         {

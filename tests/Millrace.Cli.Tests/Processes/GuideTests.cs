@@ -5,37 +5,42 @@ using Xunit;
 
 namespace Millrace.Cli.Tests.Processes;
 
-/// <summary>The guide is true: its examples run, in order, and say what stands under them. "…" in the guide stands for any text.</summary>
+/// <summary>
+/// The guides are true: the examples of a page run in one shell, in order, and say what stands under them. "…" in a guide stands for any text, and <c>localhost:7070</c> for a
+/// new server.
+/// </summary>
 public sealed class GuideTests : IDisposable
 {
+    private const string ServerInGuides = "localhost:7070";
+
     private static readonly string Guides = Path.Combine(RunningProcess.RepositoryRoot, "docs/guide");
 
     private readonly StoreFolder _store = new();
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     public void Dispose() => _store.Dispose();
 
     [Theory]
     [InlineData("cli.md", 30)]
     [InlineData("security.md", 10)]
-    public async Task TheExamplesOfAGuide_DoWhatItSays(string guide, int atLeast)
+    public async Task TheExamplesOfAGuide_DoWhatItSays(string guide, int atLeast) => await RunExamplesAsync(guide, atLeast, "sqlite:./data.db", ServerInGuides);
+
+    [Theory]
+    [InlineData("cli.md", 30)]
+    [InlineData("http-api.md", 30)]
+    [InlineData("../../README.md", 2)]
+    public async Task TheExamplesOfAGuide_WithAServer_DoWhatItSays(string guide, int atLeast)
     {
-        var examples = ReadExamples(await File.ReadAllLinesAsync(Path.Combine(Guides, guide), TestContext.Current.CancellationToken));
-        Assert.True(examples.Count > atLeast, $"only {examples.Count} examples were found");
-        var path = Path.GetDirectoryName(RunningProcess.Millrace) + ":" + Environment.GetEnvironmentVariable("PATH");
-        foreach (var (command, expected) in examples)
-        {
-            await using var shell = RunningProcess.Start(
-                _store.Path, "/bin/bash", ["-c", $"exec 2>&1; {command}"], [("PATH", path), ("MILLRACE_URL", "sqlite:./data.db"), ("MILLRACE_USERS", "./users.json")]);
-            var result = await shell.FinishAsync();
-            var pattern = "^" + Regex.Escape(expected).Replace("…", "(?s:.*?)", StringComparison.Ordinal) + "$";
-            Assert.True(Regex.IsMatch(Squeeze(result.Output), Squeeze(pattern)), $"$ {command}\n--- says\n{result.Output}--- not\n{expected}");
-        }
+        await using var node = await RunningNode.StartAsync(_store.Path, ["--url", _store.Url]);
+
+        await RunExamplesAsync(guide, atLeast, node.Address.GetLeftPart(UriPartial.Authority), $"localhost:{node.Address.Port}");
     }
 
     [Fact]
     public async Task TheExitCodes_AreThoseOfTheHelp()
     {
-        var guide = await File.ReadAllTextAsync(Path.Combine(Guides, "cli.md"), TestContext.Current.CancellationToken);
+        var guide = await File.ReadAllTextAsync(Path.Combine(Guides, "cli.md"), Token);
 
         foreach (var (code, meaning) in ExitCodes.Meanings.Where(entry => entry.Code is > ExitCodes.Done and < ExitCodes.Nothing))
         {
@@ -43,8 +48,37 @@ public sealed class GuideTests : IDisposable
         }
     }
 
-    // Columns are as wide as their widest cell, and the cells that differ from run to run are abbreviated.
-    private static string Squeeze(string text) => Regex.Replace(text, @"(\\ | )+", " ");
+    private async Task RunExamplesAsync(string guide, int atLeast, string url, string server)
+    {
+        var examples = ReadExamples(await File.ReadAllLinesAsync(Path.Combine(Guides, guide), Token));
+        Assert.True(examples.Count >= atLeast, $"only {examples.Count} examples were found");
+        var path = Path.GetDirectoryName(RunningProcess.Millrace) + ":" + Environment.GetEnvironmentVariable("PATH");
+        var examplesFolder = Directory.CreateDirectory(Path.Combine(_store.Path, "examples"));
+        var said = Directory.CreateDirectory(Path.Combine(_store.Path, "said"));
+        var script = new StringBuilder();
+        foreach (var (index, (command, _)) in examples.Index())
+        {
+            script.Append($"exec >{said.FullName}/{index} 2>&1\n{command.Replace(ServerInGuides, server, StringComparison.Ordinal)}\n");
+        }
+
+        await File.WriteAllTextAsync(Path.Combine(_store.Path, "script"), script.ToString(), Token);
+        await using var shell = RunningProcess.Start(
+            examplesFolder.FullName,
+            "/bin/bash",
+            [Path.Combine(_store.Path, "script")],
+            [("PATH", path), ("MILLRACE_URL", url), ("MILLRACE_USERS", "./users.json")]);
+        await shell.FinishAsync();
+        foreach (var (index, (command, expected)) in examples.Index())
+        {
+            var file = Path.Combine(said.FullName, $"{index}");
+            var says = File.Exists(file) ? await File.ReadAllTextAsync(file, Token) : "nothing: the shell did not get there\n";
+            var pattern = "^" + Regex.Escape(expected.Replace(ServerInGuides, server, StringComparison.Ordinal)).Replace("…", "(?s:.*?)", StringComparison.Ordinal) + "$";
+            Assert.True(Regex.IsMatch(Squeeze(says), Squeeze(pattern)), $"$ {command}\n--- says\n{says}--- not\n{expected}--- {shell.ErrorSoFar}");
+        }
+    }
+
+    // Columns are as wide as their widest cell, and the cells that differ from run to run are abbreviated. A terminal shows no carriage returns.
+    private static string Squeeze(string text) => Regex.Replace(text.Replace("\r", "", StringComparison.Ordinal), @"(\\ | )+", " ");
 
     private static List<(string Command, string Expected)> ReadExamples(string[] lines)
     {
@@ -70,6 +104,10 @@ public sealed class GuideTests : IDisposable
             else if (isCommand)
             {
                 command = line[2..];
+            }
+            else if (inConsole && command is not null && expected.Length == 0 && line.StartsWith("> ", StringComparison.Ordinal))
+            {
+                command += "\n" + line[2..];
             }
             else if (inConsole)
             {

@@ -11,4 +11,7 @@ internal static class WireJson
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         SkipValidation = true,
     };
+
+    /// <summary>Ends a server's JSON answers, so that the prompt of a shell stands on a line of its own.</summary>
+    public static ReadOnlySpan<byte> LineEnd => "\n"u8;
 }
