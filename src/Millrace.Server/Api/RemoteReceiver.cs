@@ -89,7 +89,7 @@ internal sealed class RemoteReceiver(string id, string owner, string queue, IQue
             _cancelledCall = Math.Max(_cancelledCall, call);
             if (_waitingCall <= call)
             {
-                _waiting?.Cancel();
+                EndWaitLocked();
             }
         }
     }
@@ -106,7 +106,7 @@ internal sealed class RemoteReceiver(string id, string owner, string queue, IQue
         lock (_gate)
         {
             _isClosed = true;
-            _waiting?.Cancel();
+            EndWaitLocked();
         }
 
         await receiver.DisposeAsync().ConfigureAwait(false);
@@ -173,12 +173,15 @@ internal sealed class RemoteReceiver(string id, string owner, string queue, IQue
         lock (_gate)
         {
             // The connection of a call that is repeated is gone, or will be.
-            if (_waiting is not null && _waitingCall <= call)
+            if (_waitingCall <= call)
             {
-                _waiting.Cancel();
+                EndWaitLocked();
             }
         }
     }
+
+    // On the pool, because the store's part of it must not run under the gate. It never fails.
+    private void EndWaitLocked() => _ = _waiting?.CancelAsync();
 
     private async Task HandBackInTurnAsync()
     {

@@ -75,6 +75,7 @@ internal sealed class HttpQueueReceiver : IQueueReceiver
             throw new ArgumentOutOfRangeException(nameof(maxWait), maxWait, "Zero polls, Timeout.InfiniteTimeSpan waits until cancelled; other negative times mean nothing.");
         }
 
+        TaskCompletionSource ended;
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
@@ -88,10 +89,11 @@ internal sealed class HttpQueueReceiver : IQueueReceiver
                 return ValueTask.FromCanceled<int>(cancellationToken);
             }
 
-            var lease = LeaseCoreAsync(into, maxWait, cancellationToken);
-            _lastLease = lease;
-            return new ValueTask<int>(lease);
+            ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _lastLease = ended.Task;
         }
+
+        return LeaseAndTellAsync(into, maxWait, ended, cancellationToken);
     }
 
     public async ValueTask<IReadOnlyList<LeaseToken>> RenewAsync(CancellationToken cancellationToken = default)
@@ -155,7 +157,7 @@ internal sealed class HttpQueueReceiver : IQueueReceiver
             await _closing.CancelAsync().ConfigureAwait(false);
         }
 
-        await lease.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await lease.ConfigureAwait(false);
         lock (_gate)
         {
             foreach (var token in _open)
@@ -175,6 +177,18 @@ internal sealed class HttpQueueReceiver : IQueueReceiver
         lock (_gate)
         {
             _open.Remove(token);
+        }
+    }
+
+    private async ValueTask<int> LeaseAndTellAsync(Memory<Delivery> into, TimeSpan maxWait, TaskCompletionSource ended, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await LeaseCoreAsync(into, maxWait, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            ended.SetResult();
         }
     }
 
