@@ -149,6 +149,6 @@ public sealed class MillraceServer : IAsyncDisposable
         HealthEndpoints.Map(application);
         MetricsEndpoint.Map(application);
         options.MapMore?.Invoke(application);
-        return ApiEndpoints.Map(application, options, security.Audit);
+        return ApiEndpoints.Map(application, options, security);
     }
 }

@@ -30,13 +30,13 @@ internal static class ApiEndpoints
     ];
 
     /// <summary>Maps every route for every instance. What this returns is disposed when the server has stopped.</summary>
-    public static IReadOnlyList<ApiInstance> Map(IEndpointRouteBuilder endpoints, MillraceServerOptions options, AuditLog audit)
+    public static IReadOnlyList<ApiInstance> Map(IEndpointRouteBuilder endpoints, MillraceServerOptions options, ServerSecurity security)
     {
         var stopping = endpoints.ServiceProvider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
         var instances = new List<ApiInstance>();
         foreach (var (name, client) in options.Instances)
         {
-            var instance = new ApiInstance(name, client, options, audit, stopping);
+            var instance = new ApiInstance(name, client, options, security, stopping);
             instances.Add(instance);
             var root = name == DefaultInstance ? Root : $"{Root}/instances/{Uri.EscapeDataString(name)}";
             foreach (var route in Routes)
