@@ -17,7 +17,7 @@ internal static class ExitCodes
     public static readonly (int Code, string Meaning)[] Meanings =
     [
         (Done, "done"),
-        (Failed, "failed: the store cannot be reached or written, or a file cannot be read"),
+        (Failed, "failed: the store cannot be reached or written, or does not allow it, or a file cannot be read"),
         (Usage, "wrong usage: a command, option, URL, name or setting"),
         (NotFound, "not found: the queue, the message, or what a user command names"),
         (QueueFull, "the queue is full; nothing of the batch was stored"),

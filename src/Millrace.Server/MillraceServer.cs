@@ -147,8 +147,8 @@ public sealed class MillraceServer : IAsyncDisposable
         application.UseResponseCompression();
         application.UseRouting();
         HealthEndpoints.Map(application);
-        MetricsEndpoint.Map(application);
+        MetricsEndpoint.Map(application, security.Audit);
         options.MapMore?.Invoke(application);
-        return ApiEndpoints.Map(application, options, security.Audit);
+        return ApiEndpoints.Map(application, options, security);
     }
 }

@@ -73,7 +73,7 @@ public sealed class ConfigCheckTests : IDisposable
 
         var result = await RunAsync([], "serve", "--url", "sqlite:" + store, "--listen", "http://0.0.0.0:1");
 
-        result.Failed(ExitCodes.Usage, "can be reached from other machines, and there are no users");
+        result.Failed(ExitCodes.Usage, "The server has no users, so that everybody who reaches it could do everything");
         Assert.False(File.Exists(store));
     }
 

@@ -48,6 +48,14 @@ public sealed class SampleTests : IDisposable
     }
 
     [Fact]
+    public async Task EmbeddedServer_ServesItsOwnStore()
+    {
+        var (exitCode, output) = await RunAsync("EmbeddedServer");
+
+        Assert.Equal((0, "hello over HTTP\n"), (exitCode, output.ReplaceLineEndings("\n")));
+    }
+
+    [Fact]
     public async Task SqliteWorker_EndsWhenItsQueueIsIdle_AndPrintsItsCounts()
     {
         var (exitCode, output) = await RunAsync("SqliteWorker", "--url", "memory:", "--queue", "lines", "--fail-percent", "1", "--exit-when-idle");

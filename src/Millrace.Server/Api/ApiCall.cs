@@ -27,6 +27,9 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
     /// <summary>Ends when the client is gone.</summary>
     public CancellationToken Aborted => context.RequestAborted;
 
+    /// <summary>What the caller was last refused; null when nothing was.</summary>
+    public string? Refused { get; private set; }
+
     /// <summary>A name in the path, decoded once.</summary>
     public string Name(string parameter)
     {
@@ -104,8 +107,11 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
         }
     }
 
-    public AccessDeniedException Denied(Permission permission, ResourceKind kind, string name) =>
-        new($"The user '{Caller.Name}' has no permission to {permission.ToString().ToLowerInvariant()} for {kind.ToString().ToLowerInvariant()} '{Shown(name)}'.");
+    public AccessDeniedException Denied(Permission permission, ResourceKind kind, string name)
+    {
+        Refused = name;
+        return new($"The user '{Caller.Name}' has no permission to {permission.ToString().ToLowerInvariant()} for {kind.ToString().ToLowerInvariant()} '{Shown(name)}'.");
+    }
 
     /// <summary>The whole body. The caller disposes it.</summary>
     public async ValueTask<PooledBuffer> ReadBodyAsync()

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Millrace.Server.Security;
+using Millrace.Storage.Http.Wire;
 
 namespace Millrace.Server.Api;
 
@@ -19,7 +20,7 @@ internal static class ApiEndpoints
     /// <summary>Every route, below the root of an instance.</summary>
     public static readonly ApiRoute[] Routes =
     [
-        new(HttpMethods.Get, "", "What the instance is and can do.", call => call.WriteAsync(200, json => Storage.Http.Wire.NodeWire.Write(json, call.Instance.Describe()))) { Answer = "Node" },
+        new(HttpMethods.Get, "", "What the instance is and can do.", call => call.WriteAsync(200, json => NodeWire.Write(json, call.Instance.Describe()))) { Answer = "Node" },
         .. QueueEndpoints.Routes,
         .. MessageEndpoints.Routes,
         .. ReceiverEndpoints.Routes,
@@ -30,13 +31,13 @@ internal static class ApiEndpoints
     ];
 
     /// <summary>Maps every route for every instance. What this returns is disposed when the server has stopped.</summary>
-    public static IReadOnlyList<ApiInstance> Map(IEndpointRouteBuilder endpoints, MillraceServerOptions options, AuditLog audit)
+    public static IReadOnlyList<ApiInstance> Map(IEndpointRouteBuilder endpoints, MillraceServerOptions options, ServerSecurity security)
     {
         var stopping = endpoints.ServiceProvider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
         var instances = new List<ApiInstance>();
         foreach (var (name, client) in options.Instances)
         {
-            var instance = new ApiInstance(name, client, options, audit, stopping);
+            var instance = new ApiInstance(name, client, options, security, stopping);
             instances.Add(instance);
             var root = name == DefaultInstance ? Root : $"{Root}/instances/{Uri.EscapeDataString(name)}";
             foreach (var route in Routes)
@@ -58,9 +59,9 @@ internal static class ApiEndpoints
         }
 
         var call = new ApiCall(context, instance);
-        call.RequireQuery(route.Query);
         try
         {
+            call.RequireQuery(route.Query);
             await route.Handler(call).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is AccessDeniedException || route.AuditedAs is not null)
@@ -76,9 +77,30 @@ internal static class ApiEndpoints
     }
 
     private static void Audit(ApiCall call, ApiRoute route, AuditOutcome outcome) =>
-        call.Instance.Audit.Record(
-            call.Context,
-            route.AuditedAs ?? $"{route.Method} {route.Path}",
-            string.Join('/', call.Context.Request.RouteValues.Values.OfType<string>()),
-            outcome);
+        call.Instance.Audit.Record(call.Context, route.AuditedAs ?? $"{route.Method} {route.Path}", ResourceOf(call, route), outcome);
+
+    // The names in the path, and what was refused, where the path does not say: that of a prefix, of a receiver's queue, of a part of a transaction.
+    private static string ResourceOf(ApiCall call, ApiRoute route)
+    {
+        var names = route.Path.Split('/').Where(segment => segment.StartsWith('{')).Select(segment => NameOf(call, segment[1..^1])).ToList();
+        if (call.Refused is { } refused && !names.Contains(refused))
+        {
+            names.Add(refused);
+        }
+
+        return string.Join('/', names);
+    }
+
+    private static string NameOf(ApiCall call, string parameter)
+    {
+        try
+        {
+            return call.Name(parameter);
+        }
+        catch (WireFormatException)
+        {
+            // What cannot be decoded is what the request failed for.
+            return (string)call.Context.GetRouteValue(parameter)!;
+        }
+    }
 }

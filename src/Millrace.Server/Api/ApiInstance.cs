@@ -11,12 +11,13 @@ internal sealed class ApiInstance : IAsyncDisposable
 {
     private int _subscriptions;
 
-    public ApiInstance(string name, MillraceClient client, MillraceServerOptions options, AuditLog audit, CancellationToken stopping)
+    public ApiInstance(string name, MillraceClient client, MillraceServerOptions options, ServerSecurity security, CancellationToken stopping)
     {
         Name = name;
         Client = client;
         Limits = options.Limits;
-        Audit = audit;
+        Audit = security.Audit;
+        Standing = security.Standing;
         Stopping = stopping;
         Logger = options.LoggerFactory.CreateLogger("Millrace.Server.Api");
         Receivers = new ReceiverTable(options.Limits, options.TimeProvider, Logger);
@@ -31,6 +32,9 @@ internal sealed class ApiInstance : IAsyncDisposable
     public ILogger Logger { get; }
 
     public AuditLog Audit { get; }
+
+    /// <summary>The permissions of streams.</summary>
+    public StandingPermissions Standing { get; }
 
     public ReceiverTable Receivers { get; }
 

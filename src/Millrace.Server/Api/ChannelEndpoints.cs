@@ -101,7 +101,8 @@ internal static class ChannelEndpoints
         {
             if (!HttpMethods.IsHead(call.Context.Request.Method))
             {
-                await new EventStream(call, subscription, format).RunAsync().ConfigureAwait(false);
+                using var permission = call.Instance.Standing.Hold(call.Caller, Permission.Receive, ResourceKind.Topic, pattern.Text);
+                await new EventStream(call, subscription, format).RunAsync(permission.Lost).ConfigureAwait(false);
             }
         }
     }

@@ -32,8 +32,8 @@ internal sealed class EventStream(ApiCall call, IChannelSubscription subscriptio
     private long _droppedSaid;
     private int _unflushed;
 
-    /// <summary>Runs until the client is gone, the server stops or the subscription ends.</summary>
-    public async Task RunAsync()
+    /// <summary>Runs until the client is gone, the server stops, the subscription ends, or its client may no longer have it; who then comes again is told why it may not.</summary>
+    public async Task RunAsync(CancellationToken forbidden)
     {
         var response = call.Context.Response;
         response.ContentType = "text/event-stream";
@@ -45,8 +45,9 @@ internal sealed class EventStream(ApiCall call, IChannelSubscription subscriptio
         await FlushAsync().ConfigureAwait(false);
 
         // Ending the subscription ends a read that waits; what it held is freed.
-        using var gone = call.Aborted.UnsafeRegister(static state => _ = ((IChannelSubscription)state!).DisposeAsync().AsTask(), subscription);
-        using var stopping = call.Instance.Stopping.UnsafeRegister(static state => _ = ((IChannelSubscription)state!).DisposeAsync().AsTask(), subscription);
+        using var gone = EndAt(call.Aborted);
+        using var stopping = EndAt(call.Instance.Stopping);
+        using var lost = EndAt(forbidden);
         var messages = new ChannelMessage[BatchSize];
         var quiet = new CancellationTokenSource();
         try
@@ -86,6 +87,9 @@ internal sealed class EventStream(ApiCall call, IChannelSubscription subscriptio
             quiet.Dispose();
         }
     }
+
+    private CancellationTokenRegistration EndAt(CancellationToken token) =>
+        token.UnsafeRegister(static state => _ = ((IChannelSubscription)state!).DisposeAsync().AsTask(), subscription);
 
     private async ValueTask WriteAsync(ReadOnlyMemory<ChannelMessage> messages)
     {

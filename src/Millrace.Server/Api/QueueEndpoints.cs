@@ -28,22 +28,37 @@ internal static class QueueEndpoints
     private static async Task ListAsync(ApiCall call)
     {
         var limit = (int)call.Query("limit", 100, 1, MaxPage);
-        var names = await call.Instance.Admin.ListQueuesAsync(call.Query("prefix") ?? "", call.Query("after"), limit, call.Aborted).ConfigureAwait(false);
+        var names = await ListVisibleAsync(call, call.Query("prefix") ?? "", call.Query("after"), limit).ConfigureAwait(false);
         await call.WriteAsync(200, json =>
         {
             json.WriteStartObject();
             json.WriteStartArray(WireNames.Queues);
-            foreach (var name in names.Where(name => IsVisible(call.Caller, name)))
+            foreach (var name in names)
             {
                 json.WriteStringValue(name);
             }
 
             json.WriteEndArray();
-
-            // Of the page as it was read, so that names which are hidden do not end the pages.
             json.WriteString(WireNames.Next, names.Count == limit ? names[^1] : null);
             json.WriteEndObject();
         }).ConfigureAwait(false);
+    }
+
+    // Reads on where names are hidden: a page that ended with one of them would have to tell it for the next page to begin after it.
+    private static async ValueTask<List<string>> ListVisibleAsync(ApiCall call, string prefix, string? after, int limit)
+    {
+        var visible = new List<string>();
+        for (var size = limit; ; size = MaxPage)
+        {
+            var names = await call.Instance.Admin.ListQueuesAsync(prefix, after, size, call.Aborted).ConfigureAwait(false);
+            visible.AddRange(names.Where(name => IsVisible(call.Caller, name)).Take(limit - visible.Count));
+            if (names.Count < size || visible.Count == limit)
+            {
+                return visible;
+            }
+
+            after = names[^1];
+        }
     }
 
     private static async Task CreateAsync(ApiCall call)
@@ -72,7 +87,8 @@ internal static class QueueEndpoints
 
     private static async Task GetSettingsAsync(ApiCall call)
     {
-        var queue = call.Queue(Permission.Manage);
+        // A worker asks how often the queue delivers a message, before it retries more often than that.
+        var queue = VisibleQueueOf(call);
         var settings = await call.Instance.Admin.GetSettingsAsync(queue, call.Aborted).ConfigureAwait(false);
         await call.WriteAsync(200, json => QueueWire.WriteSettings(json, settings)).ConfigureAwait(false);
     }
@@ -87,13 +103,7 @@ internal static class QueueEndpoints
 
     private static async Task GetStatsAsync(ApiCall call)
     {
-        var queue = call.Name("queue");
-        ResourceName.RequireQueue(queue);
-        if (!IsVisible(call.Caller, queue))
-        {
-            throw call.Denied(Permission.Receive, ResourceKind.Queue, queue);
-        }
-
+        var queue = VisibleQueueOf(call);
         var stats = await call.Instance.Admin.GetStatsAsync(queue, call.Aborted).ConfigureAwait(false);
         await call.WriteAsync(200, json => QueueWire.WriteStats(json, stats)).ConfigureAwait(false);
     }
@@ -173,6 +183,13 @@ internal static class QueueEndpoints
         json.WriteNumber(name, count);
         json.WriteEndObject();
     });
+
+    private static string VisibleQueueOf(ApiCall call)
+    {
+        var queue = call.Name("queue");
+        ResourceName.RequireQueue(queue);
+        return IsVisible(call.Caller, queue) ? queue : throw call.Denied(Permission.Receive, ResourceKind.Queue, queue);
+    }
 
     private static bool IsVisible(Caller caller, string queue) =>
         caller.May(Permission.Receive, ResourceKind.Queue, queue) || caller.May(Permission.Send, ResourceKind.Queue, queue) || caller.May(Permission.Manage, ResourceKind.Queue, queue);

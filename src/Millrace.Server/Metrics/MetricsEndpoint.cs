@@ -10,17 +10,18 @@ namespace Millrace.Server.Metrics;
 /// <summary><c>/metrics</c>: the node in numbers, in the Prometheus text format, for administrators.</summary>
 internal static class MetricsEndpoint
 {
-    public static void Map(IEndpointRouteBuilder endpoints)
+    public static void Map(IEndpointRouteBuilder endpoints, AuditLog audit)
     {
         var metrics = endpoints.ServiceProvider.GetRequiredService<NodeMetrics>();
         var queues = endpoints.ServiceProvider.GetRequiredService<QueueCounts>();
-        endpoints.MapGet("/metrics", context => WriteAsync(context, metrics, queues));
+        endpoints.MapGet("/metrics", context => WriteAsync(context, metrics, queues, audit));
     }
 
-    private static async Task WriteAsync(HttpContext context, NodeMetrics metrics, QueueCounts queues)
+    private static async Task WriteAsync(HttpContext context, NodeMetrics metrics, QueueCounts queues, AuditLog audit)
     {
         if (!Caller.Of(context).IsAdministrator)
         {
+            audit.Record(context, "GET metrics", "", AuditOutcome.Denied);
             await ProblemAnswer.WriteAsync(context, ProblemAnswer.Of(StatusCodes.Status403Forbidden, "The metrics of a node are for its administrators.")).ConfigureAwait(false);
             return;
         }

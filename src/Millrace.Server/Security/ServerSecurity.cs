@@ -28,6 +28,7 @@ internal sealed class ServerSecurity : IDisposable
                 _authenticator = new Authenticator(_users, timeProvider);
             }
 
+            Standing = new StandingPermissions(_users, timeProvider);
             Certificate = options.Certificate is { } certificate ? ServerCertificate.Open(certificate, timeProvider, _logger) : null;
         }
         catch
@@ -39,6 +40,9 @@ internal sealed class ServerSecurity : IDisposable
 
     /// <summary>What administrative actions are recorded in.</summary>
     public AuditLog Audit { get; }
+
+    /// <summary>Permissions that outlast the request that proved them.</summary>
+    public StandingPermissions Standing { get; }
 
     /// <summary>The certificate of <c>https://</c> addresses; null if none is set.</summary>
     public ServerCertificate? Certificate { get; }

@@ -13,6 +13,7 @@ internal sealed class UserCaller : Caller
     private readonly TopicPattern[][] _patterns;
     private byte[]? _proof;
 
+    /// <summary>A user who came with a password.</summary>
     public UserCaller(UserEntry entry, UsersDocument document)
     {
         Entry = entry;
@@ -26,12 +27,23 @@ internal sealed class UserCaller : Caller
         }
     }
 
+    private UserCaller(UserCaller user, BearerKey key)
+    {
+        (Entry, IsAdministrator, _patterns, Key) = (user.Entry, user.IsAdministrator, user._patterns, key);
+    }
+
     public override string Name => Entry.Name;
 
     public override bool IsAdministrator { get; }
 
     /// <summary>The user as the file has it.</summary>
     public UserEntry Entry { get; }
+
+    /// <summary>The key that the user came with; null for a password.</summary>
+    public BearerKey? Key { get; }
+
+    /// <summary>The same user, who came with a key.</summary>
+    public UserCaller By(BearerKey key) => new(this, key);
 
     public override bool May(Permission permission, ResourceKind kind, string name)
     {

@@ -10,11 +10,11 @@ internal sealed class RecordedLog : ILoggerFactory
     private readonly List<RecordedEntry> _entries = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public IReadOnlyList<RecordedEntry> Of(int id)
+    public IReadOnlyList<RecordedEntry> Of(params int[] ids)
     {
         lock (_gate)
         {
-            return [.. _entries.Where(entry => entry.Id == id)];
+            return [.. _entries.Where(entry => ids.Contains(entry.Id))];
         }
     }
 
@@ -30,7 +30,10 @@ internal sealed class RecordedLog : ILoggerFactory
         }
     }
 
-    public async Task<RecordedEntry> WaitForAsync(int id, int count = 1)
+    public Task<RecordedEntry> WaitForAsync(int id, int count = 1) => WaitForAsync(id, static _ => true, count);
+
+    /// <summary>Waits for an entry of an id that is meant, or for the last of several.</summary>
+    public async Task<RecordedEntry> WaitForAsync(int id, Func<RecordedEntry, bool> isMeant, int count = 1)
     {
         while (true)
         {
@@ -40,9 +43,9 @@ internal sealed class RecordedLog : ILoggerFactory
                 changed = _changed.Task;
             }
 
-            if (Of(id) is var entries && entries.Count >= count)
+            if (Of(id).Where(isMeant).Skip(count - 1).FirstOrDefault() is { } entry)
             {
-                return entries[count - 1];
+                return entry;
             }
 
             await changed.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);

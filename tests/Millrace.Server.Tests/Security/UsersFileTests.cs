@@ -47,6 +47,22 @@ public sealed class UsersFileTests : IDisposable
     }
 
     [Fact]
+    public async Task WhenRootChangesTheFile_ItStaysWhoseItWas_AndAFirstOneIsItsFoldersOwners()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess, "Only root may give files away.");
+        await RunAsync("chown", "12345:12346", _folder.Path);
+
+        await _folder.WriteAsync(UsersFolder.User("ada"));
+        Assert.Equal("12345:12346 600\n", await RunAsync("stat", "-c", "%u:%g %a", _folder.File));
+        Assert.Equal("12345:12346 600\n", await RunAsync("stat", "-c", "%u:%g %a", _folder.File + ".lock"));
+
+        await RunAsync("chown", "0:12347", _folder.File);
+        await RunAsync("chmod", "644", _folder.File);
+        await _folder.WriteAsync(UsersFolder.User("bob"));
+        Assert.Equal("0:12347 640\n", await RunAsync("stat", "-c", "%u:%g %a", _folder.File));
+    }
+
+    [Fact]
     public async Task AChangeThatFails_LeavesTheFileAsItWas()
     {
         await _folder.WriteAsync(UsersFolder.User("ada"));
@@ -169,5 +185,14 @@ public sealed class UsersFileTests : IDisposable
 
         Assert.True(old.Matches("p"));
         Assert.Equal(600_000, PasswordHash.DefaultIterations);
+    }
+
+    private static async Task<string> RunAsync(string program, params string[] arguments)
+    {
+        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
+        var output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(0, process.ExitCode);
+        return output;
     }
 }

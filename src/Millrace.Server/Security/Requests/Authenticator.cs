@@ -38,13 +38,13 @@ internal sealed class Authenticator(LiveUsers users, TimeProvider timeProvider) 
     // A key cannot be guessed, so there is nothing to slow down.
     private LoginResult LogInByKey(string text)
     {
-        if (!BearerKey.TryReadId(text, out var id) || !users.Current.TryFindKey(id, out var user, out var key))
+        if (!BearerKey.TryReadId(text, out var id) || users.Current.FindByKey(id) is not { Key: { } key } user)
         {
             return LoginResult.Wrong;
         }
 
-        var isRight = key!.Matches(text);
-        return isRight && !user!.Entry.IsDisabled && (key.ExpiresAt is not { } end || timeProvider.GetUtcNow() < end) ? LoginResult.Right(user) : LoginResult.Wrong;
+        var isRight = key.Matches(text);
+        return isRight && !user.Entry.IsDisabled && !key.HasExpired(timeProvider.GetUtcNow()) ? LoginResult.Right(user) : LoginResult.Wrong;
     }
 
     private async ValueTask<LoginResult> LogInByPasswordAsync(Credentials credentials, IPAddress? address, CancellationToken cancellationToken)

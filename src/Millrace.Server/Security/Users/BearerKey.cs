@@ -40,6 +40,8 @@ internal sealed class BearerKey
     /// <summary>When it ends; null: never.</summary>
     public DateTimeOffset? ExpiresAt { get; }
 
+    public bool HasExpired(DateTimeOffset now) => now >= ExpiresAt;
+
     /// <summary>A new key, and its text, which is known here for the last time.</summary>
     public static (BearerKey Key, string Text) Create(string name, DateTimeOffset createdAt, DateTimeOffset? expiresAt)
     {

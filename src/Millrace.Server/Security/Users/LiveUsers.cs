@@ -21,6 +21,9 @@ internal sealed class LiveUsers : IDisposable
 
     public UserDirectory Current => Volatile.Read(ref _current);
 
+    /// <summary>A new version is in force. Handlers must be quick and must not throw.</summary>
+    public event Action? Changed;
+
     /// <summary>Reads the file, and begins to watch it.</summary>
     /// <exception cref="MillraceConfigurationException">The file is not there, or is wrong.</exception>
     public static LiveUsers Open(string path, TimeProvider timeProvider, ILogger logger) => new(path, timeProvider, logger);
@@ -32,6 +35,7 @@ internal sealed class LiveUsers : IDisposable
         try
         {
             Volatile.Write(ref _current, Load(_current.Version + 1));
+            Changed?.Invoke();
             return true;
         }
         catch (MillraceConfigurationException exception)

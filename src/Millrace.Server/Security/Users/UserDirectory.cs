@@ -8,7 +8,7 @@ namespace Millrace.Server.Security.Users;
 internal sealed class UserDirectory
 {
     private readonly FrozenDictionary<string, UserCaller> _users;
-    private readonly FrozenDictionary<string, (UserCaller User, BearerKey Key)> _keys;
+    private readonly FrozenDictionary<string, UserCaller> _keys;
     private readonly int[] _iterations;
     private readonly byte[] _dummySecret;
 
@@ -17,8 +17,8 @@ internal sealed class UserDirectory
         Version = version;
         _users = document.Users.ToFrozenDictionary(user => user.Name, user => new UserCaller(user, document), StringComparer.Ordinal);
         _keys = _users.Values
-            .SelectMany(user => user.Entry.Keys.Select(key => (User: user, Key: key)))
-            .ToFrozenDictionary(pair => pair.Key.Id, StringComparer.Ordinal);
+            .SelectMany(user => user.Entry.Keys.Select(user.By))
+            .ToFrozenDictionary(user => user.Key!.Id, StringComparer.Ordinal);
         var passwords = document.Users.Select(user => user.Password).OfType<PasswordHash>().ToList();
         _iterations = [.. passwords.Select(password => password.Iterations).DefaultIfEmpty(PasswordHash.DefaultIterations)];
         _dummySecret = passwords.Count > 0 ? passwords[0].Salt.ToArray() : RandomNumberGenerator.GetBytes(PasswordHash.MinSaltBytes);
@@ -29,12 +29,25 @@ internal sealed class UserDirectory
 
     public UserCaller? Find(string name) => _users.GetValueOrDefault(name);
 
-    /// <summary>The user and the key of an id.</summary>
-    public bool TryFindKey(string id, out UserCaller? user, out BearerKey? key)
+    /// <summary>The user who has the key of this id, as one who comes with it.</summary>
+    public UserCaller? FindByKey(string id) => _keys.GetValueOrDefault(id);
+
+    /// <summary>
+    /// Somebody who was let in by this or an earlier version of the file, as this one has it: null if this one would not let in what let the caller in, be it that the user is
+    /// gone or disabled, or that the password or the key is another one or has expired.
+    /// </summary>
+    public UserCaller? FindAgain(UserCaller caller, DateTimeOffset now)
     {
-        var found = _keys.TryGetValue(id, out var pair);
-        (user, key) = pair;
-        return found;
+        var user = caller.Key is { } key ? FindByKey(key.Id) : Find(caller.Name);
+        if (user is null || user.Entry.IsDisabled || user.Name != caller.Name)
+        {
+            return null;
+        }
+
+        var isSame = user.Key is { } kept
+            ? kept.Hash.SequenceEqual(caller.Key!.Hash) && !kept.HasExpired(now)
+            : user.Entry.Password is { } password && caller.Entry.Password is { } old && password.Hash.SequenceEqual(old.Hash) && password.Salt.SequenceEqual(old.Salt);
+        return isSame ? user : null;
     }
 
     /// <summary>

@@ -83,6 +83,7 @@ internal static class UsersFile
         {
             using (var stream = Open(temporary, FileMode.CreateNew, FileAccess.Write))
             {
+                KeepOwner(stream, path);
                 UsersFileWriter.Write(stream, document);
                 stream.Flush(flushToDisk: true);
             }
@@ -103,7 +104,9 @@ internal static class UsersFile
         {
             try
             {
-                return Open(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite);
+                var held = Open(path + ".lock", FileMode.OpenOrCreate, FileAccess.ReadWrite);
+                KeepOwner(held, path);
+                return held;
             }
             catch (IOException exception) when (exception is not (DirectoryNotFoundException or PathTooLongException))
             {
@@ -114,6 +117,17 @@ internal static class UsersFile
             }
 
             await Task.Delay(LockPause, timeProvider, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    // Root may be who changes it, while the server runs as somebody else: the file stays whose it was, and a first one is the folder's owner's.
+    private static void KeepOwner(FileStream stream, string path)
+    {
+        var isThere = File.Exists(path);
+        if (FileOwner.TryGive(stream.SafeFileHandle, isThere ? path : Path.GetDirectoryName(Path.GetFullPath(path))!) && isThere && !OperatingSystem.IsWindows())
+        {
+            // What a group was allowed to read, it goes on reading.
+            File.SetUnixFileMode(stream.SafeFileHandle, OwnerOnly | (File.GetUnixFileMode(path) & UnixFileMode.GroupRead));
         }
     }
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Security;
-using System.Security.Cryptography.X509Certificates;
+using System.Security.Authentication;
 using Microsoft.Extensions.Logging;
 using Millrace.Hosting;
 using Millrace.Serialization;
@@ -22,13 +21,14 @@ internal sealed class ApiConnection : IAsyncDisposable
 
     private readonly HttpMessageInvoker _client;
     private readonly CancellationTokenSource _closing = new();
+    private readonly ServerTrust _trust;
 
     public ApiConnection(HttpOptions options, BackendContext context)
     {
         Options = options;
         TimeProvider = context.TimeProvider;
         Logger = context.LoggerFactory.CreateLogger("Millrace.Storage.Http");
-        _client = new HttpMessageInvoker(CreateHandler(options), disposeHandler: true);
+        _client = new HttpMessageInvoker(CreateHandler(options, _trust = new ServerTrust(options.Authorities)), disposeHandler: true);
     }
 
     public HttpOptions Options { get; }
@@ -261,8 +261,11 @@ internal sealed class ApiConnection : IAsyncDisposable
             HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.ProxyTunnelError } =>
                 new BackendUnavailableException(
                     $"The server {Options.Server} cannot be reached: {exception.Message}. Is it running there? 'millrace serve' starts one.", innerException: exception),
+            HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError, InnerException: AuthenticationException refused } =>
+                new MillraceConfigurationException(
+                    $"The server {Options.Server} does not prove who it is: {_trust.Fault ?? refused.Message}".TrimEnd('.') + ". The option caFile names the certificate of its authority.", exception),
             HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } =>
-                new MillraceConfigurationException($"The server {Options.Server} does not prove who it is: {exception.InnerException?.Message ?? exception.Message}", exception),
+                new BackendUnavailableException($"The server {Options.Server} ended the connection before it stood: {exception.InnerException?.Message ?? exception.Message}", innerException: exception),
             OperationCanceledException =>
                 new BackendUnavailableException($"The server {Options.Server} has not answered in {Options.Timeout.TotalSeconds:0.###} s.", mayHaveBeenApplied: true, exception),
             _ => new BackendUnavailableException($"The connection to the server {Options.Server} was cut: {exception.Message}", mayHaveBeenApplied: true, exception),
@@ -282,7 +285,7 @@ internal sealed class ApiConnection : IAsyncDisposable
         }
     }
 
-    private static SocketsHttpHandler CreateHandler(HttpOptions options)
+    private static SocketsHttpHandler CreateHandler(HttpOptions options, ServerTrust trust)
     {
         var handler = new SocketsHttpHandler
         {
@@ -294,23 +297,7 @@ internal sealed class ApiConnection : IAsyncDisposable
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(60),
             ActivityHeadersPropagator = null,
         };
-        if (options.Authorities is { } authorities)
-        {
-            handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, errors) => IsTrusted(certificate, chain, errors, authorities);
-        }
-
+        handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, errors) => trust.Trusts(certificate, chain, errors);
         return handler;
-    }
-
-    private static bool IsTrusted(X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors, X509Certificate2Collection authorities)
-    {
-        if (certificate is not X509Certificate2 server || chain is null || (errors & ~SslPolicyErrors.RemoteCertificateChainErrors) != SslPolicyErrors.None)
-        {
-            return false;
-        }
-
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
-        return chain.Build(server);
     }
 }

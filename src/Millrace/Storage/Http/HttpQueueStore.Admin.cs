@@ -45,7 +45,7 @@ internal sealed partial class HttpQueueStore
         var next = after;
         do
         {
-            // A server leaves out what the user may not see, so a short page is not the last one.
+            // The answer says whether there are more, whatever the length of a page.
             var path = ApiPath.Queues + ApiPath.Query(("prefix", prefix), ("after", next), ("limit", WireValues.Text(limit - names.Count)));
             using var answer = await SendAsync(HttpMethod.Get, path, null, isRepeatable: true, cancellationToken).ConfigureAwait(false);
             next = Read(answer, (ref json) => ReadNames(ref json, names));

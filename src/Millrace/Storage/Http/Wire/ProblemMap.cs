@@ -67,7 +67,8 @@ internal static class ProblemMap
         NotSupported => new BackendCapabilityException(problem.Subject ?? "", problem.Kind ?? "", problem.Available),
         InvalidSettings => new MillraceConfigurationException(problem.Detail),
         StorageCorrupt => new StorageCorruptException($"{problem.Detail} ({server})"),
-        Unauthorized or Forbidden => new AccessDeniedException($"{problem.Detail} ({server})"),
+        _ when problem.Status is 401 => new AccessDeniedException($"{server} does not let this client in: {problem.Detail}"),
+        _ when problem.Status is 403 => new AccessDeniedException($"{server} does not allow this: {problem.Detail}"),
         _ when problem.IsTransient || problem.Status is 429 or 502 or 503 or 504 =>
             new BackendUnavailableException($"{server} answers: {problem.Detail}", problem.MayHaveBeenApplied),
         _ => new MillraceConfigurationException(string.Create(CultureInfo.InvariantCulture, $"{server} refuses the request ({problem.Status} {problem.Code}): {problem.Detail}")),

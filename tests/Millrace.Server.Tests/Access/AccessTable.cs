@@ -1,0 +1,121 @@
+using System.Text;
+using Millrace.Server.Api;
+using Millrace.Server.Security;
+
+namespace Millrace.Server.Tests.Access;
+
+/// <summary>What one route needs, and a request that succeeds for whoever has that.</summary>
+/// <param name="Needs">Each of these is enough; each may be several permissions together. None: everybody with a name on the server.</param>
+/// <param name="Request">The path below the route's method, and the body.</param>
+internal sealed record AccessRow(Grant[][] Needs, Func<AccessWorld, string, (string Path, string? Body)> Request)
+{
+    public bool IsForEverybody => Needs.Length == 0;
+}
+
+/// <summary>One permission with one kind of names.</summary>
+internal sealed record Grant(Permission Permission, ResourceKind Kind)
+{
+    public static Grant[] All { get; } = [.. from permission in Enum.GetValues<Permission>() from kind in Enum.GetValues<ResourceKind>() select new Grant(permission, kind)];
+
+    public string Name => $"{Permission}-{Kind}".ToLowerInvariant();
+}
+
+/// <summary>Who may use which route: a route of the API that does not stand here fails the tests.</summary>
+internal static class AccessTable
+{
+    private const string ReceiverBody = """{"call":1,"max":1,"waitMs":0}""";
+
+    private static readonly Grant[][] Everybody = [];
+    private static readonly Grant[][] Sees = [.. Enum.GetValues<Permission>().Select(permission => new[] { new Grant(permission, ResourceKind.Queue) })];
+    private static readonly Grant[][] Binds = [[new(Permission.Manage, ResourceKind.Queue), new(Permission.Receive, ResourceKind.Topic)]];
+
+    /// <summary>By method and path as in <see cref="ApiEndpoints.Routes"/>.</summary>
+    public static IReadOnlyDictionary<string, AccessRow> Rows { get; } = new Dictionary<string, AccessRow>
+    {
+        ["GET "] = new(Everybody, (_, _) => ("", null)),
+        ["GET queues"] = new(Everybody, (_, _) => ("queues", null)),
+        ["PUT queues/{queue}"] = Manage(world => $"queues/{Of(world)}new", "{}"),
+        ["DELETE queues/{queue}"] = Manage(world => $"queues/{Of(world)}"),
+        ["GET queues/{queue}/settings"] = new(Sees, (world, _) => ($"queues/{Of(world)}/settings", null)),
+        ["PUT queues/{queue}/settings"] = Manage(world => $"queues/{Of(world)}/settings", """{"maxDeliveries":3}"""),
+        ["GET queues/{queue}/stats"] = new(Sees, (world, _) => ($"queues/{Of(world)}/stats", null)),
+        ["POST queues/{queue}/purge"] = Manage(world => $"queues/{Of(world)}/purge"),
+        ["POST queues/{queue}/redrive"] = Manage(world => $"queues/{Of(world)}/redrive"),
+        ["GET bindings"] = new(Everybody, (_, _) => ("bindings", null)),
+        ["PUT queues/{queue}/bindings/{pattern}"] = new(Binds, (world, _) => ($"queues/{Of(world)}/bindings/{Escape(world.Pattern + "x")}", null)),
+        ["DELETE queues/{queue}/bindings/{pattern}"] = new(Binds, (world, _) => ($"queues/{Of(world)}/bindings/{Escape(world.Pattern)}", null)),
+
+        ["POST queues/{queue}/messages"] = Send(ResourceKind.Queue, world => $"queues/{Of(world)}/messages", "text"),
+        ["POST queues/{queue}/batches"] = Send(ResourceKind.Queue, world => $"queues/{Of(world)}/batches", """{"messages":[{"text":"a"}]}"""),
+        ["GET queues/{queue}/messages"] = Receive(ResourceKind.Queue, world => $"queues/{Of(world)}/messages"),
+        ["GET queues/{queue}/messages/{id}"] = Receive(ResourceKind.Queue, world => $"queues/{Of(world)}/messages/m"),
+        ["GET queues/{queue}/messages/{id}/body"] = Receive(ResourceKind.Queue, world => $"queues/{Of(world)}/messages/m/body"),
+        ["DELETE queues/{queue}/messages/{id}"] = Manage(world => $"queues/{Of(world)}/messages/m"),
+        ["POST queues/{queue}/messages/{id}/reschedule"] = Manage(world => $"queues/{Of(world)}/messages/m/reschedule", """{"delayMs":60000}"""),
+        ["POST topics/{topic}/messages"] = Send(ResourceKind.Topic, world => $"topics/{Escape(world.Topic)}/messages", "text"),
+        ["POST topics/{topic}/batches"] = Send(ResourceKind.Topic, world => $"topics/{Escape(world.Topic)}/batches", """{"messages":[{"text":"a"}]}"""),
+
+        ["POST queues/{queue}/receivers"] = Receive(ResourceKind.Queue, world => $"queues/{Of(world)}/receivers"),
+        ["POST receivers/{receiver}/lease"] = new(Needs(Permission.Receive, ResourceKind.Queue), (_, receiver) => ($"receivers/{receiver}/lease", ReceiverBody)),
+        ["POST receivers/{receiver}/cancel"] = new(Needs(Permission.Receive, ResourceKind.Queue), (_, receiver) => ($"receivers/{receiver}/cancel", """{"call":9}""")),
+        ["POST receivers/{receiver}/renew"] = new(Needs(Permission.Receive, ResourceKind.Queue), (_, receiver) => ($"receivers/{receiver}/renew", null)),
+
+        // Whoever lost a permission may still give back what it holds.
+        ["DELETE receivers/{receiver}"] = new(Everybody, (_, receiver) => ($"receivers/{receiver}", null)),
+        ["POST queues/{queue}/receive"] = Receive(ResourceKind.Queue, world => $"queues/{Of(world)}/receive"),
+        ["POST queues/{queue}/settlements"] = Receive(
+            ResourceKind.Queue, world => $"queues/{Of(world)}/settlements", world => $$"""{"settlements":[{"token":"{{world.LeasedText}}"}]}"""),
+
+        // What each operation needs is tested in OperationAccessTests.
+        ["POST operations"] = new(Everybody, (_, _) => ("operations", """{"operations":[]}""")),
+        ["POST transactions"] = Send(
+            ResourceKind.Queue,
+            _ => "transactions",
+            world => $$$"""{"operations":[{"op":"enqueue","queue":"{{{world.Name}}}","message":{"text":"a"}}]}"""),
+
+        ["POST channels/{topic}/messages"] = Send(ResourceKind.Topic, world => $"channels/{Escape(world.Topic)}/messages", "text"),
+        ["GET channels/{topic}/messages"] = Receive(ResourceKind.Topic, world => $"channels/{Escape(world.Pattern)}/messages"),
+        ["GET channels/{topic}/events"] = Receive(ResourceKind.Topic, world => $"channels/{Escape(world.Pattern)}/events"),
+
+        ["GET locks/{name}"] = Receive(ResourceKind.Lock, world => $"locks/{Of(world)}"),
+        ["POST locks/{name}/acquire"] = Send(ResourceKind.Lock, world => $"locks/{Of(world)}/acquire", """{"owner":"me","leaseMs":60000}"""),
+        ["POST locks/{name}/renew"] = Send(ResourceKind.Lock, world => $"locks/{Of(world)}/renew", world => $$"""{"owner":"me","fencingToken":{{world.FencingToken}},"leaseMs":60000}"""),
+        ["POST locks/{name}/release"] = Send(ResourceKind.Lock, world => $"locks/{Of(world)}/release", world => $$"""{"owner":"me","fencingToken":{{world.FencingToken}}}"""),
+        ["GET locks/{name}/wait"] = Receive(ResourceKind.Lock, world => $"locks/{Of(world)}/wait"),
+
+        ["GET state"] = Receive(ResourceKind.State, world => $"state?prefix={Of(world)}"),
+        ["GET state/{key}"] = Receive(ResourceKind.State, world => $"state/{Of(world)}"),
+        ["PUT state/{key}"] = Send(ResourceKind.State, world => $"state/{Of(world)}", "value"),
+        ["DELETE state/{key}"] = Send(ResourceKind.State, world => $"state/{Of(world)}"),
+        ["GET changes"] = Receive(ResourceKind.State, world => $"changes?prefix={Of(world)}"),
+    };
+
+    /// <summary>The request for a user, in a world of its own.</summary>
+    public static HttpRequestMessage RequestOf(string route, AccessWorld world, string receiver)
+    {
+        var (path, body) = Rows[route].Request(world, receiver);
+        var request = new HttpRequestMessage(new HttpMethod(route[..route.IndexOf(' ', StringComparison.Ordinal)]), path);
+        if (body is not null)
+        {
+            request.Content = new StringContent(body, Encoding.UTF8, body.StartsWith('{') ? "application/json" : "text/plain");
+        }
+
+        return request;
+    }
+
+    public static string Escape(string name) => Uri.EscapeDataString(name);
+
+    private static string Of(AccessWorld world) => Escape(world.Name);
+
+    private static Grant[][] Needs(Permission permission, ResourceKind kind) => [[new Grant(permission, kind)]];
+
+    private static AccessRow Manage(Func<AccessWorld, string> path, string? body = null) => new(Needs(Permission.Manage, ResourceKind.Queue), (world, _) => (path(world), body));
+
+    private static AccessRow Send(ResourceKind kind, Func<AccessWorld, string> path, string? body = null) => Send(kind, path, _ => body);
+
+    private static AccessRow Send(ResourceKind kind, Func<AccessWorld, string> path, Func<AccessWorld, string?> body) =>
+        new(Needs(Permission.Send, kind), (world, _) => (path(world), body(world)));
+
+    private static AccessRow Receive(ResourceKind kind, Func<AccessWorld, string> path, Func<AccessWorld, string?>? body = null) =>
+        new(Needs(Permission.Receive, kind), (world, _) => (path(world), body?.Invoke(world)));
+}
