@@ -21,6 +21,8 @@ public sealed class MillraceServer : IAsyncDisposable
     public IReadOnlyList<string> Addresses =>
         [.. _application.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses];
 
+    internal IReadOnlyList<ApiInstance> Instances => _instances;
+
     /// <summary>Starts a node; returns when it accepts connections.</summary>
     /// <exception cref="MillraceConfigurationException">An option cannot work.</exception>
     public static async Task<MillraceServer> StartAsync(MillraceServerOptions options, CancellationToken cancellationToken = default)
@@ -28,10 +30,11 @@ public sealed class MillraceServer : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         options.Limits.Validate();
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().UseUrls([.. options.Urls]);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(options.Limits.Apply).UseUrls([.. options.Urls]);
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton(options.LoggerFactory);
         var application = builder.Build();
+        application.UseMiddleware<BareAnswerMiddleware>();
         application.UseMiddleware<RawPathMiddleware>();
         application.UseRouting();
         var instances = ApiEndpoints.Map(application, options);

@@ -70,14 +70,15 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
     public TimeSpan Wait(long milliseconds) => TimeSpan.FromMilliseconds(Math.Min(milliseconds, (long)instance.Limits.MaxWait.TotalMilliseconds));
 
     /// <summary>Refuses parameters of the query that nobody reads.</summary>
-    public void RequireQuery(string[] known)
+    public void RequireQuery(ApiParameter[] known)
     {
         foreach (var (name, _) in context.Request.Query)
         {
-            if (Array.IndexOf(known, name) < 0)
+            if (!Array.Exists(known, parameter => parameter.Name == name))
             {
-                var allowed = known.Length == 0 ? "there are none" : "there are " + string.Join(", ", known);
-                var meant = NearestName.Of(name, known) is { } nearest ? $" Did you mean '{nearest}'?" : "";
+                var names = Array.ConvertAll(known, parameter => parameter.Name);
+                var allowed = names.Length == 0 ? "there are none" : "there are " + string.Join(", ", names);
+                var meant = NearestName.Of(name, names) is { } nearest ? $" Did you mean '{nearest}'?" : "";
                 throw new WireFormatException($"This request has no parameter '{Shown(name)}': {allowed}.{meant}");
             }
         }

@@ -8,27 +8,45 @@ namespace Millrace.Server.Api;
 /// <summary>Queues: their settings, counts, bindings, and what concerns all of their messages.</summary>
 internal static class QueueEndpoints
 {
-    private const int MaxPage = 1000;
+    private static readonly TextParameter Prefix = new("prefix", "Only names that begin with this.");
+    private static readonly TextParameter After = new("after", "Only names after this one: 'next' of the page before.");
+    private static readonly NumberParameter Limit = new("limit", "The most names of a page.", 100, 1, 1000);
+    private static readonly TextParameter BoundQueue = new("queue", "Only the bindings of this queue.");
 
     public static readonly ApiRoute[] Routes =
     [
-        new(HttpMethods.Get, "queues", "The names of queues, in order, a page at a time.", ListAsync) { Query = ["prefix", "after", "limit"], Answer = "QueueNames" },
-        new(HttpMethods.Put, "queues/{queue}", "Creates a queue. One that exists is left as it is.", CreateAsync) { Body = "QueueSettings", Answer = "Created" },
-        new(HttpMethods.Delete, "queues/{queue}", "Deletes a queue with its messages, dead letters and bindings.", DeleteAsync),
-        new(HttpMethods.Get, "queues/{queue}/settings", "The settings of a queue.", GetSettingsAsync) { Answer = "QueueSettings" },
-        new(HttpMethods.Put, "queues/{queue}/settings", "Replaces the settings of a queue; what is not named is as by default.", PutSettingsAsync) { Body = "QueueSettings" },
-        new(HttpMethods.Get, "queues/{queue}/stats", "The counts of a queue.", GetStatsAsync) { Answer = "QueueStats" },
-        new(HttpMethods.Post, "queues/{queue}/purge", "Removes the ready and scheduled messages.", PurgeAsync) { Answer = "Removed" },
-        new(HttpMethods.Post, "queues/{queue}/redrive", "Moves dead letters back into their queue: all, or those that a filter names.", RedriveAsync) { Body = "DeadLetterFilter", Answer = "Moved" },
-        new(HttpMethods.Get, "bindings", "The bindings of queues to topic patterns.", ListBindingsAsync) { Query = ["queue"], Answer = "Bindings" },
-        new(HttpMethods.Put, "queues/{queue}/bindings/{pattern}", "Binds a queue to a topic pattern.", BindAsync),
-        new(HttpMethods.Delete, "queues/{queue}/bindings/{pattern}", "Removes a binding.", UnbindAsync),
+        new(HttpMethods.Get, "queues", "The names of queues, in order, a page at a time.", ListAsync) { Query = [Prefix, After, Limit], Answer = "QueueNames" },
+        new(HttpMethods.Put, "queues/{queue}", "Creates a queue. One that exists is left as it is.", CreateAsync)
+        {
+            Body = ApiBody.OptionalJson("QueueSettings"),
+            Answer = "Created",
+            Success = [201, 200],
+            Problems = [ProblemMap.InvalidSettings],
+        },
+        new(HttpMethods.Delete, "queues/{queue}", "Deletes a queue with its messages, dead letters and bindings.", DeleteAsync) { Problems = [ProblemMap.QueueNotFound] },
+        new(HttpMethods.Get, "queues/{queue}/settings", "The settings of a queue.", GetSettingsAsync) { Answer = "QueueSettings", Problems = [ProblemMap.QueueNotFound] },
+        new(HttpMethods.Put, "queues/{queue}/settings", "Replaces the settings of a queue; what is not named is as by default.", PutSettingsAsync)
+        {
+            Body = ApiBody.Json("QueueSettings"),
+            Problems = [ProblemMap.QueueNotFound, ProblemMap.InvalidSettings],
+        },
+        new(HttpMethods.Get, "queues/{queue}/stats", "The counts of a queue.", GetStatsAsync) { Answer = "QueueStats", Problems = [ProblemMap.QueueNotFound] },
+        new(HttpMethods.Post, "queues/{queue}/purge", "Removes the ready and scheduled messages.", PurgeAsync) { Answer = "Removed", Problems = [ProblemMap.QueueNotFound] },
+        new(HttpMethods.Post, "queues/{queue}/redrive", "Moves dead letters back into their queue: all, or those that a filter names.", RedriveAsync)
+        {
+            Body = ApiBody.OptionalJson("DeadLetterFilter"),
+            Answer = "Moved",
+            Problems = [ProblemMap.QueueNotFound],
+        },
+        new(HttpMethods.Get, "bindings", "The bindings of queues to topic patterns.", ListBindingsAsync) { Query = [BoundQueue], Answer = "Bindings", Problems = [ProblemMap.InvalidName] },
+        new(HttpMethods.Put, "queues/{queue}/bindings/{pattern}", "Binds a queue to a topic pattern.", BindAsync) { Problems = [ProblemMap.QueueNotFound] },
+        new(HttpMethods.Delete, "queues/{queue}/bindings/{pattern}", "Removes a binding.", UnbindAsync) { Problems = [ProblemMap.NotFound] },
     ];
 
     private static async Task ListAsync(ApiCall call)
     {
-        var limit = (int)call.Query("limit", 100, 1, MaxPage);
-        var names = await call.Instance.Admin.ListQueuesAsync(call.Query("prefix") ?? "", call.Query("after"), limit, call.Aborted).ConfigureAwait(false);
+        var limit = (int)Limit.Read(call);
+        var names = await call.Instance.Admin.ListQueuesAsync(Prefix.Read(call) ?? "", After.Read(call), limit, call.Aborted).ConfigureAwait(false);
         await call.WriteAsync(200, json =>
         {
             json.WriteStartObject();
@@ -115,7 +133,7 @@ internal static class QueueEndpoints
 
     private static async Task ListBindingsAsync(ApiCall call)
     {
-        var bindings = await call.Instance.Routing.ListBindingsAsync(call.Query("queue"), call.Aborted).ConfigureAwait(false);
+        var bindings = await call.Instance.Routing.ListBindingsAsync(BoundQueue.Read(call), call.Aborted).ConfigureAwait(false);
         await call.StreamAsync(
             bindings.Where(binding => IsVisible(call.Caller, binding.Queue)),
             json =>

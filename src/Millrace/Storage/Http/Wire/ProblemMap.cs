@@ -17,9 +17,10 @@ internal static class ProblemMap
     public const string ReceiverNotFound = "receiver-not-found";
     public const string StateNotFound = "state-not-found";
     public const string LockNotHeld = "lock-not-held";
+    public const string MethodNotAllowed = "method-not-allowed";
+    public const string RequestTimeout = "request-timeout";
     public const string MessageLeased = "message-leased";
     public const string LockHeld = "lock-held";
-    public const string ReceiverBusy = "receiver-busy";
     public const string VersionMismatch = "version-mismatch";
     public const string RequestTooLarge = "request-too-large";
     public const string UnsupportedMediaType = "unsupported-media-type";
