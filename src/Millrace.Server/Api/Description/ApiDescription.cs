@@ -55,6 +55,8 @@ internal static class ApiDescription
             };
         }
 
+        // What refers to a scheme that the document does not know is left out.
+        document.RegisterComponents();
         using var bytes = new MemoryStream();
         using (var text = new StreamWriter(bytes, leaveOpen: true))
         {

@@ -21,6 +21,7 @@ public sealed class DescriptionTests
         Assert.Equal("application/json", answer.Content.Headers.ContentType?.ToString());
         Assert.StartsWith("3.1.", (string)document["openapi"]!, StringComparison.Ordinal);
         Assert.NotEmpty((string)document["info"]!["title"]!);
+        Assert.Equal("""[{},{"basic":[]},{"bearer":[]}]""", document["security"]!.ToJsonString());
         Assert.Same(host.Instance.Description, host.Instance.Description);
         using var head = await host.SendAsync(HttpMethod.Head, "/openapi.json");
         Assert.Equal(host.Instance.Description.Length, head.Content.Headers.ContentLength);
