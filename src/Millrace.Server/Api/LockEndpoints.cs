@@ -107,7 +107,7 @@ internal static class LockEndpoints
     {
         null => throw new WireFormatException("The field 'leaseMs' is missing: how long the grant holds without renewal."),
         _ when lease <= TimeSpan.Zero => throw new WireFormatException("The field 'leaseMs' must be above 0."),
-        _ => lease.Value,
+        _ => ReceiverEndpoints.Bounded(lease.Value),
     };
 
     private static long TokenOf(long? token) => token ?? throw new WireFormatException("The field 'fencingToken' is missing: that of the grant.");

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Millrace.Server.Security;
@@ -10,7 +11,7 @@ namespace Millrace.Server.Api;
 /// <summary>Receivers: leasing by long polling, renewing, giving up; settling; and receiving one message without a receiver.</summary>
 internal static class ReceiverEndpoints
 {
-    /// <summary>The longest lease: that of <see cref="ReceiverOptions"/>.</summary>
+    /// <summary>The longest lease: 49 days, which is what timers take, and long enough for what its holder renews.</summary>
     public const long LongestLeaseMs = 49L * 24 * 60 * 60 * 1000;
 
     private static readonly NumberParameter WaitMs = new("waitMs", "How long to wait for a message, in milliseconds.", 0, 0, long.MaxValue);
@@ -119,7 +120,7 @@ internal static class ReceiverEndpoints
                 }
             }
 
-            return number;
+            return RequireCall(number);
         }).ConfigureAwait(false);
         receiver.Cancel(number);
         await call.NoContentAsync().ConfigureAwait(false);
@@ -284,7 +285,7 @@ internal static class ReceiverEndpoints
         {
             if (json.Is(WireNames.LeaseMs))
             {
-                options = options with { LeaseDuration = json.Milliseconds() };
+                options = options with { LeaseDuration = Bounded(json.Milliseconds()) };
             }
             else if (json.Is(WireNames.SettleOnLease))
             {
@@ -299,6 +300,11 @@ internal static class ReceiverEndpoints
         options.Validate();
         return options;
     }
+
+    /// <summary>A lease that is not longer than the longest.</summary>
+    public static TimeSpan Bounded(TimeSpan lease) => lease.TotalMilliseconds <= LongestLeaseMs
+        ? lease
+        : throw new WireFormatException(string.Create(CultureInfo.InvariantCulture, $"The field 'leaseMs' must be at most {LongestLeaseMs}, which is 49 days."));
 
     private static (long Call, int Max, long WaitMs) ReadLease(ref WireReader json, int maxBatch)
     {
@@ -326,6 +332,9 @@ internal static class ReceiverEndpoints
             }
         }
 
-        return (number == 0 ? throw new WireFormatException("The field 'call' is missing: number the lease calls of a receiver from 1.") : number, max, wait);
+        return (RequireCall(number), max, wait);
     }
+
+    private static long RequireCall(long number) =>
+        number == 0 ? throw new WireFormatException("The field 'call' is missing: number the lease calls of a receiver from 1.") : number;
 }
