@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
@@ -63,7 +64,7 @@ internal static class ApiEndpoints
             call.RequireQuery(route.Query);
             await route.Handler(call).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        catch (Exception exception) when (IsClientGone(exception, context))
         {
             // Nobody is there to be answered.
         }
@@ -72,6 +73,9 @@ internal static class ApiEndpoints
             await AnswerFaultAsync(context, instance, exception).ConfigureAwait(false);
         }
     }
+
+    private static bool IsClientGone(Exception exception, HttpContext context) => exception is ConnectionAbortedException or ConnectionResetException
+        || (exception is OperationCanceledException && context.RequestAborted.IsCancellationRequested);
 
     private static async Task AnswerFaultAsync(HttpContext context, ApiInstance instance, Exception exception)
     {
@@ -90,6 +94,12 @@ internal static class ApiEndpoints
         }
 
         context.Response.Clear();
+        if (exception is BadHttpRequestException)
+        {
+            // What is left of the request is of no use, and where the next one begins may not be known.
+            context.Response.Headers.Connection = "close";
+        }
+
         await ProblemAnswer.WriteAsync(context, problem).ConfigureAwait(false);
     }
 }

@@ -56,7 +56,7 @@ internal static class MessageHeaderFields
             var value = Single(name, values);
             if (name.StartsWith(HeaderPrefix, StringComparison.OrdinalIgnoreCase) && name.Length > HeaderPrefix.Length)
             {
-                (headers ??= []).Add(new(Uri.UnescapeDataString(name[HeaderPrefix.Length..]), value));
+                (headers ??= []).Add(new(PercentEncoding.Decode(name[HeaderPrefix.Length..], "The name of a header field"), value));
             }
             else
             {
@@ -138,7 +138,7 @@ internal static class MessageHeaderFields
                 string.Create(CultureInfo.InvariantCulture, $"The header field '{field.Name}' must be a whole number from {field.Minimum} to {field.Maximum}."));
 
     private static string Single(string name, StringValues values) => values.Count == 1
-        ? Uri.UnescapeDataString(values[0] ?? "")
+        ? PercentEncoding.Decode(values[0] ?? "", $"The header field '{name}'")
         : throw new WireFormatException($"The header field '{name}' stands {values.Count} times.");
 
     private static string Escape(string value)

@@ -66,7 +66,7 @@ internal sealed partial class ApiShapes
             Always(DedupEvictions, Count("Ids forgotten before their time.")))),
         ("DeadLetterFilter", Request(
             "Which dead letters are meant; all conditions must hold.",
-            Perhaps(Id, Text("Only the one with this id; empty for any.", 0, 200)),
+            Perhaps(Id, Text("Only the one with this id; empty for any.")),
             Perhaps(Reason, OrNull(Text("Only those with this reason."))),
             Perhaps(ErrorContains, OrNull(Text("Only those whose last error contains this text."))),
             Perhaps(Since, OrNull(Time("Only those that died at or after this time."))),
