@@ -114,7 +114,8 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
         {
             while (true)
             {
-                var read = await request.BodyReader.ReadAsync(Aborted).ConfigureAwait(false);
+                // Ends by itself when the client is gone; a read that is cancelled could not be followed by the server's own, which passes over the rest.
+                var read = await request.BodyReader.ReadAsync(CancellationToken.None).ConfigureAwait(false);
                 foreach (var segment in read.Buffer)
                 {
                     segment.Span.CopyTo(body.GetSpan(segment.Length));

@@ -34,22 +34,21 @@ internal static class MessageEndpoints
         {
             Query = [State, Limit, Continuation],
             Answer = "BrowsePage",
-            Problems = [ProblemMap.QueueNotFound],
         },
-        new(HttpMethods.Get, "queues/{queue}/messages/{id}", "Looks at one message.", GetAsync) { Answer = "BrowsedMessage", Problems = [ProblemMap.QueueNotFound, ProblemMap.MessageNotFound] },
+        new(HttpMethods.Get, "queues/{queue}/messages/{id}", "Looks at one message.", GetAsync) { Answer = "BrowsedMessage", Problems = [ProblemMap.MessageNotFound] },
         new(HttpMethods.Get, "queues/{queue}/messages/{id}/body", "The body of one message, as it was sent.", GetBodyAsync)
         {
             AnswerType = "*/*",
-            Problems = [ProblemMap.QueueNotFound, ProblemMap.MessageNotFound],
+            Problems = [ProblemMap.MessageNotFound],
         },
         new(HttpMethods.Delete, "queues/{queue}/messages/{id}", "Removes one message that is not leased.", RemoveAsync)
         {
-            Problems = [ProblemMap.QueueNotFound, ProblemMap.MessageNotFound, ProblemMap.MessageLeased],
+            Problems = [ProblemMap.MessageNotFound, ProblemMap.MessageLeased],
         },
         new(HttpMethods.Post, "queues/{queue}/messages/{id}/reschedule", "Makes one message that is not leased due after a delay.", RescheduleAsync)
         {
             Body = ApiBody.Json("Delay"),
-            Problems = [ProblemMap.QueueNotFound, ProblemMap.MessageNotFound, ProblemMap.MessageLeased],
+            Problems = [ProblemMap.MessageNotFound, ProblemMap.MessageLeased],
         },
         new(HttpMethods.Post, "topics/{topic}/messages", "Publishes one message into every queue that is bound to the topic.", PublishAsync)
         {

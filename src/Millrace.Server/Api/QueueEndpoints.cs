@@ -23,23 +23,22 @@ internal static class QueueEndpoints
             Success = [201, 200],
             Problems = [ProblemMap.InvalidSettings],
         },
-        new(HttpMethods.Delete, "queues/{queue}", "Deletes a queue with its messages, dead letters and bindings.", DeleteAsync) { Problems = [ProblemMap.QueueNotFound] },
-        new(HttpMethods.Get, "queues/{queue}/settings", "The settings of a queue.", GetSettingsAsync) { Answer = "QueueSettings", Problems = [ProblemMap.QueueNotFound] },
+        new(HttpMethods.Delete, "queues/{queue}", "Deletes a queue with its messages, dead letters and bindings.", DeleteAsync),
+        new(HttpMethods.Get, "queues/{queue}/settings", "The settings of a queue.", GetSettingsAsync) { Answer = "QueueSettings" },
         new(HttpMethods.Put, "queues/{queue}/settings", "Replaces the settings of a queue; what is not named is as by default.", PutSettingsAsync)
         {
             Body = ApiBody.Json("QueueSettings"),
-            Problems = [ProblemMap.QueueNotFound, ProblemMap.InvalidSettings],
+            Problems = [ProblemMap.InvalidSettings],
         },
-        new(HttpMethods.Get, "queues/{queue}/stats", "The counts of a queue.", GetStatsAsync) { Answer = "QueueStats", Problems = [ProblemMap.QueueNotFound] },
-        new(HttpMethods.Post, "queues/{queue}/purge", "Removes the ready and scheduled messages.", PurgeAsync) { Answer = "Removed", Problems = [ProblemMap.QueueNotFound] },
+        new(HttpMethods.Get, "queues/{queue}/stats", "The counts of a queue.", GetStatsAsync) { Answer = "QueueStats" },
+        new(HttpMethods.Post, "queues/{queue}/purge", "Removes the ready and scheduled messages.", PurgeAsync) { Answer = "Removed" },
         new(HttpMethods.Post, "queues/{queue}/redrive", "Moves dead letters back into their queue: all, or those that a filter names.", RedriveAsync)
         {
             Body = ApiBody.OptionalJson("DeadLetterFilter"),
             Answer = "Moved",
-            Problems = [ProblemMap.QueueNotFound],
         },
         new(HttpMethods.Get, "bindings", "The bindings of queues to topic patterns.", ListBindingsAsync) { Query = [BoundQueue], Answer = "Bindings", Problems = [ProblemMap.InvalidName] },
-        new(HttpMethods.Put, "queues/{queue}/bindings/{pattern}", "Binds a queue to a topic pattern.", BindAsync) { Problems = [ProblemMap.QueueNotFound] },
+        new(HttpMethods.Put, "queues/{queue}/bindings/{pattern}", "Binds a queue to a topic pattern.", BindAsync),
         new(HttpMethods.Delete, "queues/{queue}/bindings/{pattern}", "Removes a binding.", UnbindAsync) { Problems = [ProblemMap.NotFound] },
     ];
 

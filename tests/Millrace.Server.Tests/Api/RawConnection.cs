@@ -91,6 +91,11 @@ internal sealed class RawConnection : IAsyncDisposable
             headers.Add(line[..colon], line[(colon + 1)..].Trim());
         }
 
+        if (headers.GetValueOrDefault("Content-Type") is "text/event-stream")
+        {
+            return new RawAnswer(status, headers, []) { IsStream = true };
+        }
+
         var body = isHead || status is 204 or 304 or < 200 ? [] : await ReadBodyAsync(headers);
         return body is null ? null : new RawAnswer(status, headers, body);
     }
@@ -225,6 +230,9 @@ internal sealed class RawConnection : IAsyncDisposable
 /// <summary>One answer, as it came.</summary>
 internal sealed record RawAnswer(int Status, IReadOnlyDictionary<string, string> Headers, byte[] Body)
 {
+    /// <summary>Whether a stream begins, which is not read.</summary>
+    public bool IsStream { get; init; }
+
     public string Text => Encoding.UTF8.GetString(Body);
 
     /// <summary>Whether the server says that it closes.</summary>

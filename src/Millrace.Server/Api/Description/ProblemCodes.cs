@@ -50,8 +50,9 @@ internal static class ProblemCodes
     public static IEnumerable<(int Status, string[] Codes)> Of(ApiRoute route)
     {
         string[] ofName = route.Path.Contains('{', StringComparison.Ordinal) ? [ProblemMap.InvalidName] : [];
+        string[] ofQueue = route.Path.Contains("{queue}", StringComparison.Ordinal) ? [ProblemMap.QueueNotFound] : [];
         string[] ofBody = route.Body == ApiBody.None ? [] : [ProblemMap.RequestTimeout, ProblemMap.RequestTooLarge, ProblemMap.UnsupportedMediaType];
-        var codes = new HashSet<string>([.. OfEveryRequest, .. ofName, .. ofBody, .. route.Problems], StringComparer.Ordinal);
+        var codes = new HashSet<string>([.. OfEveryRequest, .. ofName, .. ofQueue, .. ofBody, .. route.Problems], StringComparer.Ordinal);
         return All.Where(problem => codes.Contains(problem.Code)).GroupBy(problem => problem.Status, (status, problems) => (status, problems.Select(problem => problem.Code).ToArray()));
     }
 }
