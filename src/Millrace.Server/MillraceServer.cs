@@ -44,6 +44,8 @@ public sealed class MillraceServer : IAsyncDisposable
     public IReadOnlyList<string> Addresses =>
         [.. _application.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses];
 
+    internal IReadOnlyList<ApiInstance> Instances => _instances;
+
     /// <summary>Starts a node; returns when it accepts connections.</summary>
     /// <exception cref="MillraceConfigurationException">An option cannot work, or an address is taken.</exception>
     public static async Task<MillraceServer> StartAsync(MillraceServerOptions options, CancellationToken cancellationToken = default)

@@ -1,7 +1,8 @@
 using System.Buffers;
 using System.Globalization;
+using System.IO.Pipelines;
 using System.Text.Json;
-using System.Text.Unicode;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Primitives;
@@ -17,6 +18,7 @@ namespace Millrace.Server.Api;
 internal sealed class ApiCall(HttpContext context, ApiInstance instance)
 {
     private const int FlushBytes = 64 * 1024;
+    private const int PieceBytes = 32 * 1024;
 
     public HttpContext Context => context;
 
@@ -31,11 +33,7 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
     public string? Refused { get; private set; }
 
     /// <summary>A name in the path, decoded once.</summary>
-    public string Name(string parameter)
-    {
-        var raw = (string)context.GetRouteValue(parameter)!;
-        return raw.Contains('%', StringComparison.Ordinal) ? Decode(raw) : raw;
-    }
+    public string Name(string parameter) => PercentEncoding.Decode((string)context.GetRouteValue(parameter)!, "The path");
 
     /// <summary>A queue in the path that the caller may treat so.</summary>
     public string Queue(Permission permission)
@@ -85,14 +83,16 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
     }
 
     /// <summary>Refuses parameters of the query that nobody reads.</summary>
-    public void RequireQuery(string[] known)
+    public void RequireQuery(ApiParameter[] known)
     {
+        _ = PercentEncoding.Decode(context.Request.QueryString.Value ?? "", "The query");
         foreach (var (name, _) in context.Request.Query)
         {
-            if (Array.IndexOf(known, name) < 0)
+            if (!Array.Exists(known, parameter => parameter.Name == name))
             {
-                var allowed = known.Length == 0 ? "there are none" : "there are " + string.Join(", ", known);
-                var meant = NearestName.Of(name, known) is { } nearest ? $" Did you mean '{nearest}'?" : "";
+                var names = Array.ConvertAll(known, parameter => parameter.Name);
+                var allowed = names.Length == 0 ? "there are none" : "there are " + string.Join(", ", names);
+                var meant = NearestName.Of(name, names) is { } nearest ? $" Did you mean '{nearest}'?" : "";
                 throw new WireFormatException($"This request has no parameter '{Shown(name)}': {allowed}.{meant}");
             }
         }
@@ -122,12 +122,18 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
             throw new UnsupportedMediaException("A request's body must not be compressed (Content-Encoding).");
         }
 
+        if (!StringValues.IsNullOrEmpty(request.Headers.TransferEncoding) && !"chunked".Equals(request.Headers.TransferEncoding, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new BadHttpRequestException("A request's body must not be coded on its way but by 'Transfer-Encoding: chunked'.");
+        }
+
         var body = new PooledBuffer();
         try
         {
             while (true)
             {
-                var read = await request.BodyReader.ReadAsync(Aborted).ConfigureAwait(false);
+                // Ends by itself when the client is gone; a read that is cancelled could not be followed by the server's own, which passes over the rest.
+                var read = await request.BodyReader.ReadAsync(CancellationToken.None).ConfigureAwait(false);
                 foreach (var segment in read.Buffer)
                 {
                     segment.Span.CopyTo(body.GetSpan(segment.Length));
@@ -140,6 +146,12 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
                     return body;
                 }
             }
+        }
+        catch (IOException exception) when (exception is not (ConnectionResetException or BadHttpRequestException))
+        {
+            // What the server says of the length of a chunk that no number holds.
+            body.Dispose();
+            throw new BadHttpRequestException("The body's chunks cannot be read.", exception);
         }
         catch
         {
@@ -190,9 +202,46 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
         response.StatusCode = status;
         response.ContentType = contentType;
         response.ContentLength = body.Length;
-        if (!HttpMethods.IsHead(context.Request.Method))
+        if (HttpMethods.IsHead(context.Request.Method))
         {
-            await response.BodyWriter.WriteAsync(body, Aborted).ConfigureAwait(false);
+            return;
+        }
+
+        var written = body.Length <= PieceBytes
+            ? await response.BodyWriter.WriteAsync(body, Aborted).ConfigureAwait(false)
+            : await WriteInPiecesAsync(response.BodyWriter, body).ConfigureAwait(false);
+        if (written.IsCompleted)
+        {
+            // Whoever has leased something for this answer hands it back.
+            throw new ConnectionAbortedException();
+        }
+    }
+
+    // The server's own rule is about the average: who has taken megabytes at once might then take nothing for hours, with all that was leased for the answer.
+    private async ValueTask<FlushResult> WriteInPiecesAsync(PipeWriter output, ReadOnlyMemory<byte> body)
+    {
+        using var stalled = CancellationTokenSource.CreateLinkedTokenSource(Aborted);
+        var longest = instance.Limits.SlowTime + TimeSpan.FromSeconds(PieceBytes / instance.Limits.MinBytesPerSecond);
+        try
+        {
+            while (!body.IsEmpty)
+            {
+                var piece = body[..Math.Min(body.Length, PieceBytes)];
+                body = body[piece.Length..];
+                stalled.CancelAfter(longest);
+                if (await output.WriteAsync(piece, stalled.Token).ConfigureAwait(false) is { IsCompleted: true } ended)
+                {
+                    return ended;
+                }
+            }
+
+            // A write that waits for the client also ends, and says nothing, when the connection does; the next one tells.
+            return await output.FlushAsync(stalled.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException exception) when (stalled.IsCancellationRequested)
+        {
+            context.Abort();
+            throw new ConnectionAbortedException("The client takes nothing of the answer.", exception);
         }
     }
 
@@ -242,32 +291,6 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
         {
             throw new UnsupportedMediaException("The body must be JSON in UTF-8: send the header 'Content-Type: application/json'.");
         }
-    }
-
-    private static string Decode(string raw)
-    {
-        Span<byte> bytes = raw.Length <= 512 ? stackalloc byte[raw.Length] : new byte[raw.Length];
-        var length = 0;
-        for (var i = 0; i < raw.Length; i++)
-        {
-            if (raw[i] != '%')
-            {
-                bytes[length++] = (byte)raw[i];
-            }
-            else if (i + 2 < raw.Length && byte.TryParse(raw.AsSpan(i + 1, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
-            {
-                bytes[length++] = value;
-                i += 2;
-            }
-            else
-            {
-                throw new WireFormatException("The path has a '%' that is not followed by two hexadecimal digits; write %25 for a percent sign.");
-            }
-        }
-
-        return Utf8.IsValid(bytes[..length])
-            ? System.Text.Encoding.UTF8.GetString(bytes[..length])
-            : throw new WireFormatException("The path has percent-encoded bytes that are not valid UTF-8.");
     }
 
     private static string Shown(string text) => text.Length <= 60 ? text : string.Concat(text.AsSpan(0, 60), "…");

@@ -28,6 +28,7 @@ internal static class ApiEndpoints
         .. ChannelEndpoints.Routes,
         .. LockEndpoints.Routes,
         .. StateEndpoints.Routes,
+        .. Description.DescriptionEndpoints.Routes,
     ];
 
     /// <summary>Maps every route for every instance. What this returns is disposed when the server has stopped.</summary>
@@ -37,9 +38,9 @@ internal static class ApiEndpoints
         var instances = new List<ApiInstance>();
         foreach (var (name, client) in options.Instances)
         {
-            var instance = new ApiInstance(name, client, options, security, stopping);
-            instances.Add(instance);
             var root = name == DefaultInstance ? Root : $"{Root}/instances/{Uri.EscapeDataString(name)}";
+            var instance = new ApiInstance(name, root, client, options, security, stopping);
+            instances.Add(instance);
             foreach (var route in Routes)
             {
                 endpoints.MapMethods(route.Path.Length == 0 ? root : $"{root}/{route.Path}", MethodsOf(route), context => AnswerAsync(context, instance, route));

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Millrace.Client;
+using Millrace.Server.Api.Description;
 using Millrace.Server.Security;
 using Millrace.Storage;
 using Millrace.Storage.Http.Wire;
@@ -9,11 +10,13 @@ namespace Millrace.Server.Api;
 /// <summary>One instance that is served, with what the API holds for its clients.</summary>
 internal sealed class ApiInstance : IAsyncDisposable
 {
+    private byte[]? _description;
     private int _subscriptions;
 
-    public ApiInstance(string name, MillraceClient client, MillraceServerOptions options, ServerSecurity security, CancellationToken stopping)
+    public ApiInstance(string name, string root, MillraceClient client, MillraceServerOptions options, ServerSecurity security, CancellationToken stopping)
     {
         Name = name;
+        Root = root;
         Client = client;
         Limits = options.Limits;
         Audit = security.Audit;
@@ -24,6 +27,9 @@ internal sealed class ApiInstance : IAsyncDisposable
     }
 
     public string Name { get; }
+
+    /// <summary>What the paths of its routes begin with.</summary>
+    public string Root { get; }
 
     public MillraceClient Client { get; }
 
@@ -37,6 +43,12 @@ internal sealed class ApiInstance : IAsyncDisposable
     public StandingPermissions Standing { get; }
 
     public ReceiverTable Receivers { get; }
+
+    /// <summary>How many subscriptions are open.</summary>
+    public int Subscriptions => Volatile.Read(ref _subscriptions);
+
+    /// <summary>The description of the API. Made when it is first asked for: most servers are never asked.</summary>
+    public byte[] Description => LazyInitializer.EnsureInitialized(ref _description, () => ApiDescription.Write(Root, Limits));
 
     /// <summary>Ends when the server stops: long polls and streams end then.</summary>
     public CancellationToken Stopping { get; }

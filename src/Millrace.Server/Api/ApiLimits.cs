@@ -21,6 +21,15 @@ public sealed record ApiLimits
     /// <summary>The most messages of one lease call, and settlements or messages of one batch; 10,000 unless set.</summary>
     public int MaxBatch { get; init; } = 10_000;
 
+    /// <summary>The longest that a client may take to send the head of a request; 15 s unless set.</summary>
+    public TimeSpan HeadTime { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>The slowest that a client may send a body or take an answer, in bytes per second; 240 unless set.</summary>
+    public double MinBytesPerSecond { get; init; } = 240;
+
+    /// <summary>How long a client may stand below <see cref="MinBytesPerSecond"/> before it is cut off; 5 s unless set.</summary>
+    public TimeSpan SlowTime { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Throws if a value is out of range.</summary>
     /// <exception cref="MillraceConfigurationException">Names the limit, its value and what is allowed.</exception>
     internal void Validate()
@@ -30,6 +39,9 @@ public sealed record ApiLimits
         Require(MaxReceivers >= 1, nameof(MaxReceivers), MaxReceivers, "at least 1");
         Require(ReceiverIdleTime >= TimeSpan.FromSeconds(1) && ReceiverIdleTime <= TimeSpan.FromDays(1), nameof(ReceiverIdleTime), ReceiverIdleTime, "1 s to 1 day");
         Require(MaxSubscriptions >= 1, nameof(MaxSubscriptions), MaxSubscriptions, "at least 1");
+        Require(HeadTime >= TimeSpan.FromSeconds(1) && HeadTime <= TimeSpan.FromMinutes(10), nameof(HeadTime), HeadTime, "1 s to 10 minutes");
+        Require(MinBytesPerSecond is > 0 and <= 1_000_000_000, nameof(MinBytesPerSecond), MinBytesPerSecond, "above 0 and at most 1,000,000,000");
+        Require(SlowTime >= TimeSpan.FromSeconds(2) && SlowTime <= TimeSpan.FromMinutes(10), nameof(SlowTime), SlowTime, "2 s to 10 minutes");
         Require(MaxBatch is >= 1 and <= 100_000, nameof(MaxBatch), MaxBatch, "1 to 100,000");
     }
 

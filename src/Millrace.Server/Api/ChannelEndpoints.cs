@@ -8,19 +8,44 @@ namespace Millrace.Server.Api;
 /// <summary>Channels: publishing, subscribing by server-sent events, history.</summary>
 internal static class ChannelEndpoints
 {
-    private const int MaxCapacity = 1_000_000;
+    private const string IdPattern = "^[0-9]{1,20}-[0-9]{1,20}$";
+
+    private static readonly TextParameter After = new("after", "Only messages after the one with this id.") { Pattern = IdPattern };
+    private static readonly NumberParameter Limit = new("limit", "The most messages.", 1000, 1, int.MaxValue);
+    private static readonly NumberParameter Capacity = new("capacity", "How many messages may wait for a slow subscriber.", SubscriptionOptions.Default.Capacity, 1, 1_000_000);
+
+    private static readonly ChoiceParameter<EventFormat> Format = new(
+        "format", "What stands in the data of an event: the body as text, or the whole message as JSON.", ("text", EventFormat.Text), ("json", EventFormat.Json));
+
+    private static readonly ChoiceParameter<SlowSubscriberPolicy> WhenFull = new(
+        "whenFull",
+        "What happens when too many messages wait.",
+        ("drop-oldest", SlowSubscriberPolicy.DropOldest),
+        ("drop-newest", SlowSubscriberPolicy.DropNewest),
+        ("disconnect", SlowSubscriberPolicy.Disconnect));
+
+    private static readonly TextParameter LastEventId = new("Last-Event-ID", "As 'after', which it goes before: what a browser sends when it connects again.") { Pattern = IdPattern };
 
     public static readonly ApiRoute[] Routes =
     [
-        new(HttpMethods.Post, "channels/{topic}/messages", "Publishes one message to everyone who is subscribed: the body is the message's, of any type.", PublishAsync) { Answer = "Published" },
+        new(HttpMethods.Post, "channels/{topic}/messages", "Publishes one message to everyone who is subscribed: the body is the message's, of any type.", PublishAsync)
+        {
+            Headers = MessageHeaderFields.Fields,
+            Body = ApiBody.Bytes,
+            Answer = "Published",
+            Problems = [ProblemMap.InvalidMessage],
+        },
         new(HttpMethods.Get, "channels/{topic}/messages", "Messages that are still kept, oldest first; the topic may be a pattern.", GetHistoryAsync)
         {
-            Query = ["after", "limit"],
+            Query = [After, Limit],
             Answer = "ChannelMessages",
         },
         new(HttpMethods.Get, "channels/{topic}/events", "Subscribes: a stream of server-sent events; the topic may be a pattern.", SubscribeAsync)
         {
-            Query = ["after", "format", "capacity", "whenFull"],
+            Query = [After, Format, Capacity, WhenFull],
+            Headers = [LastEventId],
+            AnswerType = "text/event-stream",
+            Problems = [ProblemMap.TooManyOpen],
         },
     ];
 
@@ -42,8 +67,8 @@ internal static class ChannelEndpoints
     private static async Task GetHistoryAsync(ApiCall call)
     {
         var pattern = PatternOf(call);
-        var limit = (int)call.Query("limit", 1000, 1, int.MaxValue);
-        var messages = await call.Instance.Channels.GetHistoryAsync(pattern, ReadId(call.Query("after")), limit, call.Aborted).ConfigureAwait(false);
+        var limit = (int)Limit.Read(call);
+        var messages = await call.Instance.Channels.GetHistoryAsync(pattern, ReadId(After.Read(call)), limit, call.Aborted).ConfigureAwait(false);
         await call.StreamAsync(
             messages,
             json =>
@@ -62,25 +87,14 @@ internal static class ChannelEndpoints
     private static async Task SubscribeAsync(ApiCall call)
     {
         var pattern = PatternOf(call);
-        var format = call.Query("format") switch
-        {
-            null or "text" => EventFormat.Text,
-            "json" => EventFormat.Json,
-            _ => throw new WireFormatException("The parameter 'format' must be text or json."),
-        };
+        var format = Format.Read(call);
         var options = new SubscriptionOptions
         {
-            Capacity = (int)call.Query("capacity", SubscriptionOptions.Default.Capacity, 1, MaxCapacity),
-            WhenFull = call.Query("whenFull") switch
-            {
-                null or "drop-oldest" => SlowSubscriberPolicy.DropOldest,
-                "drop-newest" => SlowSubscriberPolicy.DropNewest,
-                "disconnect" => SlowSubscriberPolicy.Disconnect,
-                _ => throw new WireFormatException("The parameter 'whenFull' must be drop-oldest, drop-newest or disconnect."),
-            },
+            Capacity = (int)Capacity.Read(call),
+            WhenFull = WhenFull.Read(call),
 
             // What the browser remembers of the stream before comes first: the page's own parameter is from its beginning.
-            ResumeAfter = ReadId(call.Context.Request.Headers["Last-Event-ID"].ToString() is { Length: > 0 } last ? last : call.Query("after")),
+            ResumeAfter = ReadId(call.Context.Request.Headers[LastEventId.Name].ToString() is { Length: > 0 } last ? last : After.Read(call)),
         };
         using var place = call.Instance.TryEnterSubscription();
         if (place is null)

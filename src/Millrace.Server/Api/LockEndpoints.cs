@@ -7,13 +7,24 @@ namespace Millrace.Server.Api;
 /// <summary>Locks: leases by name with a fencing token.</summary>
 internal static class LockEndpoints
 {
+    private static readonly NumberParameter WaitMs = new("waitMs", "How long to wait, in milliseconds.", 0, 0, long.MaxValue);
+
     public static readonly ApiRoute[] Routes =
     [
-        new(HttpMethods.Get, "locks/{name}", "Who holds a lock.", InspectAsync) { Answer = "LockHolder" },
-        new(HttpMethods.Post, "locks/{name}/acquire", "Takes a lock if nobody else holds it; a holder gets its grant prolonged.", AcquireAsync) { Body = "LockRequest", Answer = "LockGrant" },
-        new(HttpMethods.Post, "locks/{name}/renew", "Prolongs a grant.", RenewAsync) { Body = "LockRequest" },
-        new(HttpMethods.Post, "locks/{name}/release", "Gives a lock up.", ReleaseAsync) { Body = "LockRequest" },
-        new(HttpMethods.Get, "locks/{name}/wait", "Waits until a lock may be free: 204 then, 202 when the wait has passed.", WaitAsync) { Query = ["waitMs"] },
+        new(HttpMethods.Get, "locks/{name}", "Who holds a lock.", InspectAsync) { Answer = "LockHolder", Problems = [ProblemMap.LockNotHeld] },
+        new(HttpMethods.Post, "locks/{name}/acquire", "Takes a lock if nobody else holds it; a holder gets its grant prolonged.", AcquireAsync)
+        {
+            Body = ApiBody.Json("LockAcquisition"),
+            Answer = "LockGrant",
+            Problems = [ProblemMap.LockHeld],
+        },
+        new(HttpMethods.Post, "locks/{name}/renew", "Prolongs a grant.", RenewAsync) { Body = ApiBody.Json("LockRenewal"), Problems = [ProblemMap.LockNotHeld] },
+        new(HttpMethods.Post, "locks/{name}/release", "Gives a lock up.", ReleaseAsync) { Body = ApiBody.Json("LockRelease"), Problems = [ProblemMap.LockNotHeld] },
+        new(HttpMethods.Get, "locks/{name}/wait", "Waits until a lock may be free: 204 then, 202 when the wait has passed.", WaitAsync)
+        {
+            Query = [WaitMs],
+            Success = [204, 202],
+        },
     ];
 
     private static async Task InspectAsync(ApiCall call)
@@ -76,7 +87,7 @@ internal static class LockEndpoints
     private static async Task WaitAsync(ApiCall call)
     {
         var name = LockOf(call, Permission.Receive);
-        var wait = call.Wait(call.Query("waitMs", 0, 0, long.MaxValue));
+        var wait = call.Wait(WaitMs.Read(call));
         var free = await LongPoll.RunAsync(call, wait, token => call.Instance.Locks.WaitForReleaseAsync(name, token)).ConfigureAwait(false);
         if (!free)
         {
@@ -101,7 +112,7 @@ internal static class LockEndpoints
     {
         null => throw new WireFormatException("The field 'leaseMs' is missing: how long the grant holds without renewal."),
         _ when lease <= TimeSpan.Zero => throw new WireFormatException("The field 'leaseMs' must be above 0."),
-        _ => lease.Value,
+        _ => ReceiverEndpoints.Bounded(lease.Value),
     };
 
     private static long TokenOf(long? token) => token ?? throw new WireFormatException("The field 'fencingToken' is missing: that of the grant.");

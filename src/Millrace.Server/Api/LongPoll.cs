@@ -7,10 +7,12 @@ internal static class LongPoll
     public static async ValueTask<bool> RunAsync(ApiCall call, TimeSpan longest, Func<CancellationToken, ValueTask> wait)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(call.Aborted, call.Instance.Stopping);
-        ending.CancelAfter(longest);
         try
         {
-            await wait(ending.Token).ConfigureAwait(false);
+            // Begun before it is bounded: a wait of 0 tells what is so already.
+            var waiting = wait(ending.Token);
+            ending.CancelAfter(longest);
+            await waiting.ConfigureAwait(false);
             return true;
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested && !call.Aborted.IsCancellationRequested)

@@ -8,23 +8,63 @@ namespace Millrace.Server.Api;
 /// <summary>Messages of queues: sending one or many, looking at them, work on single ones, and publishing into bound queues.</summary>
 internal static class MessageEndpoints
 {
-    private const int MaxPage = 1000;
+    private static readonly ChoiceParameter<MessageState> State = new(
+        "state", "Which messages.", ("ready", MessageState.Ready), ("scheduled", MessageState.Scheduled), ("leased", MessageState.Leased));
+
+    private static readonly NumberParameter Limit = new("limit", "The most messages of a page.", 50, 1, 1000);
+    private static readonly TextParameter Continuation = new("continuation", "'next' of the page before.");
 
     public static readonly ApiRoute[] Routes =
     [
-        new(HttpMethods.Post, "queues/{queue}/messages", "Sends one message: the body is the message's, of any type; Millrace-… headers say the rest.", SendAsync) { Answer = "Sent" },
-        new(HttpMethods.Post, "queues/{queue}/batches", "Sends many messages, all or nothing.", SendBatchAsync) { Body = "Batch", Answer = "SentBatch" },
+        new(HttpMethods.Post, "queues/{queue}/messages", "Sends one message: the body is the message's, of any type; Millrace-… headers say the rest.", SendAsync)
+        {
+            Headers = MessageHeaderFields.Fields,
+            Body = ApiBody.Bytes,
+            Answer = "Sent",
+            Success = [201, 200],
+            Problems = [ProblemMap.InvalidMessage, ProblemMap.QueueFull],
+        },
+        new(HttpMethods.Post, "queues/{queue}/batches", "Sends many messages, all or nothing.", SendBatchAsync)
+        {
+            Body = ApiBody.Json("Batch"),
+            Answer = "SentBatch",
+            Problems = [ProblemMap.InvalidMessage, ProblemMap.QueueFull],
+        },
         new(HttpMethods.Get, "queues/{queue}/messages", "Looks at messages without leasing them, a page at a time.", BrowseAsync)
         {
-            Query = ["state", "limit", "continuation"],
+            Query = [State, Limit, Continuation],
             Answer = "BrowsePage",
         },
-        new(HttpMethods.Get, "queues/{queue}/messages/{id}", "Looks at one message.", GetAsync) { Answer = "BrowsedMessage" },
-        new(HttpMethods.Get, "queues/{queue}/messages/{id}/body", "The body of one message, as it was sent.", GetBodyAsync),
-        new(HttpMethods.Delete, "queues/{queue}/messages/{id}", "Removes one message that is not leased.", RemoveAsync) { AuditedAs = "message.remove" },
-        new(HttpMethods.Post, "queues/{queue}/messages/{id}/reschedule", "Makes one message that is not leased due after a delay.", RescheduleAsync) { AuditedAs = "message.reschedule", Body = "Delay" },
-        new(HttpMethods.Post, "topics/{topic}/messages", "Publishes one message into every queue that is bound to the topic.", PublishAsync) { Answer = "Reached" },
-        new(HttpMethods.Post, "topics/{topic}/batches", "Publishes many messages into every queue that is bound to the topic.", PublishBatchAsync) { Body = "Batch", Answer = "Reached" },
+        new(HttpMethods.Get, "queues/{queue}/messages/{id}", "Looks at one message.", GetAsync) { Answer = "BrowsedMessage", Problems = [ProblemMap.MessageNotFound] },
+        new(HttpMethods.Get, "queues/{queue}/messages/{id}/body", "The body of one message, as it was sent.", GetBodyAsync)
+        {
+            AnswerType = "*/*",
+            Problems = [ProblemMap.MessageNotFound],
+        },
+        new(HttpMethods.Delete, "queues/{queue}/messages/{id}", "Removes one message that is not leased.", RemoveAsync)
+        {
+            AuditedAs = "message.remove",
+            Problems = [ProblemMap.MessageNotFound, ProblemMap.MessageLeased],
+        },
+        new(HttpMethods.Post, "queues/{queue}/messages/{id}/reschedule", "Makes one message that is not leased due after a delay.", RescheduleAsync)
+        {
+            AuditedAs = "message.reschedule",
+            Body = ApiBody.Json("Delay"),
+            Problems = [ProblemMap.MessageNotFound, ProblemMap.MessageLeased],
+        },
+        new(HttpMethods.Post, "topics/{topic}/messages", "Publishes one message into every queue that is bound to the topic.", PublishAsync)
+        {
+            Headers = MessageHeaderFields.Fields,
+            Body = ApiBody.Bytes,
+            Answer = "Reached",
+            Problems = [ProblemMap.InvalidMessage, ProblemMap.QueueFull],
+        },
+        new(HttpMethods.Post, "topics/{topic}/batches", "Publishes many messages into every queue that is bound to the topic.", PublishBatchAsync)
+        {
+            Body = ApiBody.Json("Batch"),
+            Answer = "Reached",
+            Problems = [ProblemMap.InvalidMessage, ProblemMap.QueueFull],
+        },
     ];
 
     private static async Task SendAsync(ApiCall call)
@@ -56,15 +96,9 @@ internal static class MessageEndpoints
         var queue = call.Queue(Permission.Receive);
         var query = new BrowseQuery
         {
-            State = call.Query("state") switch
-            {
-                null or "ready" => MessageState.Ready,
-                "scheduled" => MessageState.Scheduled,
-                "leased" => MessageState.Leased,
-                _ => throw new WireFormatException("The parameter 'state' must be ready, scheduled or leased."),
-            },
-            Limit = (int)call.Query("limit", 50, 1, MaxPage),
-            Continuation = call.Query("continuation"),
+            State = State.Read(call),
+            Limit = (int)Limit.Read(call),
+            Continuation = Continuation.Read(call),
         };
         var page = await call.Instance.Admin.BrowseAsync(queue, query, call.Aborted).ConfigureAwait(false);
         await call.StreamAsync(

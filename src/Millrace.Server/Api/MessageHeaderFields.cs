@@ -18,6 +18,26 @@ internal static class MessageHeaderFields
     private const string FormType = "application/x-www-form-urlencoded";
     private const string Unknown = "application/octet-stream";
 
+    private const long MaxMilliseconds = 3650L * 24 * 60 * 60 * 1000;
+
+    private static readonly NumberParameter Priority = new("Millrace-Priority", "The priority.", MessagePriority.Default, MessagePriority.Lowest, MessagePriority.Highest);
+    private static readonly NumberParameter DelayMs = new("Millrace-Delay-Ms", "How long until it is due, in milliseconds.", 0, 0, MaxMilliseconds);
+    private static readonly NumberParameter TtlMs = new("Millrace-Ttl-Ms", "How long it lives, in milliseconds; for ever unless set.", null, 1, MaxMilliseconds);
+
+    private static readonly ChoiceParameter<MessageDurability> Durability = new(
+        "Millrace-Durability", "Whether it is as durable as the store says, or not at all.", ("default", MessageDurability.Default), ("none", MessageDurability.None));
+
+    /// <summary>The header fields of a request that carries one message.</summary>
+    public static readonly ApiParameter[] Fields =
+    [
+        new TextParameter("Millrace-Id", "The message's id; assigned by the store unless set."),
+        new TextParameter("Millrace-Key", "Messages with the same key are leased one at a time, in order."),
+        Priority,
+        DelayMs,
+        TtlMs,
+        Durability,
+    ];
+
     /// <summary>The envelope of a request.</summary>
     /// <exception cref="WireFormatException">A field of the name <c>Millrace-…</c> is unknown or has a wrong value.</exception>
     public static Envelope ReadEnvelope(HttpRequest request, ReadOnlyMemory<byte> body)
@@ -37,7 +57,7 @@ internal static class MessageHeaderFields
             if (name.StartsWith(HeaderPrefix, StringComparison.OrdinalIgnoreCase) && name.Length > HeaderPrefix.Length)
             {
                 // HTTP does not tell capitals apart, and its later versions send none: whoever means one percent-encodes it.
-                (headers ??= []).Add(new(Uri.UnescapeDataString(name[HeaderPrefix.Length..].ToLowerInvariant()), value));
+                (headers ??= []).Add(new(PercentEncoding.Decode(name[HeaderPrefix.Length..].ToLowerInvariant(), "The name of a header field"), value));
             }
             else
             {
@@ -99,31 +119,27 @@ internal static class MessageHeaderFields
     {
         "MILLRACE-ID" => envelope with { Id = value },
         "MILLRACE-KEY" => envelope with { Key = value },
-        "MILLRACE-PRIORITY" => envelope with { Priority = (int)Number(name, value, 9) },
-        "MILLRACE-DELAY-MS" => envelope with { Delay = TimeSpan.FromMilliseconds(Number(name, value, MaxMilliseconds)) },
-        "MILLRACE-TTL-MS" => envelope with { TimeToLive = TimeSpan.FromMilliseconds(Number(name, value, MaxMilliseconds)) },
+        "MILLRACE-PRIORITY" => envelope with { Priority = (int)Number(Priority, value) },
+        "MILLRACE-DELAY-MS" => envelope with { Delay = TimeSpan.FromMilliseconds(Number(DelayMs, value)) },
+        "MILLRACE-TTL-MS" => envelope with { TimeToLive = TimeSpan.FromMilliseconds(Number(TtlMs, value)) },
         "MILLRACE-DURABILITY" => envelope with
         {
-            Durability = value switch
-            {
-                "none" => MessageDurability.None,
-                "default" => MessageDurability.Default,
-                _ => throw new WireFormatException("The header field 'Millrace-Durability' must be none or default."),
-            },
+            Durability = Array.IndexOf(Durability.Words, value) is var word and >= 0
+                ? Durability.Choices[word].Value
+                : throw new WireFormatException($"The header field '{Durability.Name}' must be {string.Join(" or ", Durability.Words)}."),
         },
         _ => throw new WireFormatException(
             $"There is no header field '{(name.Length <= 60 ? name : name[..60] + "…")}'; there are Millrace-Id, -Key, -Priority, -Delay-Ms, -Ttl-Ms, -Durability, and Millrace-Header-NAME for the message's own headers."),
     };
 
-    private const long MaxMilliseconds = 3650L * 24 * 60 * 60 * 1000;
-
-    private static long Number(string name, string value, long maximum) =>
-        long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= maximum
+    private static long Number(NumberParameter field, string value) =>
+        long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= field.Minimum && number <= field.Maximum
             ? number
-            : throw new WireFormatException(string.Create(CultureInfo.InvariantCulture, $"The header field '{name}' must be a whole number from 0 to {maximum}."));
+            : throw new WireFormatException(
+                string.Create(CultureInfo.InvariantCulture, $"The header field '{field.Name}' must be a whole number from {field.Minimum} to {field.Maximum}."));
 
     private static string Single(string name, StringValues values) => values.Count == 1
-        ? Uri.UnescapeDataString(values[0] ?? "")
+        ? PercentEncoding.Decode(values[0] ?? "", $"The header field '{name}'")
         : throw new WireFormatException($"The header field '{name}' stands {values.Count} times.");
 
     private static string Escape(string value)

@@ -15,10 +15,16 @@ internal static class OperationEndpoints
     [
         new(HttpMethods.Post, "operations", "Independent operations in one request: each has its own result, and one's failure is its own.", RunAsync)
         {
-            Body = "Operations",
+            Body = ApiBody.Json("Operations"),
             Answer = "OperationResults",
+            Problems = [ProblemMap.InvalidMessage],
         },
-        new(HttpMethods.Post, "transactions", "Enqueues, publishes and settlements, all or nothing.", CommitAsync) { Body = "Transaction", Answer = "TransactionResult" },
+        new(HttpMethods.Post, "transactions", "Enqueues, publishes and settlements, all or nothing.", CommitAsync)
+        {
+            Body = ApiBody.Json("Transaction"),
+            Answer = "TransactionResult",
+            Problems = [ProblemMap.InvalidName, ProblemMap.InvalidMessage, ProblemMap.QueueFull, ProblemMap.QueueNotFound],
+        },
     ];
 
     /// <summary>Reads the messages of a batch.</summary>

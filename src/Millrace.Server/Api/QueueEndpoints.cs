@@ -10,25 +10,47 @@ internal static class QueueEndpoints
 {
     private const int MaxPage = 1000;
 
+    private static readonly TextParameter Prefix = new("prefix", "Only names that begin with this.");
+    private static readonly TextParameter After = new("after", "Only names after this one: 'next' of the page before.");
+    private static readonly NumberParameter Limit = new("limit", "The most names of a page.", 100, 1, MaxPage);
+    private static readonly TextParameter BoundQueue = new("queue", "Only the bindings of this queue.");
+
     public static readonly ApiRoute[] Routes =
     [
-        new(HttpMethods.Get, "queues", "The names of queues, in order, a page at a time.", ListAsync) { Query = ["prefix", "after", "limit"], Answer = "QueueNames" },
-        new(HttpMethods.Put, "queues/{queue}", "Creates a queue. One that exists is left as it is.", CreateAsync) { AuditedAs = "queue.create", Body = "QueueSettings", Answer = "Created" },
+        new(HttpMethods.Get, "queues", "The names of queues, in order, a page at a time.", ListAsync) { Query = [Prefix, After, Limit], Answer = "QueueNames" },
+        new(HttpMethods.Put, "queues/{queue}", "Creates a queue. One that exists is left as it is.", CreateAsync)
+        {
+            AuditedAs = "queue.create",
+            Body = ApiBody.OptionalJson("QueueSettings"),
+            Answer = "Created",
+            Success = [201, 200],
+            Problems = [ProblemMap.InvalidSettings],
+        },
         new(HttpMethods.Delete, "queues/{queue}", "Deletes a queue with its messages, dead letters and bindings.", DeleteAsync) { AuditedAs = "queue.delete" },
         new(HttpMethods.Get, "queues/{queue}/settings", "The settings of a queue.", GetSettingsAsync) { Answer = "QueueSettings" },
-        new(HttpMethods.Put, "queues/{queue}/settings", "Replaces the settings of a queue; what is not named is as by default.", PutSettingsAsync) { AuditedAs = "queue.settings", Body = "QueueSettings" },
+        new(HttpMethods.Put, "queues/{queue}/settings", "Replaces the settings of a queue; what is not named is as by default.", PutSettingsAsync)
+        {
+            AuditedAs = "queue.settings",
+            Body = ApiBody.Json("QueueSettings"),
+            Problems = [ProblemMap.InvalidSettings],
+        },
         new(HttpMethods.Get, "queues/{queue}/stats", "The counts of a queue.", GetStatsAsync) { Answer = "QueueStats" },
         new(HttpMethods.Post, "queues/{queue}/purge", "Removes the ready and scheduled messages.", PurgeAsync) { AuditedAs = "queue.purge", Answer = "Removed" },
-        new(HttpMethods.Post, "queues/{queue}/redrive", "Moves dead letters back into their queue: all, or those that a filter names.", RedriveAsync) { AuditedAs = "queue.redrive", Body = "DeadLetterFilter", Answer = "Moved" },
-        new(HttpMethods.Get, "bindings", "The bindings of queues to topic patterns.", ListBindingsAsync) { Query = ["queue"], Answer = "Bindings" },
+        new(HttpMethods.Post, "queues/{queue}/redrive", "Moves dead letters back into their queue: all, or those that a filter names.", RedriveAsync)
+        {
+            AuditedAs = "queue.redrive",
+            Body = ApiBody.OptionalJson("DeadLetterFilter"),
+            Answer = "Moved",
+        },
+        new(HttpMethods.Get, "bindings", "The bindings of queues to topic patterns.", ListBindingsAsync) { Query = [BoundQueue], Answer = "Bindings", Problems = [ProblemMap.InvalidName] },
         new(HttpMethods.Put, "queues/{queue}/bindings/{pattern}", "Binds a queue to a topic pattern.", BindAsync) { AuditedAs = "queue.bind" },
-        new(HttpMethods.Delete, "queues/{queue}/bindings/{pattern}", "Removes a binding.", UnbindAsync) { AuditedAs = "queue.unbind" },
+        new(HttpMethods.Delete, "queues/{queue}/bindings/{pattern}", "Removes a binding.", UnbindAsync) { AuditedAs = "queue.unbind", Problems = [ProblemMap.NotFound] },
     ];
 
     private static async Task ListAsync(ApiCall call)
     {
-        var limit = (int)call.Query("limit", 100, 1, MaxPage);
-        var names = await ListVisibleAsync(call, call.Query("prefix") ?? "", call.Query("after"), limit).ConfigureAwait(false);
+        var limit = (int)Limit.Read(call);
+        var names = await ListVisibleAsync(call, Prefix.Read(call) ?? "", After.Read(call), limit).ConfigureAwait(false);
         await call.WriteAsync(200, json =>
         {
             json.WriteStartObject();
@@ -125,7 +147,7 @@ internal static class QueueEndpoints
 
     private static async Task ListBindingsAsync(ApiCall call)
     {
-        var bindings = await call.Instance.Routing.ListBindingsAsync(call.Query("queue"), call.Aborted).ConfigureAwait(false);
+        var bindings = await call.Instance.Routing.ListBindingsAsync(BoundQueue.Read(call), call.Aborted).ConfigureAwait(false);
         await call.StreamAsync(
             bindings.Where(binding => IsVisible(call.Caller, binding.Queue)),
             json =>

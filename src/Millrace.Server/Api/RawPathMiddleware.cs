@@ -19,7 +19,8 @@ internal sealed class RawPathMiddleware(RequestDelegate next)
             target = path < 0 ? "/" : target[(scheme + 3 + path)..];
         }
 
-        var end = target.IndexOfAny('?', '#');
+        // A '#' does not belong into a target; cutting there would mean another name than the one that was written.
+        var end = target.IndexOf('?');
         var raw = end < 0 ? target : target[..end];
         if (raw.StartsWith("/"))
         {

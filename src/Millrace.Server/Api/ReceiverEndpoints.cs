@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Millrace.Server.Security;
@@ -10,20 +11,47 @@ namespace Millrace.Server.Api;
 /// <summary>Receivers: leasing by long polling, renewing, giving up; settling; and receiving one message without a receiver.</summary>
 internal static class ReceiverEndpoints
 {
-    private const long LongestLeaseMs = 49L * 24 * 60 * 60 * 1000;
+    /// <summary>The longest lease: 49 days, which is what timers take, and long enough for what its holder renews.</summary>
+    public const long LongestLeaseMs = 49L * 24 * 60 * 60 * 1000;
+
+    private static readonly NumberParameter WaitMs = new("waitMs", "How long to wait for a message, in milliseconds.", 0, 0, long.MaxValue);
+    private static readonly NumberParameter LeaseMs = new("leaseMs", "How long the lease holds, in milliseconds.", 30_000, 1, LongestLeaseMs);
+    private static readonly ChoiceParameter<bool> SettleOnLease = new("settleOnLease", "Whether it is settled by being leased: at most once.", ("false", false), ("true", true));
 
     public static readonly ApiRoute[] Routes =
     [
-        new(HttpMethods.Post, "queues/{queue}/receivers", "Opens a receiver: the owner of the leases that it takes.", OpenAsync) { Body = "ReceiverOptions", Answer = "Receiver" },
-        new(HttpMethods.Post, "receivers/{receiver}/lease", "Leases messages, waiting for a first one.", LeaseAsync) { Body = "LeaseRequest", Answer = "Deliveries" },
-        new(HttpMethods.Post, "receivers/{receiver}/cancel", "Ends the wait of a lease call.", CancelAsync) { Body = "CancelRequest" },
-        new(HttpMethods.Post, "receivers/{receiver}/renew", "Prolongs every lease of a receiver, and names those that were lost.", RenewAsync) { Answer = "LostLeases" },
-        new(HttpMethods.Delete, "receivers/{receiver}", "Closes a receiver; what it has open goes back at once.", CloseAsync),
+        new(HttpMethods.Post, "queues/{queue}/receivers", "Opens a receiver: the owner of the leases that it takes.", OpenAsync)
+        {
+            Body = ApiBody.OptionalJson("ReceiverOptions"),
+            Answer = "Receiver",
+            Success = [201],
+            Problems = [ProblemMap.InvalidSettings],
+        },
+        new(HttpMethods.Post, "receivers/{receiver}/lease", "Leases messages, waiting for a first one.", LeaseAsync)
+        {
+            Body = ApiBody.Json("LeaseRequest"),
+            Answer = "Deliveries",
+            Problems = [ProblemMap.ReceiverNotFound],
+        },
+        new(HttpMethods.Post, "receivers/{receiver}/cancel", "Ends the wait of a lease call.", CancelAsync)
+        {
+            Body = ApiBody.Json("CancelRequest"),
+            Problems = [ProblemMap.ReceiverNotFound],
+        },
+        new(HttpMethods.Post, "receivers/{receiver}/renew", "Prolongs every lease of a receiver, and names those that were lost.", RenewAsync) { Answer = "LostLeases", Problems = [ProblemMap.ReceiverNotFound] },
+        new(HttpMethods.Delete, "receivers/{receiver}", "Closes a receiver; what it has open goes back at once.", CloseAsync) { Problems = [ProblemMap.ReceiverNotFound] },
         new(HttpMethods.Post, "queues/{queue}/receive", "Leases one message: the answer's body is the message's; 204 when none came in time.", ReceiveAsync)
         {
-            Query = ["waitMs", "leaseMs", "settleOnLease"],
+            Query = [WaitMs, LeaseMs, SettleOnLease],
+            AnswerType = "*/*",
+            Success = [200, 204],
         },
-        new(HttpMethods.Post, "queues/{queue}/settlements", "Settles deliveries by their tokens.", SettleAsync) { Body = "Settlements", Answer = "SettleResult" },
+        new(HttpMethods.Post, "queues/{queue}/settlements", "Settles deliveries by their tokens.", SettleAsync)
+        {
+            Body = ApiBody.Json("Settlements"),
+            Answer = "SettleResult",
+            Problems = [ProblemMap.InvalidMessage],
+        },
     ];
 
     private static async Task OpenAsync(ApiCall call)
@@ -31,7 +59,7 @@ internal static class ReceiverEndpoints
         var queue = call.Queue(Permission.Receive);
         var options = await call.ReadJsonAsync(ReadOptions, static () => new ReceiverOptions()).ConfigureAwait(false);
         var receiver = await call.Instance.Receivers.OpenAsync(call.Caller.Name, queue, call.Instance.Queues, options, call.Aborted).ConfigureAwait(false);
-        call.Context.Response.Headers.Location = $"{ApiEndpoints.Root}/receivers/{receiver.Id}";
+        call.Context.Response.Headers.Location = $"{call.Instance.Root}/receivers/{receiver.Id}";
         await call.WriteAsync(201, json =>
         {
             json.WriteStartObject();
@@ -98,7 +126,7 @@ internal static class ReceiverEndpoints
                 }
             }
 
-            return number;
+            return RequireCall(number);
         }).ConfigureAwait(false);
         receiver.Cancel(number);
         await call.NoContentAsync().ConfigureAwait(false);
@@ -142,16 +170,11 @@ internal static class ReceiverEndpoints
     private static async Task ReceiveAsync(ApiCall call)
     {
         var queue = call.Queue(Permission.Receive);
-        var wait = call.Wait(call.Query("waitMs", 0, 0, long.MaxValue));
+        var wait = call.Wait(WaitMs.Read(call));
         var options = new ReceiverOptions
         {
-            LeaseDuration = TimeSpan.FromMilliseconds(call.Query("leaseMs", 30_000, 1, LongestLeaseMs)),
-            SettleOnLease = call.Query("settleOnLease") switch
-            {
-                null or "false" => false,
-                "true" => true,
-                _ => throw new WireFormatException("The parameter 'settleOnLease' must be true or false."),
-            },
+            LeaseDuration = TimeSpan.FromMilliseconds(LeaseMs.Read(call)),
+            SettleOnLease = SettleOnLease.Read(call),
         };
         var receiver = await call.Instance.Receivers.BorrowAsync(call.Caller.Name, queue, call.Instance.Queues, options, call.Aborted).ConfigureAwait(false);
         try
@@ -269,7 +292,7 @@ internal static class ReceiverEndpoints
         {
             if (json.Is(WireNames.LeaseMs))
             {
-                options = options with { LeaseDuration = json.Milliseconds() };
+                options = options with { LeaseDuration = Bounded(json.Milliseconds()) };
             }
             else if (json.Is(WireNames.SettleOnLease))
             {
@@ -284,6 +307,11 @@ internal static class ReceiverEndpoints
         options.Validate();
         return options;
     }
+
+    /// <summary>A lease that is not longer than the longest.</summary>
+    public static TimeSpan Bounded(TimeSpan lease) => lease.TotalMilliseconds <= LongestLeaseMs
+        ? lease
+        : throw new WireFormatException(string.Create(CultureInfo.InvariantCulture, $"The field 'leaseMs' must be at most {LongestLeaseMs}, which is 49 days."));
 
     private static (long Call, int Max, long WaitMs) ReadLease(ref WireReader json, int maxBatch)
     {
@@ -311,6 +339,9 @@ internal static class ReceiverEndpoints
             }
         }
 
-        return (number == 0 ? throw new WireFormatException("The field 'call' is missing: number the lease calls of a receiver from 1.") : number, max, wait);
+        return (RequireCall(number), max, wait);
     }
+
+    private static long RequireCall(long number) =>
+        number == 0 ? throw new WireFormatException("The field 'call' is missing: number the lease calls of a receiver from 1.") : number;
 }

@@ -21,6 +21,7 @@ internal sealed class RemoteReceiver(string id, string owner, string queue, IQue
     private long _ownCalls;
     private long _lastUse = timeProvider.GetTimestamp();
     private int _running;
+    private bool _hasLeased;
     private bool _isClosed;
 
     public string Id => id;
@@ -32,9 +33,12 @@ internal sealed class RemoteReceiver(string id, string owner, string queue, IQue
 
     public ReceiverOptions Options => options;
 
-    /// <summary>Whether nobody has used it for so long beyond its lease that every lease of it has ended.</summary>
-    public bool IsIdle(TimeSpan idleTime) =>
-        Volatile.Read(ref _running) == 0 && timeProvider.GetElapsedTime(Volatile.Read(ref _lastUse)) > idleTime + options.LeaseDuration;
+    /// <summary>Whether nobody has used it for so long; if it has leased anything, so long beyond its lease that every lease of it has ended.</summary>
+    public bool IsIdle(TimeSpan idleTime)
+    {
+        var beyond = timeProvider.GetElapsedTime(Volatile.Read(ref _lastUse)) - idleTime;
+        return Volatile.Read(ref _running) == 0 && beyond > TimeSpan.Zero && (!Volatile.Read(ref _hasLeased) || beyond > options.LeaseDuration);
+    }
 
     /// <summary>The number of the next call, for a receiver whose calls the server numbers itself.</summary>
     public long NextCall() => Interlocked.Increment(ref _ownCalls);
@@ -127,6 +131,11 @@ internal sealed class RemoteReceiver(string id, string owner, string queue, IQue
         _answer = [];
         _answeredCall = call;
         _answer = await LeaseCoreAsync(call, max, wait, aborted, stopping).ConfigureAwait(false);
+        if (_answer.Length > 0 && !options.SettleOnLease)
+        {
+            Volatile.Write(ref _hasLeased, true);
+        }
+
         if (aborted.IsCancellationRequested)
         {
             await HandBackInTurnAsync().ConfigureAwait(false);

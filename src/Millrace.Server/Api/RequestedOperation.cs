@@ -26,7 +26,7 @@ internal abstract class RequestedOperation(string kind, string target)
         string? kind = null;
         string? name = null;
         string? topic = null;
-        var wantsIds = true;
+        bool? wantsIds = null;
         List<Envelope>? messages = null;
         List<Storage.Settlement>? settlements = null;
         Envelope? message = null;
@@ -67,13 +67,13 @@ internal abstract class RequestedOperation(string kind, string target)
             }
         }
 
-        return (kind, name, topic, messages, settlements, message) switch
+        return (kind, name, topic, messages, settlements, message, wantsIds) switch
         {
-            ("enqueue", { } queue, null, { } batch, null, null) => new EnqueueRequest(queue, [.. batch], wantsIds),
-            ("settle", { } queue, null, null, { } batch, null) => new SettleRequest(queue, [.. batch]),
-            ("broadcast", null, { } channel, null, null, { } envelope) => new BroadcastRequest(channel, envelope),
+            ("enqueue", { } queue, null, { } batch, null, null, _) => new EnqueueRequest(queue, [.. batch], wantsIds ?? true),
+            ("settle", { } queue, null, null, { } batch, null, null) => new SettleRequest(queue, [.. batch]),
+            ("broadcast", null, { } channel, null, null, { } envelope, null) => new BroadcastRequest(channel, envelope),
             _ => throw new WireFormatException(
-                "An operation has the fields 'op' and: for 'enqueue' queue and messages, for 'settle' queue and settlements, for 'broadcast' topic and message."),
+                "An operation has the fields 'op' and: for 'enqueue' queue and messages, with or without ids, for 'settle' queue and settlements, for 'broadcast' topic and message."),
         };
     }
 

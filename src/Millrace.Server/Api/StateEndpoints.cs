@@ -9,28 +9,51 @@ namespace Millrace.Server.Api;
 /// <summary>State: small documents. The body is the value; the entity tag is the version, and conditional requests compare and swap.</summary>
 internal static class StateEndpoints
 {
-    private const int MaxPage = 1000;
     private const string OpaqueBytes = "application/octet-stream";
+
+    private static readonly TextParameter Prefix = new("prefix", "Only keys that begin with this.");
+    private static readonly TextParameter After = new("after", "Only keys after this one: 'next' of the page before.");
+    private static readonly NumberParameter Limit = new("limit", "The most documents of a page.", 100, 1, 1000);
+    private static readonly NumberParameter RevisionSeen = new("revision", "A revision that was read before; 0 for any change ever.", 0, 0, long.MaxValue);
+    private static readonly NumberParameter WaitMs = new("waitMs", "How long to wait, in milliseconds.", 0, 0, long.MaxValue);
+    private static readonly TextParameter IfMatch = new("If-Match", "The ETag that was read: only if the document still has that version.") { Pattern = "^\"[0-9]{1,19}\"$" };
+    private static readonly TextParameter IfNoneMatch = new("If-None-Match", "Only if there is no such document.") { Pattern = @"^\*$" };
 
     public static readonly ApiRoute[] Routes =
     [
-        new(HttpMethods.Get, "state", "Documents by the prefix of their keys, in order, a page at a time.", ListAsync) { Query = ["prefix", "after", "limit"], Answer = "StatePage" },
-        new(HttpMethods.Get, "state/{key}", "Reads a document; its ETag is the version.", GetAsync),
-        new(HttpMethods.Put, "state/{key}", "Writes a document: with If-Match if it still has that version, with If-None-Match: * if there is none.", PutAsync) { Answer = "StateWritten" },
-        new(HttpMethods.Delete, "state/{key}", "Deletes a document, with If-Match if it still has that version.", DeleteAsync) { Answer = "StateWritten" },
+        new(HttpMethods.Get, "state", "Documents by the prefix of their keys, in order, a page at a time.", ListAsync) { Query = [Prefix, After, Limit], Answer = "StatePage" },
+        new(HttpMethods.Get, "state/{key}", "Reads a document; its ETag is the version.", GetAsync)
+        {
+            AnswerType = OpaqueBytes,
+            Problems = [ProblemMap.StateNotFound],
+        },
+        new(HttpMethods.Put, "state/{key}", "Writes a document: with If-Match if it still has that version, with If-None-Match: * if there is none.", PutAsync)
+        {
+            Headers = [IfMatch, IfNoneMatch],
+            Body = ApiBody.Bytes,
+            Answer = "StateWritten",
+            Problems = [ProblemMap.VersionMismatch],
+        },
+        new(HttpMethods.Delete, "state/{key}", "Deletes a document, with If-Match if it still has that version.", DeleteAsync)
+        {
+            Headers = [IfMatch, IfNoneMatch],
+            Answer = "StateWritten",
+            Problems = [ProblemMap.VersionMismatch],
+        },
         new(HttpMethods.Get, "changes", "Waits for a change under a prefix after a revision: 204 when the wait has passed.", WaitAsync)
         {
-            Query = ["prefix", "revision", "waitMs"],
+            Query = [Prefix, RevisionSeen, WaitMs],
             Answer = "Revision",
+            Success = [200, 204],
         },
     ];
 
     private static async Task ListAsync(ApiCall call)
     {
-        var prefix = call.Query("prefix") ?? "";
-        var limit = (int)call.Query("limit", 100, 1, MaxPage);
+        var prefix = Prefix.Read(call) ?? "";
+        var limit = (int)Limit.Read(call);
         RequireAll(call, prefix);
-        var page = await call.Instance.State.ListAsync(prefix, call.Query("after"), limit, call.Aborted).ConfigureAwait(false);
+        var page = await call.Instance.State.ListAsync(prefix, After.Read(call), limit, call.Aborted).ConfigureAwait(false);
         await call.WriteAsync(200, json => StateWire.WritePage(json, page, page.Documents.Count == limit ? page.Documents[^1].Key : null)).ConfigureAwait(false);
     }
 
@@ -69,9 +92,9 @@ internal static class StateEndpoints
 
     private static async Task WaitAsync(ApiCall call)
     {
-        var prefix = call.Query("prefix") ?? "";
-        var revision = call.Query("revision", 0, 0, long.MaxValue);
-        var wait = call.Wait(call.Query("waitMs", 0, 0, long.MaxValue));
+        var prefix = Prefix.Read(call) ?? "";
+        var revision = RevisionSeen.Read(call);
+        var wait = call.Wait(WaitMs.Read(call));
         RequireAll(call, prefix);
         var now = 0L;
         var changed = await LongPoll.RunAsync(

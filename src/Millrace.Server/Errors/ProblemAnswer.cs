@@ -18,6 +18,8 @@ internal static class ProblemAnswer
         UnsupportedMediaException => new(ProblemMap.UnsupportedMediaType, 415, "The body has the wrong type", exception.Message),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } =>
             new(ProblemMap.RequestTooLarge, 413, "The request is too large", "The body is larger than this server takes; see 'maxRequestBytes' in the answer to GET /api/v1."),
+        BadHttpRequestException { StatusCode: StatusCodes.Status408RequestTimeout } =>
+            new(ProblemMap.RequestTimeout, 408, "The request came too slowly", "The body came more slowly than this server waits for. Nothing of it was done.") { IsTransient = true },
         BadHttpRequestException bad => Of(bad.StatusCode, bad.Message),
         _ => ProblemMap.Of(exception),
     };

@@ -1,12 +1,16 @@
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Millrace.Server.Api;
 
 namespace Millrace.Server.Errors;
 
 /// <summary>The last resort: whatever comes out of the application, a client gets a problem document, and no trace.</summary>
 internal sealed class ProblemMiddleware(RequestDelegate next, IHostApplicationLifetime lifetime, ILoggerFactory loggers)
 {
+    private const string Hint = $"The API is described at {ApiEndpoints.Root}/openapi.json.";
+
     private readonly ILogger _logger = loggers.CreateLogger("Millrace.Server.Requests");
 
     public async Task InvokeAsync(HttpContext context)
@@ -20,7 +24,7 @@ internal sealed class ProblemMiddleware(RequestDelegate next, IHostApplicationLi
                 await ProblemAnswer.WriteAsync(context, ProblemAnswer.Of(status, Explain(context))).ConfigureAwait(false);
             }
         }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        catch (Exception exception) when (IsClientGone(exception, context))
         {
             // Nobody reads the answer; the status is for the metrics.
             if (!context.Response.HasStarted)
@@ -53,16 +57,25 @@ internal sealed class ProblemMiddleware(RequestDelegate next, IHostApplicationLi
         }
 
         context.Response.Clear();
+        if (exception is BadHttpRequestException)
+        {
+            // What is left of the request is of no use, and where the next one begins may not be known.
+            context.Response.Headers.Connection = "close";
+        }
+
         await ProblemAnswer.WriteAsync(context, problem).ConfigureAwait(false);
     }
+
+    private static bool IsClientGone(Exception exception, HttpContext context) => exception is ConnectionAbortedException or ConnectionResetException
+        || (exception is OperationCanceledException && context.RequestAborted.IsCancellationRequested);
 
     private static bool IsBareError(HttpResponse response) =>
         !response.HasStarted && response is { StatusCode: >= 400, ContentLength: null, ContentType: null };
 
     private static string Explain(HttpContext context) => context.Response.StatusCode switch
     {
-        StatusCodes.Status404NotFound => "There is nothing at this path.",
-        StatusCodes.Status405MethodNotAllowed => $"This path does not take the method {Known(context.Request.Method)}. Allowed: {context.Response.Headers.Allow}.",
+        StatusCodes.Status404NotFound => $"There is nothing at this path. {Hint}",
+        StatusCodes.Status405MethodNotAllowed => $"This path does not take the method {Known(context.Request.Method)}. Allowed: {context.Response.Headers.Allow}. {Hint}",
         StatusCodes.Status415UnsupportedMediaType => "This path does not take a body of this content type.",
         var status => $"The request was answered with status {status}.",
     };

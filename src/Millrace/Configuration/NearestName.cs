@@ -10,8 +10,15 @@ internal static class NearestName
         var least = int.MaxValue;
         foreach (var candidate in candidates)
         {
+            // What differs too much in length is not worth comparing: a name may come from anybody, and be megabytes long.
+            var most = Math.Max(1, candidate.Length / 3);
+            if (Math.Abs(name.Length - candidate.Length) > most)
+            {
+                continue;
+            }
+
             var distance = Distance(name.ToUpperInvariant(), candidate.ToUpperInvariant());
-            if (distance < least && distance <= Math.Max(1, candidate.Length / 3))
+            if (distance < least && distance <= most)
             {
                 (nearest, least) = (candidate, distance);
             }

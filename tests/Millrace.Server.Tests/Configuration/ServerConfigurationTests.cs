@@ -53,7 +53,7 @@ public sealed class ServerConfigurationTests : IDisposable
             var options = configuration.Settings.Options;
             Assert.Equal(["http://127.0.0.1:1", "http://[::1]:2"], options.Urls);
             Assert.Equal(
-                new Api.ApiLimits
+                new Millrace.Server.Api.ApiLimits
                 {
                     MaxRequestBytes = 2048,
                     MaxWait = TimeSpan.FromSeconds(5),

@@ -17,9 +17,10 @@ internal static class ProblemMap
     public const string ReceiverNotFound = "receiver-not-found";
     public const string StateNotFound = "state-not-found";
     public const string LockNotHeld = "lock-not-held";
+    public const string MethodNotAllowed = "method-not-allowed";
+    public const string RequestTimeout = "request-timeout";
     public const string MessageLeased = "message-leased";
     public const string LockHeld = "lock-held";
-    public const string ReceiverBusy = "receiver-busy";
     public const string VersionMismatch = "version-mismatch";
     public const string RequestTooLarge = "request-too-large";
     public const string UnsupportedMediaType = "unsupported-media-type";
@@ -29,11 +30,13 @@ internal static class ProblemMap
     public const string StorageCorrupt = "storage-corrupt";
     public const string Unavailable = "unavailable";
 
+    private const int MaxShown = 256;
+
     /// <summary>The problem of a fault that is expected of clients and stores; null for one that is a defect of the server.</summary>
     public static WireProblem? Of(Exception exception) => exception switch
     {
         WireFormatException => new(InvalidRequest, 400, "The request cannot be read", exception.Message),
-        InvalidNameException invalid => new(InvalidName, 400, "A name is not valid", invalid.Message) { Subject = invalid.Name, Kind = invalid.Kind, Reason = invalid.Reason },
+        InvalidNameException invalid => new(InvalidName, 400, "A name is not valid", invalid.Message) { Subject = Shown(invalid.Name), Kind = invalid.Kind, Reason = invalid.Reason },
         InvalidMessageException => new(InvalidMessage, 400, "A message is not valid", exception.Message),
         AccessDeniedException => new(Forbidden, 403, "Not allowed", exception.Message),
         QueueNotFoundException missing => new(QueueNotFound, 404, "There is no such queue", missing.Message) { Subject = missing.Queue },
@@ -52,9 +55,19 @@ internal static class ProblemMap
             MayHaveBeenApplied = unavailable.MayHaveBeenApplied,
         },
         ObjectDisposedException => new(Unavailable, 503, "The server is stopping", "The server is stopping; ask again.") { IsTransient = true },
-        ArgumentException argument => new(InvalidRequest, 400, "A value is out of range", argument.Message),
+        ArgumentException argument => new(InvalidRequest, 400, "A value is out of range", TextOf(argument)),
         _ => null,
     };
+
+    // A name that is too long may be megabytes long.
+    private static string Shown(string name) => name.Length <= MaxShown ? name : string.Concat(name.AsSpan(0, MaxShown), "…");
+
+    // Without the name of the parameter in the code, which the framework puts behind the text.
+    private static string TextOf(ArgumentException exception)
+    {
+        var end = exception.Message.IndexOf(" (Parameter '", StringComparison.Ordinal);
+        return end > 0 ? exception.Message[..end] : exception.Message;
+    }
 
     /// <summary>The exception that a local store would have thrown.</summary>
     public static MillraceException ToException(WireProblem problem, string server) => problem.Code switch

@@ -81,7 +81,18 @@ internal ref struct WireReader
     }
 
     /// <summary>Whether the current field has this name.</summary>
-    public readonly bool Is(JsonEncodedText name) => _json.ValueTextEquals(name.EncodedUtf8Bytes);
+    public readonly bool Is(JsonEncodedText name)
+    {
+        // The names here need no escapes; one that has any is unescaped to compare, which throws at half a surrogate pair.
+        try
+        {
+            return _json.ValueTextEquals(name.EncodedUtf8Bytes);
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new WireFormatException("The name of a field is no valid text.", exception);
+        }
+    }
 
     /// <summary>The name of the current field, for objects whose names are data.</summary>
     public readonly string FieldName()
@@ -194,9 +205,7 @@ internal ref struct WireReader
     public DateTimeOffset Time()
     {
         Advance();
-        return _json.TokenType == JsonTokenType.String && _json.TryGetDateTimeOffset(out var value)
-            ? value
-            : throw Expected("a time such as 2026-01-31T08:30:00Z");
+        return IsPlainText() && _json.TryGetDateTimeOffset(out var value) ? value : throw Expected("a time such as 2026-01-31T08:30:00Z");
     }
 
     public LeaseToken Token()
@@ -210,9 +219,19 @@ internal ref struct WireReader
     public byte[] Base64()
     {
         Advance();
-        return _json.TokenType == JsonTokenType.String && _json.TryGetBytesFromBase64(out var bytes)
-            ? bytes
-            : throw Expected("a text in base64");
+        try
+        {
+            if (_json.TokenType == JsonTokenType.String && _json.TryGetBytesFromBase64(out var bytes))
+            {
+                return bytes;
+            }
+        }
+        catch (InvalidOperationException)
+        {
+            // Half a surrogate pair: no base64 either.
+        }
+
+        throw Expected("a text in base64");
     }
 
     /// <summary>The current value as it stands in the document.</summary>
@@ -228,7 +247,7 @@ internal ref struct WireReader
     public T Choice<T>(params ReadOnlySpan<(JsonEncodedText Word, T Value)> choices)
     {
         Advance();
-        if (_json.TokenType == JsonTokenType.String)
+        if (IsPlainText())
         {
             foreach (var (word, value) in choices)
             {
@@ -254,6 +273,9 @@ internal ref struct WireReader
         Advance();
         SkipValue();
     }
+
+    // Without escapes, which no time and no word needs; unescaping throws at half a surrogate pair.
+    private readonly bool IsPlainText() => _json.TokenType == JsonTokenType.String && !_json.ValueIsEscaped;
 
     private void SkipValue()
     {

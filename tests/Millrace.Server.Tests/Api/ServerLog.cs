@@ -1,0 +1,40 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Xunit;
+
+namespace Millrace.Server.Tests.Api;
+
+/// <summary>What a server logs, kept for the test.</summary>
+internal sealed class ServerLog : ILoggerFactory
+{
+    private readonly ConcurrentQueue<string> _faults = [];
+
+    /// <summary>Requires that no request has met a fault of the server.</summary>
+    public void RequireNoFault() => Assert.True(_faults.IsEmpty, string.Join(Environment.NewLine, _faults));
+
+    public ILogger CreateLogger(string categoryName) => new Category(this, categoryName);
+
+    public void AddProvider(ILoggerProvider provider)
+    {
+    }
+
+    public void Dispose()
+    {
+    }
+
+    private sealed class Category(ServerLog log, string name) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (logLevel >= LogLevel.Warning)
+            {
+                log._faults.Enqueue($"{logLevel} {name} {eventId.Id}: {formatter(state, exception)} {exception}");
+            }
+        }
+    }
+}
