@@ -66,7 +66,8 @@ internal static class ApiEndpoints
         }
         catch (Exception exception) when (IsClientGone(exception, context))
         {
-            // Nobody is there to be answered.
+            // Nobody is there to be answered. Said to the server, or it would try to read the rest of the body, and log that it cannot.
+            context.Abort();
         }
         catch (Exception exception)
         {

@@ -165,6 +165,7 @@ public sealed class BadConnectionTests
     public async Task Client_ThatEndsItsSideAfterItsRequest_IsAnsweredOrClosed_AndTheServerKnowsWhich()
     {
         await using var host = await ApiHost.StartAsync();
+        await host.JsonAsync(HttpMethod.Put, "/queues/q");
         var stored = 0;
         for (var round = 0; round < 50; round++)
         {

@@ -10,7 +10,9 @@ internal sealed class ServerLog : ILoggerFactory
     private readonly ConcurrentQueue<string> _faults = [];
 
     /// <summary>Requires that no request has met a fault of the server.</summary>
-    public void RequireNoFault() => Assert.True(_faults.IsEmpty, string.Join(Environment.NewLine, _faults));
+    public void RequireNoFault() => Assert.True(_faults.IsEmpty, ToString());
+
+    public override string ToString() => string.Join(Environment.NewLine, _faults);
 
     public ILogger CreateLogger(string categoryName) => new Category(this, categoryName);
 

@@ -42,7 +42,7 @@ internal sealed class FuzzLane(ApiHost host, ServedDescription description, int 
             }
             catch (Exception exception) when (!TestContext.Current.CancellationToken.IsCancellationRequested)
             {
-                throw new InvalidOperationException($"Request {i} of the lane with the seed {seed} ({request.Replay()}) failed: {exception.Message}", exception);
+                throw new InvalidOperationException($"Request {i} of the lane with the seed {seed} ({request.Replay()}) failed: {exception.Message}\n{host.Log}", exception);
             }
         }
     }
