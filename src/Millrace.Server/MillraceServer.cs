@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -117,7 +118,11 @@ public sealed class MillraceServer : IAsyncDisposable
     private static WebApplication Build(MillraceServerOptions options, ServerSecurity security)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => ServerLimits.Apply(kestrel, options)).UseUrls([.. options.Urls]);
+        builder.WebHost
+            .UseKestrelCore()
+            .UseSockets(UseFewThreadSwitches)
+            .ConfigureKestrel(kestrel => ServerLimits.Apply(kestrel, options))
+            .UseUrls([.. options.Urls]);
         if (security.Certificate is { } certificate)
         {
             builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.ConfigureHttpsDefaults(certificate.Configure));
@@ -139,6 +144,10 @@ public sealed class MillraceServer : IAsyncDisposable
             });
         return builder.Build();
     }
+
+    // Requests go on where their bytes were read, and answers are sent where they were written. "Unsafe" for code that blocks its thread, which no request here does. A publish then
+    // does not stand in line behind the streams that the one before has woken, which gather more events a write: twice the events a second, see bench/README.md.
+    private static void UseFewThreadSwitches(SocketTransportOptions sockets) => sockets.UnsafePreferInlineScheduling = true;
 
     /// <summary>What a request passes, in this order.</summary>
     private static IReadOnlyList<ApiInstance> Compose(WebApplication application, MillraceServerOptions options, ServerSecurity security)

@@ -31,7 +31,7 @@ internal static class ReceiverEndpoints
         {
             Body = ApiBody.Json("LeaseRequest"),
             Answer = "Deliveries",
-            Problems = [ProblemMap.ReceiverNotFound],
+            Problems = [ProblemMap.ReceiverNotFound, ProblemMap.QueueNotFound],
         },
         new(HttpMethods.Post, "receivers/{receiver}/cancel", "Ends the wait of a lease call.", CancelAsync)
         {

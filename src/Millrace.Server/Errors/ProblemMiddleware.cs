@@ -26,11 +26,13 @@ internal sealed class ProblemMiddleware(RequestDelegate next, IHostApplicationLi
         }
         catch (Exception exception) when (IsClientGone(exception, context))
         {
-            // Nobody reads the answer; the status is for the metrics.
+            // Nobody reads the answer; the status is for the metrics. Said to the server, or it would try to read the rest of the body, and log that it cannot.
             if (!context.Response.HasStarted)
             {
                 context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
             }
+
+            context.Abort();
         }
         catch (Exception exception)
         {

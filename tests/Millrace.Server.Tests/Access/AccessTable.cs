@@ -33,6 +33,7 @@ internal static class AccessTable
     public static IReadOnlyDictionary<string, AccessRow> Rows { get; } = new Dictionary<string, AccessRow>
     {
         ["GET "] = new(Everybody, (_, _) => ("", null)),
+        ["GET openapi.json"] = new(Everybody, (_, _) => ("openapi.json", null)),
         ["GET queues"] = new(Everybody, (_, _) => ("queues", null)),
         ["PUT queues/{queue}"] = Manage(world => $"queues/{Of(world)}new", "{}"),
         ["DELETE queues/{queue}"] = Manage(world => $"queues/{Of(world)}"),

@@ -37,10 +37,10 @@ internal sealed class ApiHost : IAsyncDisposable
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public static async Task<ApiHost> StartAsync(ApiLimits? limits = null, TimeProvider? time = null, TimeProvider? storeTime = null)
+    public static async Task<ApiHost> StartAsync(ApiLimits? limits = null, TimeProvider? time = null, string storeUrl = "memory:")
     {
         var log = new ServerLog();
-        var store = await MillraceClient.OpenAsync("memory:", options => options.TimeProvider = storeTime ?? TimeProvider.System, Cancellation);
+        var store = await MillraceClient.OpenAsync(storeUrl, cancellationToken: Cancellation);
         var options = new MillraceServerOptions
         {
             Instances = { ["default"] = store },

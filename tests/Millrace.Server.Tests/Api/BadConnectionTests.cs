@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Millrace.Server.Api;
+using Millrace.Server.Tests.Api.Fuzz;
 using Xunit;
 
 namespace Millrace.Server.Tests.Api;
@@ -95,7 +96,9 @@ public sealed class BadConnectionTests
     public async Task ClientGone_InTheMiddleOfALongPoll_LeavesTheNextMessageToOthers(bool resets)
     {
         await using var host = await ApiHost.StartAsync();
+        using var connections = new OpenConnections(host.Address.Port);
         var receiver = (string)(await host.JsonAsync(HttpMethod.Post, "/queues/q/receivers"))["receiver"]!;
+        var others = connections.Count;
         var connection = await RawConnection.OpenAsync(host.Address);
         await connection.SendAsync(Post($"/receivers/{receiver}/lease", """{"call":1,"waitMs":60000}"""));
         await using var receiving = await RawConnection.OpenAsync(host.Address);
@@ -110,6 +113,7 @@ public sealed class BadConnectionTests
 
         await connection.DisposeAsync();
         await receiving.DisposeAsync();
+        await UntilAsync(() => Task.FromResult(connections.Count == others));
         await host.JsonAsync(HttpMethod.Post, "/queues/q/batches", Batch);
 
         await ReadyAgainAsync(host, count: 1);
@@ -165,6 +169,7 @@ public sealed class BadConnectionTests
     public async Task Client_ThatEndsItsSideAfterItsRequest_IsAnsweredOrClosed_AndTheServerKnowsWhich()
     {
         await using var host = await ApiHost.StartAsync();
+        await host.JsonAsync(HttpMethod.Put, "/queues/q");
         var stored = 0;
         for (var round = 0; round < 50; round++)
         {
@@ -225,7 +230,7 @@ public sealed class BadConnectionTests
             }
             else
             {
-                Assert.Equal($$"""{"ids":["{{i}}"]}""", answer.Text);
+                Assert.Equal($$"""{"ids":["{{i}}"]}""" + "\n", answer.Text);
             }
         }
     }

@@ -255,6 +255,25 @@ public sealed class BadTargetTests
     }
 
     [Theory]
+    [InlineData("GET", "/changes?revision=9223372036854775807&waitMs=1", 204)]
+    [InlineData("GET", "/changes?revision=9223372036854775806", 204)]
+    [InlineData("GET", "/changes?waitMs=9223372036854775807", 200)]
+    [InlineData("GET", "/locks/l/wait?waitMs=9223372036854775807", 204)]
+    [InlineData("GET", "/channels/t/messages?after=9223372036854775807-9223372036854775807&limit=2147483647", 200)]
+    [InlineData("POST", "/queues/q/receive?leaseMs=4233600000", 204)]
+    public async Task Request_AtTheBoundsOfItsNumbers_IsAnswered(string method, string path, int status)
+    {
+        await using var host = await ApiHost.StartAsync();
+        using var queue = await host.SendAsync(HttpMethod.Put, "/queues/q");
+        using var document = await host.SendAsync(HttpMethod.Put, "/state/k", "1");
+
+        using var answer = await host.SendAsync(HttpMethod.Parse(method), path);
+
+        Assert.Equal(status, (int)answer.StatusCode);
+        host.Log.RequireNoFault();
+    }
+
+    [Theory]
     [InlineData("Millrace-Priority: 10", "'Millrace-Priority' must be a whole number from 0 to 9")]
     [InlineData("Millrace-Priority: -1", "'Millrace-Priority' must be a whole number from 0 to 9")]
     [InlineData("Millrace-Priority: 1.0", "'Millrace-Priority' must be a whole number from 0 to 9")]

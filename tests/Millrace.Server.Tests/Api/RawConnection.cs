@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Compression;
 using System.Net.Sockets;
 using System.Text;
 using Xunit;
@@ -97,7 +98,15 @@ internal sealed class RawConnection : IAsyncDisposable
         }
 
         var body = isHead || status is 204 or 304 or < 200 ? [] : await ReadBodyAsync(headers);
-        return body is null ? null : new RawAnswer(status, headers, body);
+        return body is null ? null : new RawAnswer(status, headers, headers.GetValueOrDefault("Content-Encoding") == "br" ? Decompress(body) : body);
+    }
+
+    private static byte[] Decompress(byte[] body)
+    {
+        using var brotli = new BrotliStream(new MemoryStream(body), CompressionMode.Decompress);
+        using var plain = new MemoryStream();
+        brotli.CopyTo(plain);
+        return plain.ToArray();
     }
 
     /// <summary>Requires that the other end closes, with nothing more said.</summary>

@@ -1,16 +1,19 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using Millrace.Server.Security;
 using Xunit;
 
 namespace Millrace.Server.Tests.Api;
 
-/// <summary>What a server logs, kept for the test.</summary>
+/// <summary>The faults that a server logs, kept for the test. What it audits is about its clients.</summary>
 internal sealed class ServerLog : ILoggerFactory
 {
     private readonly ConcurrentQueue<string> _faults = [];
 
     /// <summary>Requires that no request has met a fault of the server.</summary>
-    public void RequireNoFault() => Assert.True(_faults.IsEmpty, string.Join(Environment.NewLine, _faults));
+    public void RequireNoFault() => Assert.True(_faults.IsEmpty, ToString());
+
+    public override string ToString() => string.Join(Environment.NewLine, _faults);
 
     public ILogger CreateLogger(string categoryName) => new Category(this, categoryName);
 
@@ -27,11 +30,11 @@ internal sealed class ServerLog : ILoggerFactory
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning && name != AuditLog.Category;
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            if (logLevel >= LogLevel.Warning)
+            if (IsEnabled(logLevel))
             {
                 log._faults.Enqueue($"{logLevel} {name} {eventId.Id}: {formatter(state, exception)} {exception}");
             }

@@ -14,8 +14,8 @@ internal sealed class HostGuard(RequestDelegate next, SecurityOptions options, A
     {
         var host = context.Request.Host.Host;
 
-        // No name leads to a socket in the file system, which has no address.
-        if (context.Connection.LocalIpAddress is null || LoopbackRule.IsLoopbackHost(host) || _allowed.Contains(host.Trim('[', ']')))
+        // No name leads to a socket in the file system, which has no address; and a browser always says the name.
+        if (context.Connection.LocalIpAddress is null || host.Length == 0 || LoopbackRule.IsLoopbackHost(host) || _allowed.Contains(host.Trim('[', ']')))
         {
             return next(context);
         }

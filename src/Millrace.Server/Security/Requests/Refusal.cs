@@ -9,10 +9,10 @@ namespace Millrace.Server.Security.Requests;
 internal sealed record Refusal(int Status, string Code, string Title)
 {
     public static readonly Refusal Unauthorized = new(StatusCodes.Status401Unauthorized, ProblemMap.Unauthorized, "Credentials are needed");
-    public static readonly Refusal CrossOrigin = new(StatusCodes.Status403Forbidden, "cross-origin", "Pages of other origins are not allowed");
-    public static readonly Refusal HostNotAllowed = new(StatusCodes.Status403Forbidden, "host-not-allowed", "The server is not known by this name");
-    public static readonly Refusal TooManyFailures = new(StatusCodes.Status429TooManyRequests, "too-many-failures", "Too many logins failed");
-    public static readonly Refusal Busy = new(StatusCodes.Status503ServiceUnavailable, "busy", "The server is busy");
+    public static readonly Refusal CrossOrigin = new(StatusCodes.Status403Forbidden, ProblemMap.CrossOrigin, "Pages of other origins are not allowed");
+    public static readonly Refusal HostNotAllowed = new(StatusCodes.Status403Forbidden, ProblemMap.HostNotAllowed, "The server is not known by this name");
+    public static readonly Refusal TooManyFailures = new(StatusCodes.Status429TooManyRequests, ProblemMap.TooManyFailures, "Too many logins failed");
+    public static readonly Refusal Busy = new(StatusCodes.Status503ServiceUnavailable, ProblemMap.Busy, "The server is busy");
 
     /// <summary>Answers the request with it.</summary>
     public Task WriteAsync(HttpContext context, string detail, TimeSpan? retryAfter = null)

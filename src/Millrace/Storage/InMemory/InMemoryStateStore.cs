@@ -216,7 +216,8 @@ internal sealed class InMemoryStateStore : IStateStore, IDisposable
             return true;
         }
 
-        for (var changed = Math.Max(revision, 0) + 1; changed <= _revision; changed++)
+        // No revision above the latest has a change behind it; the highest has no number behind it either.
+        for (var changed = Math.Max(Math.Min(revision, _revision), 0) + 1; changed <= _revision; changed++)
         {
             if (_changed[changed % ChangesKept]!.StartsWith(prefix, StringComparison.Ordinal))
             {

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -42,7 +43,7 @@ internal sealed class FuzzLane(ApiHost host, ServedDescription description, int 
             }
             catch (Exception exception) when (!TestContext.Current.CancellationToken.IsCancellationRequested)
             {
-                throw new InvalidOperationException($"Request {i} of the lane with the seed {seed} ({request.Replay()}) failed: {exception.Message}", exception);
+                throw new InvalidOperationException($"Request {i} of the lane with the seed {seed} ({request.Replay()}) failed: {exception.Message}\n{host.Log}", exception);
             }
         }
     }
@@ -135,7 +136,7 @@ internal sealed class FuzzLane(ApiHost host, ServedDescription description, int 
 
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         deadline.CancelAfter(TimeSpan.FromSeconds(20));
-        _http ??= new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false });
+        _http ??= new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, AutomaticDecompression = DecompressionMethods.All });
         using var answer = await _http.SendAsync(message, deadline.Token);
         Check(request, (int)answer.StatusCode, answer.Content.Headers.ContentType?.ToString(), await answer.Content.ReadAsByteArrayAsync(deadline.Token), isBroken: false);
     }

@@ -11,6 +11,10 @@ internal static class ProblemMap
     public const string InvalidSettings = "invalid-settings";
     public const string Unauthorized = "unauthorized";
     public const string Forbidden = "forbidden";
+    public const string CrossOrigin = "cross-origin";
+    public const string HostNotAllowed = "host-not-allowed";
+    public const string TooManyFailures = "too-many-failures";
+    public const string Busy = "busy";
     public const string NotFound = "not-found";
     public const string QueueNotFound = "queue-not-found";
     public const string MessageNotFound = "message-not-found";
