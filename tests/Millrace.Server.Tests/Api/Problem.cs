@@ -8,7 +8,7 @@ namespace Millrace.Server.Tests.Api;
 internal sealed record Problem(int Status, string Code, string Detail)
 {
     // What only the inside of the server knows: stack traces, folders, types, the framework's words for its own settings.
-    private static readonly string[] Secrets = ["   at ", ".cs:line", "Exception", "System.", "Microsoft.", "Parameter '", "/work/", "/home/", "/root/", "/usr/", "/tmp/", AppContext.BaseDirectory];
+    private static readonly string[] Secrets = ["   at ", ".cs:line", "Exception", "System.", "Microsoft.", "Parameter '", "/home/", "/root/", "/usr/", "/tmp/", AppContext.BaseDirectory];
 
     public static async Task<Problem> OfAsync(HttpResponseMessage answer) => Of(
         (int)answer.StatusCode, answer.Content.Headers.ContentType?.ToString(), await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));

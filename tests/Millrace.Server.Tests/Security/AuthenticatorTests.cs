@@ -202,10 +202,10 @@ public sealed class AuthenticatorTests : IDisposable
             }
         }
 
-        // The lower quartile: what else the machine does makes some rounds longer, and none shorter.
-        var quartiles = times.ToDictionary(pair => pair.Key, pair => pair.Value.Order().ElementAt(pair.Value.Count / 4));
-        TestContext.Current.TestOutputHelper?.WriteLine(string.Join(", ", quartiles));
-        Assert.All(quartiles.Values, time => Assert.InRange(time, quartiles["ada"] * 0.7, quartiles["ada"] * 1.3));
+        // The shortest: what else the machine does makes rounds longer, and none shorter.
+        var shortest = times.ToDictionary(pair => pair.Key, pair => pair.Value.Min());
+        TestContext.Current.TestOutputHelper?.WriteLine(string.Join(", ", shortest));
+        Assert.All(shortest.Values, time => Assert.InRange(time, shortest["ada"] * 0.7, shortest["ada"] * 1.3));
     }
 
     private LiveUsers Open() => LiveUsers.Open(_folder.File, _clock, NullLogger.Instance);
