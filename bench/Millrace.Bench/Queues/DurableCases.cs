@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Millrace.Storage;
 
 namespace Millrace.Bench.Queues;
@@ -66,10 +65,10 @@ internal static class DurableCases
             sessions.Add(await QueueSession.OpenAsync(backend.Require<IQueueStore>(), "bench", batch));
         }
 
-        await RunAsync(sessions, batch, WarmUp, context.CancellationToken);
+        await QueueSession.RunAsync(sessions, batch, WarmUp, context.CancellationToken);
         Memory.Settle();
         var allocated = GC.GetTotalAllocatedBytes(precise: true);
-        var (messages, seconds) = await RunAsync(sessions, batch, Duration, context.CancellationToken);
+        var (messages, seconds) = await QueueSession.RunAsync(sessions, batch, Duration, context.CancellationToken);
         allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
         foreach (var session in sessions)
         {
@@ -77,22 +76,5 @@ internal static class DurableCases
         }
 
         return (messages / seconds, (double)allocated / messages);
-    }
-
-    private static async Task<(long Messages, double Seconds)> RunAsync(List<QueueSession> sessions, int batch, TimeSpan duration, CancellationToken cancellationToken)
-    {
-        var messages = 0L;
-        var watch = Stopwatch.StartNew();
-        await Task.WhenAll(sessions.Select(session => Task.Run(
-            async () =>
-            {
-                while (watch.Elapsed < duration)
-                {
-                    await session.CycleAsync(batch, cancellationToken);
-                    Interlocked.Add(ref messages, batch);
-                }
-            },
-            cancellationToken)));
-        return (messages, watch.Elapsed.TotalSeconds);
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Millrace.Storage;
 
 namespace Millrace.Bench.Queues;
@@ -77,6 +78,24 @@ internal sealed class QueueSession : IAsyncDisposable
                 taken += leased;
             }
         }
+    }
+
+    /// <summary>Lets every session cycle for a while, each on a task of its own.</summary>
+    public static async Task<(long Messages, double Seconds)> RunAsync(List<QueueSession> sessions, int batch, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        var messages = 0L;
+        var watch = Stopwatch.StartNew();
+        await Task.WhenAll(sessions.Select(session => Task.Run(
+            async () =>
+            {
+                while (watch.Elapsed < duration)
+                {
+                    await session.CycleAsync(batch, cancellationToken);
+                    Interlocked.Add(ref messages, batch);
+                }
+            },
+            cancellationToken)));
+        return (messages, watch.Elapsed.TotalSeconds);
     }
 
     public ValueTask DisposeAsync() => _receiver.DisposeAsync();

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Millrace.Bench.Queues;
 using Millrace.Storage;
 
@@ -29,8 +28,8 @@ internal static class HttpThroughputCases
             sessions.Add(await QueueSession.OpenAsync(backend.Require<IQueueStore>(), "bench", batch));
         }
 
-        await RunAsync(sessions, batch, WarmUp, context.CancellationToken);
-        var rate = await RunAsync(sessions, batch, Duration, context.CancellationToken);
+        await QueueSession.RunAsync(sessions, batch, WarmUp, context.CancellationToken);
+        var (messages, seconds) = await QueueSession.RunAsync(sessions, batch, Duration, context.CancellationToken);
         foreach (var session in sessions)
         {
             await session.DisposeAsync();
@@ -39,26 +38,9 @@ internal static class HttpThroughputCases
         var bare = await BareExchange.MeasureAsync(server.Url, callers, context.CancellationToken);
         return
         [
-            Measurement.Against("per_s", rate, "messages/s", Baseline, bare),
+            Measurement.Against("per_s", messages / seconds, "messages/s", Baseline, bare),
             new Measurement("bare_exchanges_per_s", bare, "requests/s"),
             new Measurement("server_rss_mb", server.ResidentMegabytes(), "MB"),
         ];
-    }
-
-    private static async Task<double> RunAsync(List<QueueSession> sessions, int batch, TimeSpan duration, CancellationToken cancellationToken)
-    {
-        var messages = 0L;
-        var watch = Stopwatch.StartNew();
-        await Task.WhenAll(sessions.Select(session => Task.Run(
-            async () =>
-            {
-                while (watch.Elapsed < duration)
-                {
-                    await session.CycleAsync(batch, cancellationToken);
-                    Interlocked.Add(ref messages, batch);
-                }
-            },
-            cancellationToken)));
-        return messages / watch.Elapsed.TotalSeconds;
     }
 }
