@@ -31,7 +31,7 @@ public sealed class SecureServeTests : IDisposable
         Assert.Equal(ExitCodes.Usage, untrusted.Code);
         Assert.Contains("is not trusted", untrusted.Output, StringComparison.Ordinal);
         var curl = await ShellAsync($"curl -s --cacert server.pem -u 'ada:correct horse battery' https://localhost:{port}/api/v1/queues");
-        Assert.Equal("""{"queues":["orders"],"next":null}""", curl.Output);
+        Assert.Equal("""{"queues":["orders"],"next":null}""" + "\n", curl.Output);
     }
 
     private async Task<(int Code, string Output)> ShellAsync(string command, string url = "")
