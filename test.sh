@@ -88,7 +88,7 @@ if [ -s "$results/skips" ]; then
 fi
 if [ "$full" -eq 1 ]; then
     echo "== seeds and figures"
-    grep -hoE '[^[>]*(MILLRACE_SEED=|seed [0-9]+|messages/s|kills)[^]<]*' "$results"/*.xml | grep -v ' steps)' | sort -u | cut -c1-200 | sed 's/^/   /' || true
+    grep -hoE '[^[>]*(MILLRACE_SEED=|seed [0-9]+|messages/s|kills|requests in|heap after)[^]<]*' "$results"/*.xml | grep -v ' steps)' | sort -u | cut -c1-200 | sed 's/^/   /' || true
 fi
 
 echo "== all suites"

@@ -23,7 +23,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     /// <summary>Starts a server on a store and returns when it is ready.</summary>
     public static async Task<ServerProcess> StartAsync(string storeUrl, CancellationToken cancellationToken)
     {
-        var start = new ProcessStartInfo(Command, ["serve", "--json", "--url", storeUrl, "--listen", "http://127.0.0.1:0"]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(Command, ["serve", "--json", "--url", storeUrl, "--listen", "http://127.0.0.1:0", "--log-level", "warning"]) { RedirectStandardOutput = true };
         var began = Stopwatch.GetTimestamp();
         var process = Process.Start(start)!;
         try

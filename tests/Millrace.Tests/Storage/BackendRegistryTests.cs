@@ -73,8 +73,8 @@ public sealed class BackendRegistryTests
         var error = Assert.Throws<BackendCapabilityException>(backend.Require<IChannelTransport>);
         Assert.Equal("mine", error.Backend);
         Assert.Equal("channel", error.Capability);
-        Assert.Equal(["memory"], error.Available);
-        Assert.Equal("The backend 'mine' has no channel. Backends that have it: memory.", error.Message);
+        Assert.Equal(["memory", "http"], error.Available);
+        Assert.Equal("The backend 'mine' has no channel. Backends that have it: memory, http.", error.Message);
         Assert.Equal("The backend 'mine' has no stream.", Assert.Throws<BackendCapabilityException>(backend.Require<IStreamStore>).Message);
     }
 
