@@ -1,7 +1,6 @@
 using System.Collections;
 using System.CommandLine;
 using Millrace.App.Output;
-using Millrace.Server;
 using Millrace.Storage;
 
 namespace Millrace.App;
@@ -54,9 +53,6 @@ internal sealed class CliContext
     /// <summary>Every variable of the environment.</summary>
     public Func<IEnumerable<KeyValuePair<string, string?>>> ListVariables { get; init; } =
         static () => Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(variable => KeyValuePair.Create((string)variable.Key, (string?)variable.Value));
-
-    /// <summary>Has the last word on the options of a server, in tests.</summary>
-    public Action<MillraceServerOptions>? AdjustServer { get; init; }
 
     /// <summary>Asks for a secret on the terminal.</summary>
     public Func<string, CancellationToken, Task<string>> ReadSecret { get; init; } =

@@ -44,7 +44,6 @@ internal sealed class NodeProcess(CliContext context, ServerConfiguration config
             options.Instances.Add(instance.Name, instance.Client);
         }
 
-        context.AdjustServer?.Invoke(options);
         return await MillraceServer.StartAsync(options, stop);
     }
 

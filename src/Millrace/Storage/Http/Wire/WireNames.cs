@@ -18,7 +18,6 @@ internal static class WireNames
     public static readonly JsonEncodedText Broadcast = Encode("broadcast");
     public static readonly JsonEncodedText Bytes = Encode("bytes");
     public static readonly JsonEncodedText Call = Encode("call");
-    public static readonly JsonEncodedText Cancelled = Encode("cancelled");
     public static readonly JsonEncodedText Capability = Encode("capability");
     public static readonly JsonEncodedText Code = Encode("code");
     public static readonly JsonEncodedText Committed = Encode("committed");
