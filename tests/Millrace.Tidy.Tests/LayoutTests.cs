@@ -16,7 +16,8 @@ public sealed class LayoutTests
         ["Millrace.Testing"] = ["Millrace"],
         ["Millrace.FluentValidation"] = ["Millrace"],
         ["Millrace.Sqlite"] = ["Millrace"],
-        ["Millrace.Server"] = ["Millrace"],
+        ["Millrace.Stomp"] = ["Millrace"],
+        ["Millrace.Server"] = ["Millrace", "Millrace.Stomp"],
         ["Millrace.App"] = ["Millrace", "Millrace.Sqlite", "Millrace.Server"],
     };
 

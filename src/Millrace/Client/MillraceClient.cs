@@ -46,6 +46,9 @@ public sealed class MillraceClient : IAsyncDisposable
     /// <summary>Whether the backend has no channels and <see cref="MillraceClientOptions.ChannelUrlWhereMissing"/> stands in for it.</summary>
     internal bool HasPairedChannels => State.Backends.HasPairedChannels;
 
+    /// <summary>The dispatchers of the queues: whoever leases in this process does it through them.</summary>
+    internal QueueDispatchers Dispatchers => State.Dispatchers;
+
     internal TimeProvider TimeProvider => _options.TimeProvider;
 
     private Opened State

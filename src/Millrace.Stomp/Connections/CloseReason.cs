@@ -1,0 +1,33 @@
+using Millrace.Stomp.Codec;
+
+namespace Millrace.Stomp.Connections;
+
+/// <summary>Why a connection ends. The first reason stands.</summary>
+/// <param name="Summary">A few words for the log.</param>
+/// <param name="Fault">What the client is told in an ERROR frame; null when there is nobody to tell, or nothing wrong.</param>
+/// <param name="IsAbrupt">Whether the transport is cut without waiting for what is still to be sent.</param>
+internal sealed record CloseReason(string Summary, StompFault? Fault = null, bool IsAbrupt = false)
+{
+    /// <summary>The client said DISCONNECT.</summary>
+    public static readonly CloseReason Disconnected = new("disconnected");
+
+    /// <summary>The client went without a word.</summary>
+    public static readonly CloseReason Gone = new("the client has gone", IsAbrupt: true);
+
+    /// <summary>The broker stops.</summary>
+    public static readonly CloseReason Stopping = new("the broker stops", new StompFault("stopping", "The broker is stopping: connect again later."));
+
+    /// <summary>An administrator closed it.</summary>
+    public static readonly CloseReason ClosedByAdministrator =
+        new("closed by an administrator", new StompFault("closed by an administrator", "An administrator has closed this connection."));
+
+    /// <summary>No heart-beat came.</summary>
+    public static CloseReason Silent(TimeSpan time) =>
+        new("no heart-beat", new StompFault("no heart-beat", $"Nothing has come from the client for {time.TotalMilliseconds:0} ms, though it promised heart-beats."));
+
+    /// <summary>The client takes nothing of what is sent to it.</summary>
+    public static CloseReason NotReading(TimeSpan time) => new($"the client has taken nothing for {time.TotalSeconds:0} s", IsAbrupt: true);
+
+    /// <summary>A fault of the client, or of what it asked for.</summary>
+    public static CloseReason Faulty(StompFault fault) => new(fault.Summary, fault);
+}
