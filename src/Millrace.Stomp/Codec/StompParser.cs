@@ -191,6 +191,7 @@ internal sealed class StompParser(StompOptions options) : IDisposable
         if (_keptHeadIsInFrame && ahead.StartsWith(_keptHead.AsSpan(0, _keptHeadLength)))
         {
             frame.RepeatsHead = true;
+            frame.Head = _window.AsMemory(_start, _keptHeadLength);
             _headLength = _keptHeadLength;
             _bodyLength = DeclaredLengthOf(frame);
             return;
