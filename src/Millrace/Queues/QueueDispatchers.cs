@@ -11,7 +11,8 @@ namespace Millrace.Queues;
 /// </summary>
 public sealed class QueueDispatchers : IAsyncDisposable
 {
-    private readonly ConcurrentDictionary<string, QueueDispatcher> _dispatchers = new(StringComparer.Ordinal);
+    // Only of queues that have consumers, or had some until just now: names come and go.
+    private readonly ConcurrentDictionary<string, QueueLanes> _lanes = new(StringComparer.Ordinal);
     private readonly DispatchEnvironment _environment;
     private volatile bool _closed;
 
@@ -43,28 +44,49 @@ public sealed class QueueDispatchers : IAsyncDisposable
 
     internal ILoggerFactory LoggerFactory { get; }
 
-    /// <summary>The dispatcher of a queue, or of the dead-letter queue of one. Costs nothing until it has a consumer.</summary>
+    /// <summary>How many queues are remembered.</summary>
+    internal int RememberedQueues => _lanes.Count;
+
+    /// <summary>The dispatcher of a queue, or of the dead-letter queue of one. Nothing is kept for it but while it has consumers, so queues may come and go.</summary>
     /// <exception cref="InvalidNameException">The name cannot be a queue's.</exception>
     /// <exception cref="ObjectDisposedException">The dispatchers have been drained or disposed.</exception>
     public QueueDispatcher Get(string queue)
     {
         ResourceName.RequireQueue(queue);
-        var dispatcher = _dispatchers.GetOrAdd(queue, static (name, self) => new QueueDispatcher(self.Store, name, self._environment), this);
-
-        // Looked at last: one that was added while everything was being drained must not be given out.
         ObjectDisposedException.ThrowIf(_closed, this);
-        return dispatcher;
+        return new QueueDispatcher(this, queue);
     }
 
     /// <summary>Drains every dispatcher at the same time; see <see cref="QueueDispatcher.DrainAsync"/>.</summary>
     public Task DrainAsync(TimeSpan timeout, CancellationToken cancellationToken = default)
     {
         _closed = true;
-        return Task.WhenAll(_dispatchers.Values.Select(dispatcher => dispatcher.DrainAsync(timeout, cancellationToken)));
+
+        // What is forgotten in between has nothing to drain.
+        return Task.WhenAll(_lanes.Values.Where(lanes => lanes.TryClose()).Select(lanes => lanes.DrainAsync(timeout, cancellationToken)));
     }
 
     /// <summary>Closes every consumer at once and hands back what is not settled, without counting an attempt.</summary>
     public async ValueTask DisposeAsync() => await DrainAsync(TimeSpan.Zero).ConfigureAwait(false);
+
+    /// <summary>The lanes of a queue that has some; otherwise null.</summary>
+    internal QueueLanes? FindLanes(string queue) => _lanes.GetValueOrDefault(queue);
+
+    /// <summary>The lanes of a queue for a new consumer. They may be forgotten at any time; a consumer that they do not take any more asks for others.</summary>
+    /// <exception cref="ObjectDisposedException">The dispatchers have been drained or disposed.</exception>
+    internal QueueLanes OpenLanes(string queue)
+    {
+        var lanes = FindOrAddLanes(queue);
+
+        // Looked at last: some that were added while everything was being drained must not be given out.
+        ObjectDisposedException.ThrowIf(_closed, this);
+        return lanes;
+    }
+
+    internal QueueLanes FindOrAddLanes(string queue) =>
+        _lanes.GetOrAdd(queue, static (name, self) => new QueueLanes(self.Store, name, self._environment, self.Forget), this);
+
+    private void Forget(QueueLanes lanes) => _lanes.TryRemove(new(lanes.Queue, lanes));
 }
 
 /// <summary>What the parts of a dispatcher share.</summary>
