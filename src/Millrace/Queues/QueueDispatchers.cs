@@ -28,12 +28,23 @@ public sealed class QueueDispatchers : IAsyncDisposable
         options ??= new QueueDispatcherOptions();
         options.Validate();
         Store = store;
+        Transactions = store as IQueueTransactions;
+        Routing = store as IQueueRouting;
         LoggerFactory = loggerFactory ?? NullLoggerFactory.Instance;
         _environment = new DispatchEnvironment(options, timeProvider ?? TimeProvider.System, LoggerFactory.CreateLogger("Millrace.Queues.Dispatch"));
     }
 
     /// <summary>The store.</summary>
     public IQueueStore Store { get; }
+
+    /// <summary>
+    /// The transactions of the store, or null where it has none. The store itself where it implements them, unless set: to what <see cref="Backend.Find"/> or
+    /// <see cref="Client.MillraceClient.Find"/> gives, because the store of a client of a server implements contracts that the server may lack.
+    /// </summary>
+    public IQueueTransactions? Transactions { get; init; }
+
+    /// <summary>The routing of the store, or null; as <see cref="Transactions"/>. Only asked by <see cref="QueueTransactionMode.Ordered"/>.</summary>
+    public IQueueRouting? Routing { get; init; }
 
     /// <summary>How the dispatchers lease.</summary>
     public QueueDispatcherOptions Options => _environment.Options;
@@ -55,6 +66,54 @@ public sealed class QueueDispatchers : IAsyncDisposable
         ResourceName.RequireQueue(queue);
         ObjectDisposedException.ThrowIf(_closed, this);
         return new QueueDispatcher(this, queue);
+    }
+
+    /// <summary>Commits a transaction of the store whose settlements may name deliveries that consumers of these dispatchers hold.</summary>
+    /// <param name="transaction">What to do. Its deliveries are not to be settled otherwise before the call has ended.</param>
+    /// <param name="mode">What to do where the store has no transactions.</param>
+    /// <param name="cancellationToken">Honoured until the store has accepted the transaction, or the first part of it.</param>
+    /// <returns>
+    /// Whether it was committed. If so, the deliveries are gone and their credit is back with their consumers. If not, or when this throws, those that were not settled are
+    /// open again; lost ones too, until their consumer hears of it. What a consumer held that was closed meanwhile has been handed back, as handled.
+    /// </returns>
+    /// <exception cref="BackendCapabilityException">The store has no transactions, or no routing to publish by; nothing was changed.</exception>
+    /// <exception cref="QueueFullException">A queue is full.</exception>
+    /// <exception cref="InvalidMessageException">A message breaks a limit; nothing was changed.</exception>
+    public async ValueTask<TransactionResult> CommitAsync(
+        QueueTransaction transaction, QueueTransactionMode mode = QueueTransactionMode.Atomic, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        if (Transactions is null && mode != QueueTransactionMode.Ordered)
+        {
+            throw BackendShapes.Missing(Store.Capabilities.Backend, typeof(IQueueTransactions));
+        }
+
+        var claims = TransactionClaims.Take(this, transaction);
+        try
+        {
+            if (claims.Lost.Count > 0)
+            {
+                return new TransactionResult(false, claims.Lost);
+            }
+
+            if (Transactions is null)
+            {
+                return await new OrderedCommit(this, transaction, claims).RunAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            var result = await Transactions.CommitAsync(transaction, cancellationToken).ConfigureAwait(false);
+            if (result.Committed)
+            {
+                claims.End();
+            }
+
+            return result;
+        }
+        finally
+        {
+            // What has not been settled by now.
+            await claims.ReopenAsync().ConfigureAwait(false);
+        }
     }
 
     /// <summary>Drains every dispatcher at the same time; see <see cref="QueueDispatcher.DrainAsync"/>.</summary>

@@ -57,6 +57,24 @@ internal sealed class QueueLanes(IQueueStore store, string queue, DispatchEnviro
         }
     }
 
+    /// <summary>Takes from the consumers of the queue what a transaction settles; see <see cref="DispatchLane.TryClaim"/>.</summary>
+    public void Claim(List<Settlement> settlements, List<LaneClaim> claims, List<LeaseToken> lost)
+    {
+        DispatchLane[] lanes;
+        lock (_gate)
+        {
+            lanes = [.. _lanes];
+        }
+
+        foreach (var lane in lanes)
+        {
+            if (!lane.SettleOnLease && lane.TryClaim(settlements, lost) is { } claim)
+            {
+                claims.Add(claim);
+            }
+        }
+    }
+
     /// <summary>Takes no consumer any more, for good. False when these lanes have been forgotten.</summary>
     public bool TryClose()
     {
