@@ -19,4 +19,13 @@ internal static partial class LogMessages
 
     [LoggerMessage(3004, LogLevel.Error, "Connection {Id} from {Peer} met a fault of the broker.")]
     public static partial void ConnectionFailed(this ILogger logger, Exception exception, string id, string peer);
+
+    [LoggerMessage(3005, LogLevel.Warning, "The temporary queue '{Queue}' could not be deleted; it deletes itself when it has been idle for a minute.")]
+    public static partial void TemporaryQueueLeft(this ILogger logger, Exception exception, string queue);
+
+    [LoggerMessage(3006, LogLevel.Error, "Connection {Id} from {Peer}: the store failed.")]
+    public static partial void StoreFailed(this ILogger logger, Exception exception, string id, string peer);
+
+    [LoggerMessage(3007, LogLevel.Warning, "A login from {Peer} was refused: {Reason}")]
+    public static partial void LoginRefused(this ILogger logger, string peer, string reason);
 }

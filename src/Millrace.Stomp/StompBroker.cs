@@ -86,29 +86,9 @@ internal sealed class StompBroker : IAsyncDisposable
     public async Task ServeAsync(IDuplexPipe transport, StompPeer peer, Action abort, CancellationToken aborted)
     {
         var connection = new StompConnection(Resources, transport, peer, abort);
-        if (_isStopping)
+        await using (connection.ConfigureAwait(false))
         {
-            await connection.RefuseAsync("stopping", "The broker is stopping: connect again later.").ConfigureAwait(false);
-            return;
-        }
-
-        if (_limits.TryEnter(peer.Address) is { } refusal)
-        {
-            Resources.Counters.ConnectionRefused();
-            _logger.ConnectionRefused(peer.ToString(), refusal);
-            await connection.RefuseAsync("too many connections", refusal).ConfigureAwait(false);
-            return;
-        }
-
-        _connections[connection.Id] = connection;
-        try
-        {
-            await connection.RunAsync(aborted).ConfigureAwait(false);
-        }
-        finally
-        {
-            _connections.TryRemove(connection.Id, out _);
-            _limits.Leave(peer.Address);
+            await ServeAsync(connection, peer, aborted).ConfigureAwait(false);
         }
     }
 
@@ -125,6 +105,40 @@ internal sealed class StompBroker : IAsyncDisposable
     {
         await StopAsync(TimeSpan.Zero).ConfigureAwait(false);
         Resources.Dispose();
+    }
+
+    private async Task ServeAsync(StompConnection connection, StompPeer peer, CancellationToken aborted)
+    {
+        if (_isStopping)
+        {
+            await connection.RefuseAsync("stopping", "The broker is stopping: connect again later.").ConfigureAwait(false);
+            return;
+        }
+
+        if (_limits.TryEnter(peer.Address) is { } refusal)
+        {
+            Resources.Counters.ConnectionRefused();
+            _logger.ConnectionRefused(peer.ToString(), refusal);
+            await connection.RefuseAsync("too many connections", refusal).ConfigureAwait(false);
+            return;
+        }
+
+        _connections[connection.Id] = connection;
+        if (_isStopping)
+        {
+            // It came in while the others were being told.
+            connection.Close(CloseReason.Stopping);
+        }
+
+        try
+        {
+            await connection.RunAsync(aborted).ConfigureAwait(false);
+        }
+        finally
+        {
+            _connections.TryRemove(connection.Id, out _);
+            _limits.Leave(peer.Address);
+        }
     }
 }
 

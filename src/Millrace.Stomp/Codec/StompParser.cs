@@ -63,13 +63,13 @@ internal sealed class StompParser(StompOptions options) : IDisposable
     /// <summary>Bytes that the frame that has begun takes in all as far as is known, or that it has so far.</summary>
     public long FrameBytes => _headLength > 0 && _bodyLength >= 0 ? (long)_headLength + _bodyLength + 1 : Buffered;
 
-    /// <summary>The size of the window.</summary>
-    public int WindowBytes => _window.Length;
+    /// <summary>How many bytes can be appended while the frames that were read stay as they are.</summary>
+    public int Room => _window.Length - _end;
 
     /// <summary>Why reading has failed.</summary>
     public StompFault? Fault { get; private set; }
 
-    /// <summary>Takes bytes over. Frames that were read before must not be used any more.</summary>
+    /// <summary>Takes bytes over. If they are more than <see cref="Room"/>, frames that were read before must not be used any more.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
         MakeRoom(bytes.Length);
@@ -132,7 +132,8 @@ internal sealed class StompParser(StompOptions options) : IDisposable
         Compact();
     }
 
-    private void MakeRoom(int bytes)
+    /// <summary>Makes room for bytes that will be appended. If they are more than <see cref="Room"/>, frames that were read before must not be used any more.</summary>
+    public void MakeRoom(int bytes)
     {
         if (_window.Length - _end >= bytes)
         {

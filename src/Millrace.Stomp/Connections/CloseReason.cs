@@ -8,6 +8,9 @@ namespace Millrace.Stomp.Connections;
 /// <param name="IsAbrupt">Whether the transport is cut without waiting for what is still to be sent.</param>
 internal sealed record CloseReason(string Summary, StompFault? Fault = null, bool IsAbrupt = false)
 {
+    /// <summary>For the log, where the client is not told what it says.</summary>
+    public Exception? Exception { get; init; }
+
     /// <summary>The client said DISCONNECT.</summary>
     public static readonly CloseReason Disconnected = new("disconnected");
 
@@ -20,6 +23,18 @@ internal sealed record CloseReason(string Summary, StompFault? Fault = null, boo
     /// <summary>An administrator closed it.</summary>
     public static readonly CloseReason ClosedByAdministrator =
         new("closed by an administrator", new StompFault("closed by an administrator", "An administrator has closed this connection."));
+
+    /// <summary>A fault of the broker.</summary>
+    public static CloseReason Failed(Exception exception) =>
+        new("a fault of the broker", new StompFault("internal error", "The broker failed. Its log says more.")) { Exception = exception };
+
+    /// <summary>No CONNECT frame came in time.</summary>
+    public static CloseReason NotConnected(TimeSpan time) =>
+        new("no CONNECT frame in time", new StompFault("not connected", $"No CONNECT frame has come for {time.TotalSeconds:0.#} s."));
+
+    /// <summary>A frame was begun and not gone on with.</summary>
+    public static CloseReason Unfinished(TimeSpan time) =>
+        new("an unfinished frame", new StompFault("malformed frame", $"A frame was begun, and nothing more of it has come for {time.TotalSeconds:0.#} s."));
 
     /// <summary>No heart-beat came.</summary>
     public static CloseReason Silent(TimeSpan time) =>

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Millrace.Client;
 using Millrace.Queues;
+using Millrace.Stomp.Codec;
 using Millrace.Stomp.Connections;
 using Millrace.Stomp.Security;
 using Millrace.Storage;
@@ -59,5 +60,36 @@ internal sealed class BrokerResources : IDisposable
 
     public BrokerCounters Counters { get; } = new();
 
+    public DestinationTable Destinations { get; } = new();
+
+    /// <summary>The queues.</summary>
+    /// <exception cref="StompFaultException">The instance has none.</exception>
+    public IQueueStore RequireQueues(string destination) => Queues ?? throw Missing(destination, "queues");
+
+    /// <summary>Something that topics can be sent to.</summary>
+    /// <exception cref="StompFaultException">The instance has neither channels nor routing.</exception>
+    public void RequireTopics(string destination)
+    {
+        if (Channels is null && Routing is null)
+        {
+            throw Missing(destination, "channels");
+        }
+    }
+
+    /// <summary>The channels.</summary>
+    /// <exception cref="StompFaultException">The instance has none.</exception>
+    public IChannelTransport RequireChannels(string destination) => Channels ?? throw Missing(destination, "channels");
+
+    /// <summary>The administration of queues.</summary>
+    /// <exception cref="StompFaultException">The store has none.</exception>
+    public IQueueAdmin RequireAdministration(string destination) => Admin ?? throw Missing(destination, "administration of queues");
+
+    /// <summary>The bindings of queues to topics.</summary>
+    /// <exception cref="StompFaultException">The store has none.</exception>
+    public IQueueRouting RequireRouting(string destination) => Routing ?? throw Missing(destination, "durable subscriptions");
+
     public void Dispose() => Timers.Dispose();
+
+    private static StompFaultException Missing(string destination, string what) =>
+        new("not supported", $"'{Destination.Shown(destination)}': the store behind this broker has no {what}.");
 }
