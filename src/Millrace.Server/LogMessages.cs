@@ -53,6 +53,9 @@ internal static partial class LogMessages
     [LoggerMessage(2203, LogLevel.Information, "Stopped.")]
     public static partial void ServerStopped(this ILogger logger);
 
+    [LoggerMessage(2204, LogLevel.Warning, "A connection from {Peer} was closed as it came: there are {Limit} connections, which is the limit.")]
+    public static partial void ConnectionRefused(this ILogger logger, string peer, int limit);
+
     [LoggerMessage(2210, LogLevel.Warning, "The instance '{Instance}' is unhealthy: {Error}")]
     public static partial void InstanceUnhealthy(this ILogger logger, string instance, string error);
 

@@ -14,11 +14,13 @@ using Millrace.Server.Health;
 using Millrace.Server.Hosting;
 using Millrace.Server.Metrics;
 using Millrace.Server.Security;
+using Millrace.Server.Stomp;
+using Millrace.Stomp;
 using Millrace.Storage.Http.Wire;
 
 namespace Millrace.Server;
 
-/// <summary>A node that serves instances of Millrace over HTTP. Disposing stops it in order: it accepts no more, ends waits, answers what runs.</summary>
+/// <summary>A node that serves instances of Millrace over HTTP, and one of them over STOMP if it is told to. Disposing stops it in order: it accepts no more, ends waits, answers what runs.</summary>
 public sealed class MillraceServer : IAsyncDisposable
 {
     // No event streams: a compressor would keep events back. The answers of waits pass through, small as they are.
@@ -28,24 +30,28 @@ public sealed class MillraceServer : IAsyncDisposable
     private readonly MillraceServerOptions _options;
     private readonly IReadOnlyList<ApiInstance> _instances;
     private readonly ServerSecurity _security;
+    private readonly StompBroker? _broker;
     private readonly ILogger _logger;
     private int _stopped;
 
-    private MillraceServer(WebApplication application, IReadOnlyList<ApiInstance> instances, ServerSecurity security, MillraceServerOptions options)
+    private MillraceServer(WebApplication application, IReadOnlyList<ApiInstance> instances, ServerSecurity security, StompBroker? broker, MillraceServerOptions options)
     {
         _application = application;
         _instances = instances;
         _security = security;
+        _broker = broker;
         _options = options;
         _logger = options.LoggerFactory.CreateLogger("Millrace.Server");
         _logger.ServerStarted(string.Join(", ", Addresses));
     }
 
-    /// <summary>Where the server listens, with the ports that it was given.</summary>
-    public IReadOnlyList<string> Addresses =>
-        [.. _application.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses];
+    /// <summary>Where the server listens, with the ports that it was given: first for HTTP, then for STOMP.</summary>
+    public IReadOnlyList<string> Addresses => _application.Services.GetRequiredService<NodeListeners>().NamesOf(BoundOf(_application));
 
     internal IReadOnlyList<ApiInstance> Instances => _instances;
+
+    /// <summary>The broker of STOMP; null where it is not served.</summary>
+    internal StompBroker? Broker => _broker;
 
     /// <summary>Starts a node; returns when it accepts connections.</summary>
     /// <exception cref="MillraceConfigurationException">An option cannot work, or an address is taken.</exception>
@@ -54,14 +60,16 @@ public sealed class MillraceServer : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         var security = ServerSecurity.Open(options.Security, options.TimeProvider, options.LoggerFactory);
+        StompBroker? broker = null;
         WebApplication? application = null;
         try
         {
-            security.RequireSafe(options.Urls);
-            application = Build(options, security);
-            var instances = Compose(application, options, security);
-            await ListenAsync(application, options, cancellationToken).ConfigureAwait(false);
-            return new MillraceServer(application, instances, security, options);
+            security.RequireSafe([.. options.Urls, .. options.Stomp?.Urls ?? []]);
+            broker = NodeBroker.Open(options, security);
+            application = Build(options, security, broker);
+            var instances = Compose(application, options, security, broker);
+            await ListenAsync(application, cancellationToken).ConfigureAwait(false);
+            return new MillraceServer(application, instances, security, broker, options);
         }
         catch
         {
@@ -70,12 +78,20 @@ public sealed class MillraceServer : IAsyncDisposable
                 await application.DisposeAsync().ConfigureAwait(false);
             }
 
+            if (broker is not null)
+            {
+                await broker.DisposeAsync().ConfigureAwait(false);
+            }
+
             security.Dispose();
             throw;
         }
     }
 
-    /// <summary>Stops in order: accepts no more, ends waits and streams, and answers what runs within <see cref="MillraceServerOptions.DrainTimeout"/>; then cuts what is left.</summary>
+    /// <summary>
+    /// Stops in order: accepts no more, ends waits and streams, tells the clients of STOMP, and answers what runs within <see cref="MillraceServerOptions.DrainTimeout"/>; then cuts
+    /// what is left.
+    /// </summary>
     /// <param name="cancellationToken">Cuts it at once.</param>
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {
@@ -85,7 +101,10 @@ public sealed class MillraceServer : IAsyncDisposable
         }
 
         _logger.ServerStopping(_options.DrainTimeout.TotalMilliseconds);
-        await _application.StopAsync(cancellationToken).ConfigureAwait(false);
+
+        // Together: neither takes the other's time. The broker first, for it tells what is cut with the web server.
+        var broker = _broker?.StopAsync(_options.DrainTimeout) ?? Task.CompletedTask;
+        await Task.WhenAll(broker, _application.StopAsync(cancellationToken)).ConfigureAwait(false);
         _logger.ServerStopped();
     }
 
@@ -93,6 +112,11 @@ public sealed class MillraceServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync().ConfigureAwait(false);
+        if (_broker is not null)
+        {
+            await _broker.DisposeAsync().ConfigureAwait(false);
+        }
+
         foreach (var instance in _instances)
         {
             await instance.DisposeAsync().ConfigureAwait(false);
@@ -102,7 +126,7 @@ public sealed class MillraceServer : IAsyncDisposable
         _security.Dispose();
     }
 
-    private static async Task ListenAsync(WebApplication application, MillraceServerOptions options, CancellationToken cancellationToken)
+    private static async Task ListenAsync(WebApplication application, CancellationToken cancellationToken)
     {
         try
         {
@@ -110,30 +134,33 @@ public sealed class MillraceServer : IAsyncDisposable
         }
         catch (Exception exception) when (exception is IOException or SocketException or FormatException or InvalidOperationException)
         {
-            throw new MillraceConfigurationException(
-                $"Cannot listen on {string.Join(", ", options.Urls)}: {exception.Message.TrimEnd('.')}. End the program that has the address, or choose another one.", exception);
+            throw new MillraceConfigurationException(application.Services.GetRequiredService<NodeListeners>().DescribeFailure(BoundOf(application), exception), exception);
         }
     }
 
-    private static WebApplication Build(MillraceServerOptions options, ServerSecurity security)
+    private static ICollection<string> BoundOf(WebApplication application) =>
+        application.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
+
+    private static WebApplication Build(MillraceServerOptions options, ServerSecurity security, StompBroker? broker)
     {
+        var listeners = new NodeListeners(options, security.Certificate, broker);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost
             .UseKestrelCore()
+            .UseKestrelHttpsConfiguration()
             .UseSockets(UseFewThreadSwitches)
-            .ConfigureKestrel(kestrel => ServerLimits.Apply(kestrel, options))
-            .UseUrls([.. options.Urls]);
-        if (security.Certificate is { } certificate)
-        {
-            builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.ConfigureHttpsDefaults(certificate.Configure));
-        }
-
+            .ConfigureKestrel(kestrel =>
+            {
+                ServerLimits.Apply(kestrel, options);
+                listeners.Apply(kestrel);
+            });
         builder.Services
             .AddSingleton(options.LoggerFactory)
             .AddSingleton(options.TimeProvider)
             .AddSingleton<IHostLifetime, EmbeddedLifetime>()
             .Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTimeout)
             .AddSingleton(services => new NodeHealth(options, services.GetRequiredService<IHostApplicationLifetime>()))
+            .AddSingleton(listeners)
             .AddSingleton<NodeMetrics>()
             .AddSingleton(new QueueCounts(options))
             .AddRoutingCore()
@@ -150,16 +177,30 @@ public sealed class MillraceServer : IAsyncDisposable
     private static void UseFewThreadSwitches(SocketTransportOptions sockets) => sockets.UnsafePreferInlineScheduling = true;
 
     /// <summary>What a request passes, in this order.</summary>
-    private static IReadOnlyList<ApiInstance> Compose(WebApplication application, MillraceServerOptions options, ServerSecurity security)
+    private static IReadOnlyList<ApiInstance> Compose(WebApplication application, MillraceServerOptions options, ServerSecurity security, StompBroker? broker)
     {
         application.UseMiddleware<ProblemMiddleware>();
         application.UseMiddleware<RawPathMiddleware>();
-        security.Use(application, context => context.Request.Path.Value is HealthEndpoints.LivePath or HealthEndpoints.ReadyPath);
+        security.Use(application, context => IsOpen(context.Request.Path.Value, broker));
         application.UseResponseCompression();
+        if (broker is not null)
+        {
+            application.UseWebSockets();
+        }
+
         application.UseRouting();
         HealthEndpoints.Map(application);
-        MetricsEndpoint.Map(application, security.Audit);
+        MetricsEndpoint.Map(application, security.Audit, broker, options.MaxMetricQueues);
         options.MapMore?.Invoke(application);
-        return ApiEndpoints.Map(application, options, security);
+        if (broker is not null)
+        {
+            WebSocketEndpoint.Map(application, broker, options.TimeProvider);
+        }
+
+        return ApiEndpoints.Map(application, options, security, broker);
     }
+
+    // What needs no credentials of HTTP: supervisors have none, and clients of STOMP send theirs inside.
+    private static bool IsOpen(string? path, StompBroker? broker) =>
+        path is HealthEndpoints.LivePath or HealthEndpoints.ReadyPath || (broker is not null && path is WebSocketEndpoint.Path);
 }

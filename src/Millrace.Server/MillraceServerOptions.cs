@@ -25,13 +25,16 @@ public sealed class MillraceServerOptions
     /// <summary>The instances without which the node still counts as working: their failure makes its health <c>degraded</c> instead of <c>unhealthy</c>. None unless set.</summary>
     public ISet<string> OptionalInstances { get; } = new HashSet<string>(StringComparer.Ordinal);
 
+    /// <summary>Where STOMP is served, beside HTTP; null, as unless set: nowhere.</summary>
+    public StompServerOptions? Stomp { get; set; }
+
     /// <summary>Who may use the server, and from where.</summary>
     public SecurityOptions Security { get; set; } = new();
 
     /// <summary>The limits of requests.</summary>
     public ApiLimits Limits { get; set; } = new();
 
-    /// <summary>The most connections at one time; more are closed as they come. 10,000 unless set.</summary>
+    /// <summary>The most HTTP connections at one time; more are closed as they come. 10,000 unless set. Those of STOMP have a limit of their own.</summary>
     public int MaxConnections { get; set; } = 10_000;
 
     /// <summary>How long a stop waits for running requests before it cuts them; 10 s unless set.</summary>
@@ -59,7 +62,7 @@ public sealed class MillraceServerOptions
     internal void Validate()
     {
         Limits.Validate();
-        if (FindFaults().FirstOrDefault() is { } fault)
+        if (FindFaults().Concat(Stomp?.FindUrlFaults(Security) ?? []).Concat(Stomp?.Options.FindFaults() ?? []).FirstOrDefault() is { } fault)
         {
             throw new MillraceConfigurationException(fault);
         }
@@ -68,9 +71,14 @@ public sealed class MillraceServerOptions
         {
             throw new MillraceConfigurationException(DescribeUnknownOptional(unknown, Instances.Keys));
         }
+
+        if (Stomp is { Instance: var served } && !Instances.ContainsKey(served))
+        {
+            throw new MillraceConfigurationException(StompServerOptions.DescribeUnknownInstance(served, Instances.Keys));
+        }
     }
 
-    /// <summary>What is wrong with the values, apart from the limits and the instances.</summary>
+    /// <summary>What is wrong with the values, apart from the limits, STOMP and the instances.</summary>
     internal IEnumerable<string> FindFaults()
     {
         if (Urls.Count == 0)

@@ -14,6 +14,7 @@ namespace Millrace.Stomp;
 internal sealed class StompBroker : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, StompConnection> _connections = new(StringComparer.Ordinal);
+    private readonly StompDestinationInfo[] _destinations = [];
     private readonly ConnectionLimits _limits;
     private readonly ILogger _logger;
     private volatile bool _isStopping;
@@ -40,6 +41,19 @@ internal sealed class StompBroker : IAsyncDisposable
     /// <summary>The connections as they are now, the oldest first.</summary>
     public IReadOnlyList<StompConnectionInfo> ListConnections() =>
         [.. _connections.Values.Select(connection => connection.Describe()).OrderBy(info => info.ConnectedAt).ThenBy(info => info.Id, StringComparer.Ordinal)];
+
+    /// <summary>A page of the connections as they are now, in the order of their ids, which is about that in which they came.</summary>
+    /// <param name="after">Only those after this id; null for the first page.</param>
+    /// <param name="limit">The most of them.</param>
+    public IReadOnlyList<StompConnectionInfo> ListConnections(string? after, int limit) =>
+        [.. _connections
+            .Where(connection => after is null || string.CompareOrdinal(connection.Key, after) > 0)
+            .OrderBy(connection => connection.Key, StringComparer.Ordinal)
+            .Take(limit)
+            .Select(connection => connection.Value.Describe())];
+
+    /// <summary>What was counted for each destination.</summary>
+    public IReadOnlyList<StompDestinationInfo> ListDestinations() => _destinations;
 
     /// <summary>One connection as it is now; null when there is none with that id.</summary>
     public StompConnectionInfo? FindConnection(string id) => _connections.TryGetValue(id, out var connection) ? connection.Describe() : null;

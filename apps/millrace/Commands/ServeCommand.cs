@@ -4,7 +4,7 @@ using Millrace.Server.Configuration;
 
 namespace Millrace.App.Commands;
 
-/// <summary><c>millrace serve</c>: a node that serves stores over HTTP.</summary>
+/// <summary><c>millrace serve</c>: a node that serves stores over HTTP and STOMP.</summary>
 internal static class ServeCommand
 {
     public static Command Create(CliContext context)
@@ -12,10 +12,11 @@ internal static class ServeCommand
         var options = new ServeOptions();
         var command = new CliCommand(
             "serve",
-            "Serve a store over HTTP, to this machine only unless told otherwise. Prints where everything is, then 'ready'; the log goes to the error stream. "
+            "Serve a store over HTTP and STOMP, to this machine only unless told otherwise. Prints where everything is, then 'ready'; the log goes to the error stream. "
             + "Ctrl-C or SIGTERM ends it in order: running requests are answered, stores are closed. A second signal ends it at once.",
             "millrace serve",
             "millrace serve --url sqlite:./data.db --listen http://127.0.0.1:8080",
+            "millrace serve --stomp stomp://127.0.0.1:61613 --stomp stomps://127.0.0.1:61614",
             "millrace serve --config /etc/millrace/millrace.json --log-format json");
         options.AddTo(command);
         command.SetAction((arguments, cancellationToken) => RunAsync(arguments, options, context, cancellationToken));

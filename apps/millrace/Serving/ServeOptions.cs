@@ -19,6 +19,14 @@ internal sealed class ServeOptions
         HelpName = "URL",
     };
 
+    private readonly Option<string[]> _stomp = new("--stomp")
+    {
+        Description = $"Where to serve STOMP, such as {new ServerSettings().Stomp.Urls[0]}, which is the default. May be given several times. Port 0 takes a free one.",
+        HelpName = "URL",
+    };
+
+    private readonly Option<bool> _noStomp = new("--no-stomp") { Description = "Do not serve STOMP." };
+
     private readonly Option<string?> _config = new("--config")
     {
         Description = $"The configuration file. Otherwise the environment variable {ConfigVariable}, otherwise ./{DefaultFile} if it is there.",
@@ -44,7 +52,7 @@ internal sealed class ServeOptions
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_listen, _config, _logFormat, _logLevel, DefaultUsersFile.Option, _set])
+        foreach (var option in (Option[])[_listen, _stomp, _noStomp, _config, _logFormat, _logLevel, DefaultUsersFile.Option, _set])
         {
             command.Add(option);
         }
@@ -92,9 +100,18 @@ internal sealed class ServeOptions
 
     private ConfigurationLayer ReadCommandLine(ParseResult arguments)
     {
+        var stomp = arguments.GetValue(_stomp) ?? [];
+        var isWithout = arguments.GetValue(_noStomp);
+        if (isWithout && stomp.Length > 0)
+        {
+            throw new UsageException("--stomp and --no-stomp contradict each other: give one of them.");
+        }
+
         var layer = new ConfigurationLayer("the command line");
         layer.Add("QUEUE:URL", arguments.GetValue(CliContext.UrlOption), "--url on the command line");
         layer.Add("SERVER:URLS", string.Join(';', arguments.GetValue(_listen) ?? []), "--listen on the command line");
+        layer.Add("STOMP:URLS", string.Join(';', stomp), "--stomp on the command line");
+        layer.Add("STOMP:ENABLED", isWithout ? "false" : stomp.Length > 0 ? "true" : null, $"{(isWithout ? "--no-stomp" : "--stomp")} on the command line");
         layer.Add("SERVER:LOG_FORMAT", arguments.GetValue(_logFormat), "--log-format on the command line");
         layer.Add("SERVER:LOG_LEVEL", arguments.GetValue(_logLevel), "--log-level on the command line");
         layer.Add("SERVER:USERS_FILE", arguments.GetValue(DefaultUsersFile.Option), "--users on the command line");

@@ -107,6 +107,16 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
         }
     }
 
+    /// <summary>For what concerns the whole node.</summary>
+    /// <exception cref="AccessDeniedException">The caller is no administrator.</exception>
+    public void RequireAdministrator()
+    {
+        if (!Caller.IsAdministrator)
+        {
+            throw new AccessDeniedException($"The user '{Caller.Name}' is no administrator of this node.");
+        }
+    }
+
     public AccessDeniedException Denied(Permission permission, ResourceKind kind, string name)
     {
         Refused = name;
@@ -293,5 +303,6 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
         }
     }
 
-    private static string Shown(string text) => text.Length <= 60 ? text : string.Concat(text.AsSpan(0, 60), "…");
+    /// <summary>A text of the client's, short enough to be repeated.</summary>
+    public static string Shown(string text) => text.Length <= 60 ? text : string.Concat(text.AsSpan(0, 60), "…");
 }

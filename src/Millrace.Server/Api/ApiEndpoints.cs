@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Millrace.Server.Security;
+using Millrace.Stomp;
 using Millrace.Storage.Http.Wire;
 
 namespace Millrace.Server.Api;
@@ -12,7 +13,7 @@ namespace Millrace.Server.Api;
 /// <summary>The HTTP API: the table of its routes, mapped for each instance, and what surrounds every request.</summary>
 internal static class ApiEndpoints
 {
-    /// <summary>The root of the default instance.</summary>
+    /// <summary>The root of the default instance, and of what is about the whole node.</summary>
     public const string Root = "/api/v1";
 
     private const string DefaultInstance = "default";
@@ -28,26 +29,38 @@ internal static class ApiEndpoints
         .. ChannelEndpoints.Routes,
         .. LockEndpoints.Routes,
         .. StateEndpoints.Routes,
+        .. ConnectionEndpoints.Routes,
         .. Description.DescriptionEndpoints.Routes,
     ];
 
-    /// <summary>Maps every route for every instance. What this returns is disposed when the server has stopped.</summary>
-    public static IReadOnlyList<ApiInstance> Map(IEndpointRouteBuilder endpoints, MillraceServerOptions options, ServerSecurity security)
+    /// <summary>Maps every route for every instance, and those of the node once. What this returns is disposed when the server has stopped.</summary>
+    public static IReadOnlyList<ApiInstance> Map(IEndpointRouteBuilder endpoints, MillraceServerOptions options, ServerSecurity security, StompBroker? broker)
     {
         var stopping = endpoints.ServiceProvider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
         var instances = new List<ApiInstance>();
         foreach (var (name, client) in options.Instances)
         {
             var root = name == DefaultInstance ? Root : $"{Root}/instances/{Uri.EscapeDataString(name)}";
-            var instance = new ApiInstance(name, root, client, options, security, stopping);
+            var instance = new ApiInstance(name, root, client, options, security, stopping) { Broker = broker };
             instances.Add(instance);
-            foreach (var route in Routes)
-            {
-                endpoints.MapMethods(route.Path.Length == 0 ? root : $"{root}/{route.Path}", MethodsOf(route), context => AnswerAsync(context, instance, route));
-            }
+            Map(endpoints, instance, root, Routes.Where(route => !route.IsOfNode));
+        }
+
+        // With any instance: they do not touch it.
+        if (instances.Count > 0)
+        {
+            Map(endpoints, instances[0], Root, Routes.Where(route => route.IsOfNode));
         }
 
         return instances;
+    }
+
+    private static void Map(IEndpointRouteBuilder endpoints, ApiInstance instance, string root, IEnumerable<ApiRoute> routes)
+    {
+        foreach (var route in routes)
+        {
+            endpoints.MapMethods(route.Path.Length == 0 ? root : $"{root}/{route.Path}", MethodsOf(route), context => AnswerAsync(context, instance, route));
+        }
     }
 
     private static string[] MethodsOf(ApiRoute route) => HttpMethods.IsGet(route.Method) ? [HttpMethods.Get, HttpMethods.Head] : [route.Method];

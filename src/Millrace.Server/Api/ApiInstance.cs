@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Millrace.Client;
 using Millrace.Server.Api.Description;
 using Millrace.Server.Security;
+using Millrace.Stomp;
 using Millrace.Storage;
 using Millrace.Storage.Http.Wire;
 
@@ -43,6 +44,9 @@ internal sealed class ApiInstance : IAsyncDisposable
     public StandingPermissions Standing { get; }
 
     public ReceiverTable Receivers { get; }
+
+    /// <summary>The broker of the node, whichever instance it serves; null where STOMP is not served.</summary>
+    public StompBroker? Broker { get; init; }
 
     /// <summary>How many subscriptions are open.</summary>
     public int Subscriptions => Volatile.Read(ref _subscriptions);

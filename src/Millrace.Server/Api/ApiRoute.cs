@@ -2,11 +2,14 @@ namespace Millrace.Server.Api;
 
 /// <summary>One row of the API's table: what is asked, who answers, and how. The description of the API is made from it.</summary>
 /// <param name="Method">The HTTP method.</param>
-/// <param name="Path">The path below the root of an instance, with names in braces; empty for the root itself.</param>
+/// <param name="Path">The path below the root of an instance, or of the node, with names in braces; empty for the root itself.</param>
 /// <param name="Summary">What it does, for the description of the API.</param>
 /// <param name="Handler">Answers it.</param>
 internal sealed record ApiRoute(string Method, string Path, string Summary, Func<ApiCall, Task> Handler)
 {
+    /// <summary>Whether it is about the node rather than one of its instances: it stands once, below <see cref="ApiEndpoints.Root"/>.</summary>
+    public bool IsOfNode { get; init; }
+
     /// <summary>The parameters of the query string; any other is refused.</summary>
     public ApiParameter[] Query { get; init; } = [];
 

@@ -10,7 +10,7 @@ namespace Millrace.Server.Configuration;
 /// </summary>
 internal sealed class ConfigurationLayer(string source)
 {
-    private static readonly string[] Prefixes = [ConfigurationKey.Server, "QUEUE", "MQ", "STREAM", "CHANNEL", "LOCK", "STATE"];
+    private static readonly string[] Prefixes = [ConfigurationKey.Server, ConfigurationKey.Stomp, "QUEUE", "MQ", "STREAM", "CHANNEL", "LOCK", "STATE"];
 
     private readonly Dictionary<ConfigurationKey, ConfiguredValue> _values = [];
     private readonly List<string> _faults = [];
@@ -98,7 +98,7 @@ internal sealed class ConfigurationLayer(string source)
             return null;
         }
 
-        var most = prefix == ConfigurationKey.Server ? 2 : 3;
+        var most = ConfigurationKey.IsOfNode(prefix) ? 2 : 3;
         if (parts.Length < 2 || parts.Length > most || parts.Any(string.IsNullOrWhiteSpace))
         {
             _faults.Add($"The configuration key {origin} is not possible: after {prefix} {(most == 2 ? "comes a field" : "come an instance, if not the default one, and a field")}.");

@@ -9,13 +9,17 @@ namespace Millrace.Server.Configuration;
 internal sealed record ConfiguredValue(ConfigurationKey Key, string Path, string Value, string Source, string Origin);
 
 /// <summary>What a value sets, however it was spelt. Parts are in upper case; the field without '_' and '-'.</summary>
-/// <param name="Prefix"><c>SERVER</c>, <c>QUEUE</c> (also for <c>MQ</c>), <c>STREAM</c>, <c>CHANNEL</c>, <c>LOCK</c> or <c>STATE</c>.</param>
-/// <param name="Instance">The instance; empty for the server.</param>
+/// <param name="Prefix"><c>SERVER</c>, <c>STOMP</c>, <c>QUEUE</c> (also for <c>MQ</c>), <c>STREAM</c>, <c>CHANNEL</c>, <c>LOCK</c> or <c>STATE</c>.</param>
+/// <param name="Instance">The instance; empty for what is about the node.</param>
 /// <param name="Field">The field.</param>
 internal readonly record struct ConfigurationKey(string Prefix, string Instance, string Field)
 {
     public const string Server = "SERVER";
+    public const string Stomp = "STOMP";
     public const string DefaultInstance = "DEFAULT";
+
+    /// <summary>Whether a section is about the node rather than its instances.</summary>
+    public static bool IsOfNode(string prefix) => prefix is Server or Stomp;
 
     /// <summary>The key as the environment spells it, for a field of an instance.</summary>
     public override string ToString() => Instance is "" or DefaultInstance ? $"{Prefix}__{Field}" : $"{Prefix}__{Instance}__{Field}";

@@ -75,7 +75,7 @@ internal sealed class ServerConfiguration
     private void ReadInstances(string defaultStore, BackendRegistry backends)
     {
         var groups = _values.Values
-            .Where(value => value.Key.Prefix != ConfigurationKey.Server)
+            .Where(value => !ConfigurationKey.IsOfNode(value.Key.Prefix))
             .GroupBy(value => (value.Key.Prefix, value.Key.Instance))
             .OrderBy(group => group.Key.Instance, StringComparer.Ordinal).ThenBy(group => group.Key.Prefix, StringComparer.Ordinal)
             .ToList();
@@ -152,22 +152,12 @@ internal sealed class ServerConfiguration
             {
                 _faults.Add($"{given.Origin} is '{given.Value}'. Allowed are {key.Allowed}.");
             }
-
-            _effective.Add(new EffectiveValue(key.Variable, key.Show(Settings), given?.Source ?? DefaultSource));
         }
 
-        var known = ServerKey.All.Select(key => key.Key).ToHashSet();
-        foreach (var unknown in _values.Values.Where(value => value.Key.Prefix == ConfigurationKey.Server && !known.Contains(value.Key)))
-        {
-            var meant = NearestName.Of(unknown.Key.Field, ServerKey.All.Select(key => key.Key.Field));
-            var hint = meant is null
-                ? $"Known are {string.Join(", ", ServerKey.All.Select(key => key.Name))}."
-                : $"Did you mean {ServerKey.All.First(key => key.Key.Field == meant).Variable}?";
-            _faults.Add($"The configuration key {unknown.Origin} is unknown. {hint}");
-        }
-
-        var urls = _values.GetValueOrDefault(ServerKey.Urls.Key);
-        _faults.AddRange(Settings.Options.FindFaults().Select(fault => urls is null ? fault : $"{fault} ({urls.Origin}.)"));
+        ReadStomp();
+        _effective.AddRange(ServerKey.All.Select(key => new EffectiveValue(key.Variable, key.Show(Settings), _values.GetValueOrDefault(key.Key)?.Source ?? DefaultSource)));
+        FindUnknown();
+        _faults.AddRange(Settings.Options.FindFaults().Select(fault => WithOrigin(fault, ServerKey.Urls)));
         if (Settings.Options.Security.FindFault() is { } security)
         {
             _faults.Add(security);
@@ -177,4 +167,47 @@ internal sealed class ServerConfiguration
             .Where(name => !_instances.ContainsKey(name))
             .Select(name => MillraceServerOptions.DescribeUnknownOptional(name, _instances.Keys)));
     }
+
+    private void ReadStomp()
+    {
+        var stomp = Settings.Stomp;
+        if (!Settings.IsStompEnabled)
+        {
+            return;
+        }
+
+        // Whoever serves one instance by another name need not say it twice.
+        if (!_values.ContainsKey(StompKeys.Instance.Key) && _instances.Count == 1)
+        {
+            stomp.Instance = _instances.Keys.Single();
+        }
+
+        Settings.Options.Stomp = stomp;
+        _faults.AddRange(stomp.FindUrlFaults(Settings.Options.Security).Select(fault => WithOrigin(fault, StompKeys.Urls)));
+        _faults.AddRange(stomp.Options.FindFaults());
+
+        // One that is there and wrong is a fault already.
+        var isNamed = _values.Keys.Any(key => !ConfigurationKey.IsOfNode(key.Prefix) && key.Instance.Equals(stomp.Instance, StringComparison.OrdinalIgnoreCase));
+        if (!isNamed && !_instances.ContainsKey(stomp.Instance))
+        {
+            _faults.Add($"{StompServerOptions.DescribeUnknownInstance(stomp.Instance, _instances.Keys)} Name one with {StompKeys.Instance.Variable}, or serve without STOMP (--no-stomp).");
+        }
+    }
+
+    private void FindUnknown()
+    {
+        var known = ServerKey.All.Select(key => key.Key).ToHashSet();
+        foreach (var unknown in _values.Values.Where(value => ConfigurationKey.IsOfNode(value.Key.Prefix) && !known.Contains(value.Key)))
+        {
+            var keys = ServerKey.All.Where(key => key.Section == unknown.Key.Prefix).ToList();
+            var meant = NearestName.Of(unknown.Key.Field, keys.Select(key => key.Key.Field));
+            var hint = meant is null
+                ? $"Known are {string.Join(", ", keys.Select(key => key.Name))}."
+                : $"Did you mean {keys.First(key => key.Key.Field == meant).Variable}?";
+            _faults.Add($"The configuration key {unknown.Origin} is unknown. {hint}");
+        }
+    }
+
+    // A fault that names no URL is not the URLs'; but that is where most of them are from.
+    private string WithOrigin(string fault, ServerKey urls) => _values.GetValueOrDefault(urls.Key) is { } given ? $"{fault} ({given.Origin}.)" : fault;
 }

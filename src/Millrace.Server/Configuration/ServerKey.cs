@@ -5,7 +5,7 @@ using Millrace.Server.Security;
 
 namespace Millrace.Server.Configuration;
 
-/// <summary>One key of the section <c>SERVER</c>: what it takes, and where its value goes.</summary>
+/// <summary>One key of the section <c>SERVER</c>, or of another that is about the node: what it takes, and where its value goes.</summary>
 /// <param name="Name">The name as the environment spells it.</param>
 /// <param name="Allowed">What is allowed, for people.</param>
 /// <param name="TrySet">Sets a value; false when it is not allowed.</param>
@@ -15,9 +15,10 @@ internal sealed record ServerKey(string Name, string Allowed, Func<ServerSetting
     private const char Separator = ';';
 
     /// <summary>Where to listen.</summary>
-    public static ServerKey Urls { get; } = new("URLS", "URLs separated by ';'", TrySetUrls, settings => Join(settings.Options.Urls));
+    public static ServerKey Urls { get; } = new(
+        "URLS", "URLs separated by ';'", (settings, text) => TrySetUrls(settings.Options.Urls, text), settings => Join(settings.Options.Urls));
 
-    /// <summary>Every key.</summary>
+    /// <summary>Every key of every section.</summary>
     public static IReadOnlyList<ServerKey> All { get; } =
     [
         Urls,
@@ -44,13 +45,41 @@ internal sealed record ServerKey(string Name, string Allowed, Func<ServerSetting
         new("CORS_ALLOW_CREDENTIALS", "true, false", TrySetCorsCredentials, settings => settings.Options.Security.CorsAllowCredentials ? "true" : "false"),
         Text("ALLOWED_HOSTS", s => Join(s.AllowedHosts), (s, text) => s with { AllowedHosts = Split(text) }) with { Allowed = "names of hosts separated by ';'" },
         Text("AUDIT_FILE", s => s.AuditFile, (s, text) => s with { AuditFile = text }),
+        .. StompKeys.All,
     ];
 
+    /// <summary>The section.</summary>
+    public string Section { get; init; } = ConfigurationKey.Server;
+
     /// <summary>The whole key as the environment spells it.</summary>
-    public string Variable => $"{ConfigurationKey.Server}__{Name}";
+    public string Variable => $"{Section}__{Name}";
 
     /// <summary>The key without what spellings differ in.</summary>
-    public ConfigurationKey Key => new(ConfigurationKey.Server, "", Name.Replace("_", "", StringComparison.Ordinal));
+    public ConfigurationKey Key => new(Section, "", Name.Replace("_", "", StringComparison.Ordinal));
+
+    /// <summary>Replaces URLs; false if there are none.</summary>
+    public static bool TrySetUrls(IList<string> urls, string text)
+    {
+        var given = Split(text);
+        if (given.Length == 0)
+        {
+            return false;
+        }
+
+        urls.Clear();
+        foreach (var url in given)
+        {
+            urls.Add(url);
+        }
+
+        return true;
+    }
+
+    /// <summary>The parts of a list.</summary>
+    public static string[] Split(string text) => text.Split(Separator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    /// <summary>A list as one value.</summary>
+    public static string Join(IEnumerable<string> values) => string.Join(Separator, values);
 
     private static ServerKey Number(string name, int least, int most, Func<ServerSettings, int> get, Action<ServerSettings, int> set) => new(
         name,
@@ -95,23 +124,6 @@ internal sealed record ServerKey(string Name, string Allowed, Func<ServerSetting
         return isAllowed;
     }
 
-    private static bool TrySetUrls(ServerSettings settings, string text)
-    {
-        var urls = Split(text);
-        if (urls.Length == 0)
-        {
-            return false;
-        }
-
-        settings.Options.Urls.Clear();
-        foreach (var url in urls)
-        {
-            settings.Options.Urls.Add(url);
-        }
-
-        return true;
-    }
-
     private static bool TrySetOptional(ServerSettings settings, string text)
     {
         settings.Options.OptionalInstances.Clear();
@@ -132,10 +144,6 @@ internal sealed record ServerKey(string Name, string Allowed, Func<ServerSetting
         settings.LogLevel = isAllowed ? level : settings.LogLevel;
         return isAllowed;
     }
-
-    private static string[] Split(string text) => text.Split(Separator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-
-    private static string Join(IEnumerable<string> values) => string.Join(Separator, values);
 
     private static string Count(int number) => number.ToString("N0", CultureInfo.InvariantCulture);
 }

@@ -2,11 +2,16 @@ using Microsoft.Extensions.Logging;
 
 namespace Millrace.Server.Configuration;
 
-/// <summary>Everything that the section <c>SERVER</c> sets. Filled while configuration is read.</summary>
+/// <summary>Everything that the sections <c>SERVER</c> and <c>STOMP</c> set. Filled while configuration is read.</summary>
 internal sealed class ServerSettings
 {
     /// <summary>The node's, without its instances.</summary>
     public MillraceServerOptions Options { get; } = new();
+
+    /// <summary>How STOMP is served, if it is.</summary>
+    public StompServerOptions Stomp { get; } = new();
+
+    public bool IsStompEnabled { get; set; } = true;
 
     public bool IsJsonLog { get; set; }
 

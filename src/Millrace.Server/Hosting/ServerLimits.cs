@@ -12,8 +12,10 @@ internal static class ServerLimits
     {
         var slowest = new MinDataRate(options.Limits.MinBytesPerSecond, options.Limits.SlowTime);
         kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
-        kestrel.Limits.MaxConcurrentUpgradedConnections = options.MaxConnections;
+
+        // Counted by ConnectionLimit, and those of STOMP by their broker.
+        kestrel.Limits.MaxConcurrentConnections = null;
+        kestrel.Limits.MaxConcurrentUpgradedConnections = null;
         kestrel.Limits.MaxRequestBodySize = options.Limits.MaxRequestBytes;
         kestrel.Limits.MaxRequestHeaderCount = 100;
         kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;

@@ -3,21 +3,41 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Millrace.Server.Errors;
+using Millrace.Server.Hosting;
 using Millrace.Server.Security;
+using Millrace.Stomp;
 
 namespace Millrace.Server.Metrics;
 
 /// <summary><c>/metrics</c>: the node in numbers, in the Prometheus text format, for administrators.</summary>
 internal static class MetricsEndpoint
 {
-    public static void Map(IEndpointRouteBuilder endpoints, AuditLog audit)
+    /// <summary>Maps it.</summary>
+    /// <param name="endpoints">Where.</param>
+    /// <param name="audit">Where refusals are recorded.</param>
+    /// <param name="broker">The broker of STOMP; null where it is not served.</param>
+    /// <param name="maxDestinations">The most destinations of STOMP that are told.</param>
+    public static void Map(IEndpointRouteBuilder endpoints, AuditLog audit, StompBroker? broker, int maxDestinations)
     {
         var metrics = endpoints.ServiceProvider.GetRequiredService<NodeMetrics>();
         var queues = endpoints.ServiceProvider.GetRequiredService<QueueCounts>();
-        endpoints.MapGet("/metrics", context => WriteAsync(context, metrics, queues, audit));
+        var limit = endpoints.ServiceProvider.GetRequiredService<NodeListeners>().Limit;
+        endpoints.MapGet("/metrics", context => AnswerAsync(context, audit, async writer =>
+        {
+            var counts = await queues.ReadAsync(context.RequestAborted).ConfigureAwait(false);
+            ProcessMetrics.WriteTo(writer);
+            counts.WriteTo(writer);
+            writer.Single("millrace_http_connections_refused_total", "counter", "HTTP connections that were closed because there were too many.", limit.Refused);
+            if (broker is not null)
+            {
+                StompMetrics.WriteTo(writer, broker, maxDestinations);
+            }
+
+            metrics.WriteTo(writer);
+        }));
     }
 
-    private static async Task WriteAsync(HttpContext context, NodeMetrics metrics, QueueCounts queues, AuditLog audit)
+    private static async Task AnswerAsync(HttpContext context, AuditLog audit, Func<PrometheusWriter, Task> write)
     {
         if (!Caller.Of(context).IsAdministrator)
         {
@@ -26,13 +46,9 @@ internal static class MetricsEndpoint
             return;
         }
 
-        var counts = await queues.ReadAsync(context.RequestAborted).ConfigureAwait(false);
         context.Response.ContentType = PrometheusWriter.ContentType;
         context.Response.Headers.CacheControl = "no-store";
-        var writer = new PrometheusWriter(context.Response.BodyWriter);
-        ProcessMetrics.WriteTo(writer);
-        counts.WriteTo(writer);
-        metrics.WriteTo(writer);
+        await write(new PrometheusWriter(context.Response.BodyWriter)).ConfigureAwait(false);
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
     }
 }

@@ -67,7 +67,11 @@ internal sealed class AuditLog
 
     /// <summary>Records a request that was refused before anybody had been proven to make it.</summary>
     public void Refuse(HttpContext context, string claimedName, string action, string resource, string outcome) =>
-        Write(claimedName, context.Connection.RemoteIpAddress, action, resource, outcome, isRefusal: true);
+        Refuse(claimedName, context.Connection.RemoteIpAddress, action, resource, outcome);
+
+    /// <summary>Records a refusal of somebody unproven who did not come by HTTP.</summary>
+    public void Refuse(string claimedName, IPAddress? address, string action, string resource, string outcome) =>
+        Write(claimedName, address, action, resource, outcome, isRefusal: true);
 
     private static string NameOf(AuditOutcome outcome) => outcome switch
     {

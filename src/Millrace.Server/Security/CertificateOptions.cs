@@ -1,8 +1,8 @@
 namespace Millrace.Server.Security;
 
 /// <summary>
-/// Where the certificate of <c>https://</c> addresses stands: either a PEM file with its key's file, or a PKCS #12 file. Read again when the files change. Immutable;
-/// validated when the server starts.
+/// Where the certificate of <c>https://</c> and <c>stomps://</c> addresses stands: either a PEM file with its key's file, or a PKCS #12 file. Read again when the files
+/// change. Immutable; validated when the server starts.
 /// </summary>
 public sealed record CertificateOptions
 {

@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
+using Millrace.Server.Hosting;
 
 namespace Millrace.Server.Security;
 
@@ -22,14 +23,19 @@ internal static class LoopbackRule
     }
 
     /// <summary>Why a server must not listen on an address; null when it may.</summary>
-    public static string? FindFault(string url, bool hasUsers) => IsLoopback(Parse(url)) || hasUsers
-        ? null
-        : $"The server has no users, so that everybody who reaches it could do everything, and it was told to listen on {url}, which others can reach. "
-            + "Make a first user with 'millrace user add NAME --role admin', or listen on this machine only, such as on http://127.0.0.1:7070.";
+    public static string? FindFault(string url, bool hasUsers)
+    {
+        var address = ListenUrl.Parse(url);
+        return IsLoopback(address) || hasUsers
+            ? null
+            : $"The server has no users, so that everybody who reaches it could do everything, and it was told to listen on {url}, which others can reach. "
+                + "Make a first user with 'millrace user add NAME --role admin', or listen on this machine only, such as on "
+                + $"{(ListenUrl.IsStomp(address) ? ListenUrl.StompExample : ListenUrl.HttpExample)}.";
+    }
 
     /// <summary>The addresses at which passwords would cross a network unencrypted.</summary>
     public static IEnumerable<string> PlainTextOf(IEnumerable<string> urls) =>
-        urls.Where(url => Parse(url) is var address && !IsLoopback(address) && !address.Scheme.Equals("https", StringComparison.OrdinalIgnoreCase));
+        urls.Where(url => ListenUrl.Parse(url) is var address && !IsLoopback(address) && !ListenUrl.IsEncrypted(address));
 
     /// <summary>Whether a host is this machine, by its name or address.</summary>
     public static bool IsLoopbackHost(string host) =>
@@ -37,16 +43,4 @@ internal static class LoopbackRule
 
     // The framework listens on every interface where the host is a name that it does not know, so only what is certain counts.
     private static bool IsLoopback(BindingAddress address) => address.IsUnixPipe || address.IsNamedPipe || IsLoopbackHost(address.Host);
-
-    private static BindingAddress Parse(string url)
-    {
-        try
-        {
-            return BindingAddress.Parse(url);
-        }
-        catch (FormatException exception)
-        {
-            throw new MillraceConfigurationException($"'{url}' is no address to listen on, such as http://127.0.0.1:7070.", exception);
-        }
-    }
 }

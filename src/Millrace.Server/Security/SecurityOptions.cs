@@ -28,7 +28,7 @@ public sealed record SecurityOptions
     /// <summary>A file to which each audited event is appended as a line of JSON, beside the log. None unless set.</summary>
     public string? AuditFile { get; init; }
 
-    /// <summary>The certificate of <c>https://</c> addresses. None unless set.</summary>
+    /// <summary>The certificate of <c>https://</c> and <c>stomps://</c> addresses. None unless set.</summary>
     public CertificateOptions? Certificate { get; init; }
 
     /// <summary>Throws if a value cannot work.</summary>

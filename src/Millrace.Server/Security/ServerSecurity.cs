@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Millrace.Server.Hosting;
 using Millrace.Server.Security.Requests;
 using Millrace.Server.Security.Tls;
 using Millrace.Server.Security.Users;
@@ -44,7 +45,7 @@ internal sealed class ServerSecurity : IDisposable
     /// <summary>Permissions that outlast the request that proved them.</summary>
     public StandingPermissions Standing { get; }
 
-    /// <summary>The certificate of <c>https://</c> addresses; null if none is set.</summary>
+    /// <summary>The certificate of <c>https://</c> and <c>stomps://</c> addresses; null if none is set.</summary>
     public ServerCertificate? Certificate { get; }
 
     /// <summary>Proves names and passwords, and keys, that come by other ways than HTTP; null on a server without users, where everybody is <see cref="Caller.Anonymous"/>.</summary>
@@ -103,8 +104,11 @@ internal sealed class ServerSecurity : IDisposable
         Certificate?.Dispose();
     }
 
-    private static string? FindCertificateFault(string url, SecurityOptions options) =>
-        options.Certificate is null && url.StartsWith("https:", StringComparison.OrdinalIgnoreCase)
-            ? $"The server was told to listen on {url}, and has no certificate: set one, or listen on http://."
+    private static string? FindCertificateFault(string url, SecurityOptions options)
+    {
+        var address = ListenUrl.Parse(url);
+        return options.Certificate is null && ListenUrl.IsEncrypted(address)
+            ? $"The server was told to listen on {url}, and has no certificate: set one, or listen on {(ListenUrl.IsStomp(address) ? ListenUrl.Stomp : ListenUrl.Http)}://."
             : null;
+    }
 }

@@ -28,14 +28,24 @@ internal sealed class StandingPermissions
     public int Count => _held.Count;
 
     /// <summary>Holds a permission for all that matches a pattern, until it is disposed. What the caller has lost already has ended then.</summary>
-    public StandingPermission Hold(Caller caller, Permission permission, ResourceKind kind, string pattern)
+    public StandingPermission Hold(Caller caller, Permission permission, ResourceKind kind, string pattern) =>
+        Hold(caller, again => again.MayAll(permission, kind, pattern));
+
+    /// <summary>As <see cref="Hold(Caller, Permission, ResourceKind, string)"/>, for the resource of one name, whatever characters it has.</summary>
+    public StandingPermission HoldOne(Caller caller, Permission permission, ResourceKind kind, string name) =>
+        Hold(caller, again => again.May(permission, kind, name));
+
+    /// <summary>Holds that the caller would be let in, whatever it may do.</summary>
+    public StandingPermission HoldLogin(Caller caller) => Hold(caller, static _ => true);
+
+    private StandingPermission Hold(Caller caller, Func<UserCaller, bool> may)
     {
         if (_users is null || caller is not UserCaller user)
         {
             return StandingPermission.Endless;
         }
 
-        var held = new StandingPermission(_users, _timeProvider, user, again => again.MayAll(permission, kind, pattern), permission => _held.TryRemove(permission, out _));
+        var held = new StandingPermission(_users, _timeProvider, user, may, permission => _held.TryRemove(permission, out _));
 
         // First listed, then looked at: a version that comes in between is not missed.
         _held[held] = true;

@@ -49,7 +49,8 @@ internal static class ApiDescription
         ];
         foreach (var path in ApiEndpoints.Routes.GroupBy(route => route.Path))
         {
-            document.Paths[path.Key.Length == 0 ? root : $"{root}/{path.Key}"] = new OpenApiPathItem
+            var below = path.First().IsOfNode ? ApiEndpoints.Root : root;
+            document.Paths[path.Key.Length == 0 ? below : $"{below}/{path.Key}"] = new OpenApiPathItem
             {
                 Operations = path.ToDictionary(route => HttpMethod.Parse(route.Method), route => Operation(route, shapes)),
             };
