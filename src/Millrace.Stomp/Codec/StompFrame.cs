@@ -98,21 +98,25 @@ internal sealed class StompFrame
     /// <summary>Notes which header lines hold escapes. The first escape that the version does not know, as text; null when all are right.</summary>
     internal string? FindEscapes(StompVersion version)
     {
-        for (var i = 0; i < _count; i++)
+        // From backslash to backslash, as most heads have none.
+        var head = Head.Span;
+        var at = head.IndexOf((byte)'\\');
+        for (var i = 0; at >= 0 && i < _count; i++)
         {
-            var name = RawNameAt(i);
-            var value = RawValueAt(i);
-            if (!name.Contains((byte)'\\') && !value.Contains((byte)'\\'))
+            var end = _slices[i].ValueStart + _slices[i].ValueLength;
+            if (at >= end)
             {
                 continue;
             }
 
-            if ((HeaderEscape.FindUnknown(name, version) ?? HeaderEscape.FindUnknown(value, version)) is { } unknown)
+            if ((HeaderEscape.FindUnknown(RawNameAt(i), version) ?? HeaderEscape.FindUnknown(RawValueAt(i), version)) is { } unknown)
             {
                 return unknown;
             }
 
             _slices[i] = _slices[i] with { IsEscaped = true };
+            var next = head[end..].IndexOf((byte)'\\');
+            at = next < 0 ? next : end + next;
         }
 
         return null;

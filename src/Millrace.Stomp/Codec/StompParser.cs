@@ -324,8 +324,7 @@ internal sealed class StompParser(StompOptions options) : IDisposable
         frame.Head = _window.AsMemory(_start, _headLength);
         frame.TrimsValues |= IsConnect(frame) && !frame.Has(KnownHeader.AcceptVersion);
 
-        // One look at the whole head, as most have no escapes.
-        if (Version != StompVersion.V10 && !StompCommands.IsUnescaped(frame.Command) && head.Contains((byte)'\\') && frame.FindEscapes(Version) is { } unknown)
+        if (Version != StompVersion.V10 && !StompCommands.IsUnescaped(frame.Command) && frame.FindEscapes(Version) is { } unknown)
         {
             return Fail(frame, Malformed, $"STOMP {StompVersions.TextOf(Version)} has no escape '{unknown}' in headers.");
         }
