@@ -5,7 +5,7 @@ public sealed record StompOptions
 {
     internal static readonly TimeSpan LongestTime = TimeSpan.FromDays(1);
 
-    /// <summary>The largest body in bytes; 32 MiB unless set. The store's own limit holds beside it.</summary>
+    /// <summary>The largest body in bytes; 32 MiB unless set, at most 1 GiB. The store's own limit holds beside it.</summary>
     public int MaxBodyBytes { get; init; } = 32 * 1024 * 1024;
 
     /// <summary>The most bytes of the command and all headers of one frame; 64 KiB unless set.</summary>
@@ -32,7 +32,10 @@ public sealed record StompOptions
     /// <summary>The most subscriptions of one connection; 1,000 unless set.</summary>
     public int MaxSubscriptions { get; init; } = 1_000;
 
-    /// <summary>The most messages that one connection holds unacknowledged over all its subscriptions; 50,000 unless set. A subscription that would pass it is refused.</summary>
+    /// <summary>
+    /// The most messages that one connection holds unacknowledged over all its subscriptions; 50,000 unless set. A subscription that asks for more than is left of it gets what is
+    /// left, and is refused when that is nothing.
+    /// </summary>
     public int MaxUnacknowledged { get; init; } = 50_000;
 
     /// <summary>The most open transactions of one connection; 16 unless set.</summary>
@@ -89,7 +92,7 @@ public sealed record StompOptions
     {
         var ranges = new (bool Holds, string Name, object? Value, string Allowed)[]
         {
-            (MaxBodyBytes >= 1, nameof(MaxBodyBytes), MaxBodyBytes, "at least 1"),
+            (MaxBodyBytes is >= 1 and <= 1024 * 1024 * 1024, nameof(MaxBodyBytes), MaxBodyBytes, "1 byte to 1 GiB"),
             (MaxHeaderBytes is >= 1024 and <= 16 * 1024 * 1024, nameof(MaxHeaderBytes), MaxHeaderBytes, "1 KiB to 16 MiB"),
             (MaxHeaderLineBytes >= 256 && MaxHeaderLineBytes <= MaxHeaderBytes, nameof(MaxHeaderLineBytes), MaxHeaderLineBytes, "256 to MaxHeaderBytes"),
             (MaxHeaders is >= 8 and <= 10_000, nameof(MaxHeaders), MaxHeaders, "8 to 10,000"),

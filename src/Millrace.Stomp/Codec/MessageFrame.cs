@@ -138,6 +138,12 @@ internal sealed class MessageFrame(StompVersion version)
 
     private static void WriteHeader(ArrayBufferWriter<byte> output, string name, string value, StompVersion version)
     {
+        if (version == StompVersion.V10 && name.Contains(':', StringComparison.Ordinal))
+        {
+            // 1.0 cannot write such a name, and would read it as another one.
+            return;
+        }
+
         output.Write(Escaped(name, version));
         output.Write(":"u8);
         output.Write(Escaped(value, version));

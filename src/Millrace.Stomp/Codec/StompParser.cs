@@ -80,6 +80,9 @@ internal sealed class StompParser(StompOptions options) : IDisposable
     /// <summary>Bytes that the frame that has begun takes in all as far as is known, or that it has so far.</summary>
     public long FrameBytes => _headLength > 0 && _bodyLength >= 0 ? (long)_headLength + _bodyLength + 1 : Buffered;
 
+    /// <summary>The size of the window.</summary>
+    public int WindowBytes => _window.Length;
+
     /// <summary>How many bytes can be appended while the frames that were read stay as they are.</summary>
     public int Room => _window.Length - _end;
 
@@ -104,7 +107,7 @@ internal sealed class StompParser(StompOptions options) : IDisposable
         }
         else if (_window.Length > LargestKeptWindowBytes && left <= _window.Length / 4)
         {
-            ReplaceWindow(ArrayPool<byte>.Shared.Rent(left));
+            ReplaceWindow(NewWindow(left));
         }
         else if (_start > 0)
         {
@@ -165,16 +168,21 @@ internal sealed class StompParser(StompOptions options) : IDisposable
             return;
         }
 
-        // Doubled, so that a frame of many pieces is not copied for each; never more, as a length is a promise that costs its sender nothing.
-        var size = Math.Max((long)_end + bytes, Math.Min(2L * _window.Length, Array.MaxLength));
-        ReplaceWindow(ArrayPool<byte>.Shared.Rent(checked((int)size)));
+        // Doubled, so that a frame of many pieces is not copied for each; never more, as a length is a promise that costs its sender nothing; and no more than the frame takes.
+        var wanted = (long)_end + bytes;
+        var doubled = Math.Min(2L * _window.Length, Math.Max(FrameBytes, UsualWindowBytes) + UsualWindowBytes);
+        ReplaceWindow(NewWindow(checked((int)Math.Min(Math.Max(wanted, doubled), Array.MaxLength))));
     }
+
+    // The pool rounds up to powers of two, which would make a frame of 32 MiB and a little take 64.
+    private static byte[] NewWindow(int bytes) =>
+        bytes > LargestKeptWindowBytes ? GC.AllocateUninitializedArray<byte>(bytes) : ArrayPool<byte>.Shared.Rent(bytes);
 
     private void ReplaceWindow(byte[] window)
     {
         Ahead.CopyTo(window);
         (_start, _end) = (0, _end - _start);
-        if (_window.Length > 0)
+        if (_window.Length is > 0 and <= LargestKeptWindowBytes)
         {
             ArrayPool<byte>.Shared.Return(_window);
         }
