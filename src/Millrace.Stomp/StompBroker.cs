@@ -14,7 +14,6 @@ namespace Millrace.Stomp;
 internal sealed class StompBroker : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, StompConnection> _connections = new(StringComparer.Ordinal);
-    private readonly StompDestinationInfo[] _destinations = [];
     private readonly ConnectionLimits _limits;
     private readonly ILogger _logger;
     private volatile bool _isStopping;
@@ -52,8 +51,21 @@ internal sealed class StompBroker : IAsyncDisposable
             .Take(limit)
             .Select(connection => connection.Value.Describe())];
 
-    /// <summary>What was counted for each destination.</summary>
-    public IReadOnlyList<StompDestinationInfo> ListDestinations() => _destinations;
+    /// <summary>What was counted for each destination, those that were sent most to or delivered most from first.</summary>
+    public IReadOnlyList<StompDestinationInfo> ListDestinations()
+    {
+        var held = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var subscription in _connections.Values.SelectMany(connection => connection.Describe().Subscriptions))
+        {
+            var name = Resources.Destinations.Of(subscription.Destination).Destination;
+            held[name] = held.GetValueOrDefault(name) + subscription.Unacknowledged;
+        }
+
+        return [.. Resources.Destinations.All
+            .Select(counters => counters.Describe(held.GetValueOrDefault(counters.Destination)))
+            .OrderByDescending(info => Math.Max(info.Sent, info.Delivered))
+            .ThenBy(info => info.Destination, StringComparer.Ordinal)];
+    }
 
     /// <summary>One connection as it is now; null when there is none with that id.</summary>
     public StompConnectionInfo? FindConnection(string id) => _connections.TryGetValue(id, out var connection) ? connection.Describe() : null;

@@ -14,6 +14,13 @@ internal static class ChannelEndpoints
     private static readonly NumberParameter Limit = new("limit", "The most messages.", 1000, 1, int.MaxValue);
     private static readonly NumberParameter Capacity = new("capacity", "How many messages may wait for a slow subscriber.", SubscriptionOptions.Default.Capacity, 1, 1_000_000);
 
+    private static readonly NumberParameter MaxBytes = new(
+        "maxBytes",
+        "How many bytes of bodies may wait for a slow subscriber; a larger message is still taken when nothing else waits.",
+        SubscriptionOptions.Default.MaxBytes,
+        1,
+        1L << 30);
+
     private static readonly ChoiceParameter<EventFormat> Format = new(
         "format", "What stands in the data of an event: the body as text, or the whole message as JSON.", ("text", EventFormat.Text), ("json", EventFormat.Json));
 
@@ -42,7 +49,7 @@ internal static class ChannelEndpoints
         },
         new(HttpMethods.Get, "channels/{topic}/events", "Subscribes: a stream of server-sent events; the topic may be a pattern.", SubscribeAsync)
         {
-            Query = [After, Format, Capacity, WhenFull],
+            Query = [After, Format, Capacity, MaxBytes, WhenFull],
             Headers = [LastEventId],
             AnswerType = "text/event-stream",
             Problems = [ProblemMap.TooManyOpen],
@@ -91,6 +98,7 @@ internal static class ChannelEndpoints
         var options = new SubscriptionOptions
         {
             Capacity = (int)Capacity.Read(call),
+            MaxBytes = MaxBytes.Read(call),
             WhenFull = WhenFull.Read(call),
 
             // What the browser remembers of the stream before comes first: the page's own parameter is from its beginning.

@@ -80,6 +80,9 @@ internal sealed class EventStream(ApiCall call, IChannelSubscription subscriptio
                 }
 
                 await WriteAsync(messages.AsMemory(0, count)).ConfigureAwait(false);
+
+                // They would live on until the next ones come, beside what the subscription's bound allows.
+                Array.Clear(messages, 0, count);
             }
         }
         finally

@@ -5,11 +5,11 @@ namespace Millrace.Stomp.Codec;
 /// <summary>The escapes of header names and values: none in 1.0; <c>\\</c>, <c>\n</c>, <c>\c</c> in 1.1; <c>\r</c> too in 1.2.</summary>
 internal static class HeaderEscape
 {
-    private static readonly SearchValues<byte> Escaped11 = SearchValues.Create("\\\n:"u8);
-    private static readonly SearchValues<byte> Escaped12 = SearchValues.Create("\\\n:\r"u8);
+    private static readonly SearchValues<byte> Escaped11 = SearchValues.Create("\\\n:\0"u8);
+    private static readonly SearchValues<byte> Escaped12 = SearchValues.Create("\\\n:\r\0"u8);
     private static readonly SearchValues<byte> Unwritable10 = SearchValues.Create("\n\0"u8);
 
-    /// <summary>The first escape that the version does not know, as text; null when all are right.</summary>
+    /// <summary>The first escape that the version does not know, as text; null when all are right. Before a version is agreed on, those of all versions are known.</summary>
     public static string? FindUnknown(ReadOnlySpan<byte> raw, StompVersion version)
     {
         while (raw.IndexOf((byte)'\\') is var at && at >= 0)
@@ -20,7 +20,7 @@ internal static class HeaderEscape
             }
 
             var letter = raw[at + 1];
-            if (letter is not ((byte)'\\' or (byte)'n' or (byte)'c') && !(letter == 'r' && version == StompVersion.V12))
+            if (letter is not ((byte)'\\' or (byte)'n' or (byte)'c') && !(letter == 'r' && version != StompVersion.V11))
             {
                 return letter is > 0x20 and < 0x7f ? $"\\{(char)letter}" : $"\\ followed by byte {letter}";
             }
@@ -58,7 +58,10 @@ internal static class HeaderEscape
         _ => !text.ContainsAny(Escaped12),
     };
 
-    /// <summary>Writes bytes escaped. 1.0 has no escapes: what it cannot write becomes a blank. Returns how many bytes; <paramref name="into"/> has room for twice the text.</summary>
+    /// <summary>
+    /// Writes bytes escaped. What has no escape becomes a blank: in 1.0 a line feed, in all versions a NUL, which would end the frame for most readers. Returns how many bytes;
+    /// <paramref name="into"/> has room for twice the text.
+    /// </summary>
     public static int Write(ReadOnlySpan<byte> text, StompVersion version, Span<byte> into)
     {
         var length = 0;
@@ -79,7 +82,7 @@ internal static class HeaderEscape
             }
             else
             {
-                into[length++] = version == StompVersion.V10 && b is (byte)'\n' or 0 ? (byte)' ' : b;
+                into[length++] = b is (byte)'\n' or 0 ? (byte)' ' : b;
             }
         }
 

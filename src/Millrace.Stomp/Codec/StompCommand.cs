@@ -69,9 +69,12 @@ internal static class StompCommands
         _ => throw new ArgumentOutOfRangeException(nameof(command), command, "Not a command that is written."),
     };
 
+    /// <summary>The command as text, for messages to people.</summary>
+    public static string TextOf(StompCommand command) => command.ToString().ToUpperInvariant();
+
     /// <summary>Whether frames of this command may have a body by 1.1 and 1.2.</summary>
     public static bool MayHaveBody(StompCommand command) => command is StompCommand.Send or StompCommand.Message or StompCommand.Error;
 
-    /// <summary>Whether headers of these frames are never escaped, so that 1.0 can read them.</summary>
-    public static bool IsUnescaped(StompCommand command) => command is StompCommand.Connect or StompCommand.Stomp or StompCommand.Connected;
+    /// <summary>Whether headers of these frames are never escaped, so that 1.0 can read them. STOMP frames, which 1.0 does not know, are not among them.</summary>
+    public static bool IsUnescaped(StompCommand command) => command is StompCommand.Connect or StompCommand.Connected;
 }

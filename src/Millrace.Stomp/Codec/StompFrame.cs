@@ -10,7 +10,7 @@ internal sealed class StompFrame
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     // Where each known header stands, plus one; the first of two with one name wins.
-    private readonly byte[] _known = new byte[KnownHeaders.Count];
+    private readonly ushort[] _known = new ushort[KnownHeaders.Count];
     private HeaderSlice[] _slices = new HeaderSlice[16];
     private int _count;
 
@@ -79,8 +79,8 @@ internal sealed class StompFrame
         TrimsValues = false;
     }
 
-    /// <summary>Notes a header line by where it stands from the start of the frame. At most 255 of them are found by what they mean.</summary>
-    internal void Add(ReadOnlySpan<byte> name, int nameStart, int valueStart, int valueLength, bool isEscaped)
+    /// <summary>Notes a header line by where it stands from the start of the frame.</summary>
+    internal void Add(ReadOnlySpan<byte> name, int nameStart, int valueStart, int valueLength)
     {
         if (_count == _slices.Length)
         {
@@ -88,16 +88,39 @@ internal sealed class StompFrame
         }
 
         var known = KnownHeaders.Find(name);
-        _slices[_count++] = new HeaderSlice(nameStart, name.Length, valueStart, valueLength, known, isEscaped);
-        if (known != KnownHeader.None && _known[(int)known] == 0 && _count <= byte.MaxValue)
+        _slices[_count++] = new HeaderSlice(nameStart, name.Length, valueStart, valueLength, known, IsEscaped: false);
+        if (known != KnownHeader.None && _known[(int)known] == 0)
         {
-            _known[(int)known] = (byte)_count;
+            _known[(int)known] = (ushort)_count;
         }
+    }
+
+    /// <summary>Notes which header lines hold escapes. The first escape that the version does not know, as text; null when all are right.</summary>
+    internal string? FindEscapes(StompVersion version)
+    {
+        for (var i = 0; i < _count; i++)
+        {
+            var name = RawNameAt(i);
+            var value = RawValueAt(i);
+            if (!name.Contains((byte)'\\') && !value.Contains((byte)'\\'))
+            {
+                continue;
+            }
+
+            if ((HeaderEscape.FindUnknown(name, version) ?? HeaderEscape.FindUnknown(value, version)) is { } unknown)
+            {
+                return unknown;
+            }
+
+            _slices[i] = _slices[i] with { IsEscaped = true };
+        }
+
+        return null;
     }
 
     private ReadOnlySpan<byte> Trimmed(ReadOnlySpan<byte> value) => TrimsValues ? value.Trim(" \t"u8) : value;
 
-    private static string Decode(ReadOnlySpan<byte> raw, bool isEscaped)
+    private string Decode(ReadOnlySpan<byte> raw, bool isEscaped)
     {
         try
         {
@@ -105,7 +128,8 @@ internal sealed class StompFrame
         }
         catch (DecoderFallbackException exception)
         {
-            throw new StompFaultException(new StompFault("malformed frame", "A header is not UTF-8."), exception);
+            var receipt = Has(KnownHeader.Receipt) ? Encoding.UTF8.GetString(GetRaw(KnownHeader.Receipt)) : null;
+            throw new StompFaultException(new StompFault("malformed frame", "A header is not UTF-8.", receipt), exception);
         }
     }
 

@@ -20,6 +20,18 @@ internal sealed class DestinationCounters(string destination)
 
     public long Subscriptions => Interlocked.Read(ref _subscriptions);
 
+    /// <summary>The counters as they are now.</summary>
+    /// <param name="unacknowledged">Messages that clients hold, which are counted where they are held.</param>
+    public StompDestinationInfo Describe(long unacknowledged) => new()
+    {
+        Destination = destination,
+        Sent = Sent,
+        Delivered = Delivered,
+        Acknowledged = Acknowledged,
+        Subscriptions = Subscriptions,
+        Unacknowledged = unacknowledged,
+    };
+
     public void AddSent(int count) => Interlocked.Add(ref _sent, count);
 
     public void AddDelivered(int count) => Interlocked.Add(ref _delivered, count);
@@ -37,11 +49,10 @@ internal sealed class DestinationTable
 
     private readonly ConcurrentDictionary<string, DestinationCounters> _byName = new(StringComparer.Ordinal);
 
-    /// <summary>The destinations that came after there were too many.</summary>
-    public DestinationCounters Rest { get; } = new("(others)");
+    private readonly DestinationCounters _rest = new("(others)");
 
-    /// <summary>Every destination that is counted by itself.</summary>
-    public IEnumerable<DestinationCounters> All => _byName.Values;
+    /// <summary>Every destination that is counted by itself, and the rest.</summary>
+    public IEnumerable<DestinationCounters> All => _byName.Values.Append(_rest);
 
     /// <summary>The counters of a destination; those of temporary queues are counted together.</summary>
     public DestinationCounters Of(string destination)
@@ -52,7 +63,7 @@ internal sealed class DestinationTable
         }
 
         return _byName.TryGetValue(destination, out var counters) ? counters
-            : _byName.Count >= MostDestinations ? Rest
+            : _byName.Count >= MostDestinations ? _rest
             : _byName.GetOrAdd(destination, static name => new DestinationCounters(name));
     }
 }

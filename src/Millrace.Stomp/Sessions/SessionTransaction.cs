@@ -1,3 +1,4 @@
+using Millrace.Queues;
 using Millrace.Stomp.Codec;
 using Millrace.Storage;
 
@@ -98,13 +99,8 @@ internal sealed class SessionTransaction(SessionContext session, string name) : 
     private async ValueTask CommitAsync(QueueTransaction transaction)
     {
         var resources = session.Resources;
-        await Task.Yield();
-#if MERGE
         var mode = resources.Options.Transactions == StompTransactions.Ordered ? QueueTransactionMode.Ordered : QueueTransactionMode.Atomic;
         var result = await resources.Dispatchers!.CommitAsync(transaction, mode, CancellationToken.None).ConfigureAwait(false);
-#else
-        var result = new TransactionResult(resources.HasTransactions && transaction.Operations.Count == 0, []);
-#endif
         if (!result.Committed)
         {
             throw new StompFaultException(

@@ -22,6 +22,7 @@ internal sealed class TopicSubscription(BrokerResources resources, IFrameOutput 
         var options = new SubscriptionOptions
         {
             Capacity = resources.Options.TopicBufferMessages,
+            MaxBytes = resources.Options.TopicBufferBytes,
             WhenFull = resources.Options.SlowTopicSubscriber switch
             {
                 SlowTopicSubscriber.DropNewest => SlowSubscriberPolicy.DropNewest,

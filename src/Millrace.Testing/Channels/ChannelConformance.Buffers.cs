@@ -39,6 +39,56 @@ public abstract partial class ChannelConformance<TFixture>
     }
 
     [Fact]
+    public async Task C3_ABufferThatIsFullOfBytes_DropsAsManyOfTheOldestAsItTakes()
+    {
+        var subscription = await SubscribeAsync("t", new SubscriptionOptions { MaxBytes = 8, WhenFull = SlowSubscriberPolicy.DropOldest });
+        await PublishManyAsync(4);
+        await SettledAsync(subscription, new SubscriptionStats(0, 0, 4, false));
+        await PublishAsync("t", "m5m5");
+        await SettledAsync(subscription, new SubscriptionStats(0, 2, 3, false));
+        Assert.Equal(["m3", "m4", "m5m5"], await ReadAsync(subscription, 3));
+        Assert.Equal(new SubscriptionStats(3, 2, 0, false), subscription.Stats);
+    }
+
+    [Fact]
+    public async Task C3_ABufferThatIsFullOfBytes_DropsTheNewest_UntilWhatWaitsHasBeenRead()
+    {
+        var subscription = await SubscribeAsync("t", new SubscriptionOptions { MaxBytes = 8, WhenFull = SlowSubscriberPolicy.DropNewest });
+        await PublishManyAsync(5);
+        await SettledAsync(subscription, new SubscriptionStats(0, 1, 4, false));
+        Assert.Equal(["m1"], await ReadAsync(subscription, 1));
+        await PublishAsync("t", "m6");
+        await SettledAsync(subscription, new SubscriptionStats(1, 1, 4, false));
+        Assert.Equal(["m2", "m3", "m4", "m6"], await ReadAsync(subscription, 4));
+    }
+
+    [Fact]
+    public async Task C3_ABufferThatIsFullOfBytes_Disconnects()
+    {
+        var subscription = await SubscribeAsync("t", new SubscriptionOptions { MaxBytes = 4, WhenFull = SlowSubscriberPolicy.Disconnect });
+        await PublishManyAsync(3);
+        await UntilAsync(() => subscription.Stats.Disconnected);
+        Assert.Equal(["m1", "m2"], await ReadAsync(subscription, 2));
+        Assert.Equal(0, await Soon(subscription.ReadAsync(new ChannelMessage[1], Cancellation)));
+    }
+
+    [Theory]
+    [InlineData(SlowSubscriberPolicy.DropOldest)]
+    [InlineData(SlowSubscriberPolicy.DropNewest)]
+    [InlineData(SlowSubscriberPolicy.Disconnect)]
+    public async Task C3_AMessageLargerThanTheBoundInBytes_IsTakenByAnEmptyBuffer(SlowSubscriberPolicy whenFull)
+    {
+        var subscription = await SubscribeAsync("t", new SubscriptionOptions { MaxBytes = 1, WhenFull = whenFull });
+        for (var i = 1; i <= 2; i++)
+        {
+            await PublishAsync("t", $"large {i}");
+            Assert.Equal([$"large {i}"], await ReadAsync(subscription, 1));
+        }
+
+        Assert.Equal(new SubscriptionStats(2, 0, 0, false), subscription.Stats);
+    }
+
+    [Fact]
     public async Task C3_ASlowSubscriber_HoldsBackNoOther()
     {
         await SubscribeAsync("t", new SubscriptionOptions { Capacity = 1, WhenFull = SlowSubscriberPolicy.DropOldest });

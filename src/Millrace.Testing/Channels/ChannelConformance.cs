@@ -160,6 +160,7 @@ public abstract partial class ChannelConformance<TFixture> : ConformanceSuite<TF
         }
 
         await Assert.ThrowsAsync<MillraceConfigurationException>(() => SubscribeAsync("t", new SubscriptionOptions { Capacity = 0 }));
+        await Assert.ThrowsAsync<MillraceConfigurationException>(() => SubscribeAsync("t", new SubscriptionOptions { MaxBytes = 0 }));
         await Assert.ThrowsAsync<MillraceConfigurationException>(() => SubscribeAsync("t", new SubscriptionOptions { WaitDeadline = TimeSpan.FromSeconds(-1) }));
     }
 

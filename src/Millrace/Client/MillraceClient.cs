@@ -209,7 +209,11 @@ public sealed class MillraceClient : IAsyncDisposable
         {
             Backends = backends;
             Telemetry = new MillraceTelemetry(backends.Name, options.TimeProvider);
-            _dispatchers = new(() => new QueueDispatchers(backends.Require<IQueueStore>(), options.Leasing, options.TimeProvider, options.LoggerFactory));
+            _dispatchers = new(() => new QueueDispatchers(backends.Require<IQueueStore>(), options.Leasing, options.TimeProvider, options.LoggerFactory)
+            {
+                Transactions = backends.Find<IQueueTransactions>(),
+                Routing = backends.Find<IQueueRouting>(),
+            });
         }
 
         public ClientBackends Backends { get; }

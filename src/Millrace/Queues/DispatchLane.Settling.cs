@@ -1,21 +1,62 @@
+using System.Runtime.InteropServices;
 using Millrace.Storage;
 
 namespace Millrace.Queues;
 
-/// <content>The settlements of consumers, which the close of the lane lets decide.</content>
+/// <content>The settlements of consumers, alone and in transactions, which the close of the lane lets decide.</content>
 internal sealed partial class DispatchLane
 {
     /// <summary>Settles for a consumer; its credit comes back when the store has answered.</summary>
     public async ValueTask SettleAsync(DispatchConsumer consumer, ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results, CancellationToken cancellationToken)
     {
-        lock (_gate)
-        {
-            _settlesRunning++;
-        }
-
+        BeginSettle();
         try
         {
             await SettleCountedAsync(consumer, batch, results, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            EndSettle();
+        }
+    }
+
+    /// <summary>
+    /// Takes from its consumers what a transaction settles; null when they hold none of it. What is known to be lost goes to <paramref name="lost"/>. A claim ends by
+    /// <see cref="EndClaim"/> or <see cref="ReopenClaimAsync"/>, and the lane does not close before.
+    /// </summary>
+    public LaneClaim? TryClaim(List<Settlement> settlements, List<LeaseToken> lost)
+    {
+        BeginSettle();
+        var shares = Ledger.Claim(settlements, lost);
+        if (shares.Count > 0)
+        {
+            return new LaneClaim(this, shares);
+        }
+
+        EndSettle();
+        return null;
+    }
+
+    /// <summary>The transaction has been committed: the deliveries are gone, and their credit comes back.</summary>
+    public void EndClaim(LaneClaim claim)
+    {
+        foreach (var (consumer, batch) in claim.Shares)
+        {
+            OnSettled(consumer, CollectionsMarshal.AsSpan(batch));
+        }
+
+        EndSettle();
+    }
+
+    /// <summary>The transaction has not been committed: the deliveries are open again, or go back where their consumer has gone.</summary>
+    public async ValueTask ReopenClaimAsync(LaneClaim claim)
+    {
+        try
+        {
+            foreach (var (consumer, batch) in claim.Shares)
+            {
+                await ReopenAsync(consumer, batch.ToArray()).ConfigureAwait(false);
+            }
         }
         finally
         {
@@ -33,10 +74,7 @@ internal sealed partial class DispatchLane
             }
             catch
             {
-                var lost = new List<LeaseToken>();
-                var orphans = Ledger.AbortSettle(consumer, batch.Span, lost);
-                lost.ForEach(consumer.AnnounceLost);
-                await ReturnAsync(orphans).ConfigureAwait(false);
+                await ReopenAsync(consumer, batch).ConfigureAwait(false);
                 throw;
             }
         }
@@ -45,8 +83,21 @@ internal sealed partial class DispatchLane
             results.Span[..batch.Length].Fill(SettleResult.LeaseLost);
         }
 
-        OnCreditChanged(Ledger.EndSettle(consumer, batch.Span));
+        OnSettled(consumer, batch.Span);
+    }
+
+    private void OnSettled(DispatchConsumer consumer, ReadOnlySpan<Settlement> batch)
+    {
+        OnCreditChanged(Ledger.EndSettle(consumer, batch));
         CloseIdleRetired();
+    }
+
+    private ValueTask ReopenAsync(DispatchConsumer consumer, ReadOnlyMemory<Settlement> batch)
+    {
+        var lost = new List<LeaseToken>();
+        var orphans = Ledger.AbortSettle(consumer, batch.Span, lost);
+        lost.ForEach(consumer.AnnounceLost);
+        return ReturnAsync(orphans);
     }
 
     /// <summary>
@@ -74,6 +125,14 @@ internal sealed partial class DispatchLane
         catch (TimeoutException)
         {
             // What has not been answered by now may come again, as after a crash.
+        }
+    }
+
+    private void BeginSettle()
+    {
+        lock (_gate)
+        {
+            _settlesRunning++;
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Millrace.Storage;
 
 namespace Millrace.Queues;
@@ -358,6 +359,39 @@ internal sealed partial class DispatchLedger(bool settleOnLease)
         }
 
         return [.. orphans];
+    }
+
+    /// <summary>
+    /// A transaction over deliveries of any consumers goes to the store. Returns whose they are, for <see cref="EndSettle"/> or <see cref="AbortSettle"/>; those that are
+    /// known to be lost go to <paramref name="lost"/> instead, and what is in no table, or with another settlement already, is left to the store.
+    /// </summary>
+    public Dictionary<DispatchConsumer, List<Settlement>> Claim(List<Settlement> settlements, List<LeaseToken> lost)
+    {
+        var shares = new Dictionary<DispatchConsumer, List<Settlement>>();
+        lock (_gate)
+        {
+            foreach (var settlement in settlements)
+            {
+                ref var slot = ref _table.Find(settlement.Token);
+                if (Unsafe.IsNullRef(ref slot))
+                {
+                    continue;
+                }
+
+                if (slot.State == LeaseState.Lost)
+                {
+                    lost.Add(settlement.Token);
+                }
+                else if (slot.State == LeaseState.Open)
+                {
+                    slot.State = LeaseState.Settling;
+                    ref var share = ref CollectionsMarshal.GetValueRefOrAddDefault(shares, slot.Owner, out _);
+                    (share ??= []).Add(settlement);
+                }
+            }
+        }
+
+        return shares;
     }
 
     /// <summary>Deliveries are back with the store.</summary>

@@ -37,7 +37,7 @@ public abstract class Backend : IAsyncDisposable
     /// <exception cref="BackendCapabilityException">This backend has no such contract; names the ones of the default registry that do.</exception>
     public T Require<T>()
         where T : class =>
-        Find<T>() ?? throw new BackendCapabilityException(Name, BackendShapes.NameOf(typeof(T)), BackendShapes.BackendsWith(typeof(T)));
+        Find<T>() ?? throw BackendShapes.Missing(Name, typeof(T));
 
     /// <summary>The contract <typeparamref name="T"/>, or null.</summary>
     public T? Find<T>()

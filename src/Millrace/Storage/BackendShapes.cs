@@ -19,6 +19,9 @@ internal static class BackendShapes
         _ => contract.Name,
     };
 
+    /// <summary>The fault of asking a backend for a contract that it does not have.</summary>
+    public static BackendCapabilityException Missing(string backend, Type contract) => new(backend, NameOf(contract), BackendsWith(contract));
+
     public static IReadOnlyList<string> BackendsWith(Type contract) => contract.Name switch
     {
         nameof(IQueueStore) or nameof(IQueueAdmin) or nameof(IQueueRouting) or nameof(IQueueTransactions) => MemorySqliteAndHttp,

@@ -47,7 +47,7 @@ public readonly record struct SubscriptionStats(long Delivered, long Dropped, in
 /// <summary>What happens to a message when a subscriber's buffer is full (C3).</summary>
 public enum SlowSubscriberPolicy
 {
-    /// <summary>The oldest buffered message is dropped.</summary>
+    /// <summary>The oldest buffered messages are dropped, as many as it takes.</summary>
     DropOldest,
 
     /// <summary>The new message is dropped.</summary>
@@ -69,6 +69,12 @@ public sealed record SubscriptionOptions
     /// <summary>The most messages that wait to be read; 1,024 unless set.</summary>
     public int Capacity { get; init; } = 1024;
 
+    /// <summary>
+    /// The most bytes of bodies that wait to be read; 16 MiB unless set. A message that is larger by itself is still taken while nothing else waits. What is replayed from the
+    /// history counts neither here nor in <see cref="Capacity"/>, because the history holds it anyway.
+    /// </summary>
+    public long MaxBytes { get; init; } = 16 * 1024 * 1024;
+
     /// <summary>What happens when they are more; the oldest is dropped unless set.</summary>
     public SlowSubscriberPolicy WhenFull { get; init; }
 
@@ -84,6 +90,11 @@ public sealed record SubscriptionOptions
         if (Capacity < 1)
         {
             throw new MillraceConfigurationException($"A subscription's capacity must be at least 1, not {Capacity}.");
+        }
+
+        if (MaxBytes < 1)
+        {
+            throw new MillraceConfigurationException($"A subscription's bound in bytes must be at least 1, not {MaxBytes}.");
         }
 
         if (WaitDeadline < TimeSpan.Zero)

@@ -15,7 +15,9 @@ public interface IQueueTransactions
 /// <param name="LostLeases">The tokens whose lease had ended, when it was not.</param>
 public sealed record TransactionResult(bool Committed, IReadOnlyList<LeaseToken> LostLeases);
 
-/// <summary>The operations of a transaction, applied in the order in which they were added. Not safe for concurrent use; may be committed once.</summary>
+/// <summary>
+/// The operations of a transaction, applied in the order in which they were added. Not safe for concurrent use. May be committed once; again only when that has failed.
+/// </summary>
 public sealed class QueueTransaction
 {
     private readonly List<QueueOperation> _operations = [];
@@ -42,6 +44,23 @@ public sealed class QueueTransaction
     {
         _operations.Add(new QueueOperation.Settle(queue, settlement));
         return this;
+    }
+
+    /// <summary>Gives every message without an id a version 7 UUID, and keeps it: a repeat of the transaction sends the same ids.</summary>
+    internal void AssignIds(TimeProvider timeProvider)
+    {
+        var now = timeProvider.GetUtcNow();
+        for (var i = 0; i < _operations.Count; i++)
+        {
+            _operations[i] = _operations[i] switch
+            {
+                QueueOperation.Enqueue { Envelope.Id.IsEmpty: true } enqueue => enqueue with { Envelope = WithId(enqueue.Envelope) },
+                QueueOperation.Publish { Envelope.Id.IsEmpty: true } publish => publish with { Envelope = WithId(publish.Envelope) },
+                var other => other,
+            };
+        }
+
+        Envelope WithId(Envelope envelope) => envelope with { Id = new MessageId(Guid.CreateVersion7(now)) };
     }
 }
 

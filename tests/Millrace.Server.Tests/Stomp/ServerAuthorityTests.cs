@@ -45,7 +45,7 @@ public sealed class ServerAuthorityTests : IDisposable
             ("login:nobody\npasscode:correct horse\n", "nobody", "password", "failed"),
             ("login:eve\npasscode:correct horse\n", "eve", "password", "failed"),
             ("passcode:correct horse\n", "-", "password", "failed"),
-            ("login:a\\cb\npasscode:correct horse\n", "a:b", "password", "malformed"),
+            ("login:a:b\npasscode:correct horse\n", "a:b", "password", "malformed"),
             ($"passcode:{text}\n", "-", "key", "failed"),
             ($"login:ann\npasscode:{unknown}\n", "ann", "key", "failed"),
         ];

@@ -299,6 +299,12 @@ public sealed class WebSocketTests : IDisposable
 
         using var first = await OpenAsync(server);
         using var second = await OpenAsync(server);
+        foreach (var socket in new[] { first, second })
+        {
+            await SendAsync(socket, Connect);
+            await ReadAsync(socket);
+        }
+
         using var live = await server.GetAsync("/health/live");
 
         Assert.True(live.IsSuccessStatusCode);

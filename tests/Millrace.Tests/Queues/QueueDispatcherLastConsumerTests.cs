@@ -42,7 +42,7 @@ public sealed class QueueDispatcherLastConsumerTests : IAsyncDisposable
 
         Assert.Equal([0], _store.Completed);
         Assert.Equal(0, _store.OpenReceivers);
-        Assert.False(_dispatchers.Get("q").HasLane);
+        Assert.Equal(0, _dispatchers.RememberedQueues);
     }
 
     [Fact]

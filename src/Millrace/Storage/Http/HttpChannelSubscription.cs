@@ -28,7 +28,7 @@ internal sealed class HttpChannelSubscription : IChannelSubscription
         _transport = transport;
         _connection = connection;
         _pattern = pattern;
-        _buffer = new SubscriptionBuffer(options.Capacity, options.WhenFull);
+        _buffer = new SubscriptionBuffer(options.Capacity, options.MaxBytes, options.WhenFull);
         _last = options.ResumeAfter;
         _closing = CancellationTokenSource.CreateLinkedTokenSource(connection.Closing);
         var whenFull = options.WhenFull switch
@@ -38,7 +38,8 @@ internal sealed class HttpChannelSubscription : IChannelSubscription
             _ => "drop-oldest",
         };
         _path = ApiPath.Channel(pattern.Text, "events")
-            + ApiPath.Query(("format", "json"), ("whenFull", whenFull), ("capacity", WireValues.Text(options.Capacity)));
+            + ApiPath.Query(
+                ("format", "json"), ("whenFull", whenFull), ("capacity", WireValues.Text(options.Capacity)), ("maxBytes", WireValues.Text(options.MaxBytes)));
     }
 
     public SubscriptionStats Stats => _buffer.Stats;

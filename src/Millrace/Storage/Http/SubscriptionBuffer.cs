@@ -1,11 +1,12 @@
 namespace Millrace.Storage.Http;
 
 /// <summary>The bounded buffer of a subscription (law C3): filled by its connection, emptied by its reader. Safe for concurrent use; one reader at a time.</summary>
-internal sealed class SubscriptionBuffer(int capacity, SlowSubscriberPolicy whenFull)
+internal sealed class SubscriptionBuffer(int capacity, long maxBytes, SlowSubscriberPolicy whenFull)
 {
     private readonly Lock _gate = new();
     private readonly Queue<ChannelMessage> _messages = new();
     private TaskCompletionSource? _waiting;
+    private long _bytes;
     private long _delivered;
     private long _dropped;
     private bool _isDisconnected;
@@ -34,12 +35,13 @@ internal sealed class SubscriptionBuffer(int capacity, SlowSubscriberPolicy when
                 return false;
             }
 
-            if (_messages.Count >= capacity && !MakeRoomLocked())
+            if (!HasRoomLocked(message) && !MakeRoomLocked(message))
             {
                 return !_isEnded;
             }
 
             _messages.Enqueue(message);
+            _bytes += message.Body.Length;
             woken = TakeWaitingLocked();
         }
 
@@ -109,6 +111,7 @@ internal sealed class SubscriptionBuffer(int capacity, SlowSubscriberPolicy when
             if (clear)
             {
                 _messages.Clear();
+                _bytes = 0;
             }
 
             woken = TakeWaitingLocked();
@@ -117,19 +120,28 @@ internal sealed class SubscriptionBuffer(int capacity, SlowSubscriberPolicy when
         woken?.TrySetResult();
     }
 
-    private bool MakeRoomLocked()
+    /// <summary>An empty buffer has room for any message: one that is larger than the bound could not be delivered at all otherwise.</summary>
+    private bool HasRoomLocked(ChannelMessage message) => _messages.Count == 0 || (_messages.Count < capacity && message.Body.Length <= maxBytes - _bytes);
+
+    private bool MakeRoomLocked(ChannelMessage message)
     {
-        _dropped++;
         switch (whenFull)
         {
             case SlowSubscriberPolicy.DropOldest:
-                _messages.Dequeue();
+                while (!HasRoomLocked(message))
+                {
+                    _bytes -= _messages.Dequeue().Body.Length;
+                    _dropped++;
+                }
+
                 return true;
             case SlowSubscriberPolicy.Disconnect:
+                _dropped++;
                 _isDisconnected = true;
                 _isEnded = true;
                 return false;
             default:
+                _dropped++;
                 return false;
         }
     }
@@ -140,6 +152,7 @@ internal sealed class SubscriptionBuffer(int capacity, SlowSubscriberPolicy when
         while (read < into.Length && _messages.TryDequeue(out var message))
         {
             into[read++] = message;
+            _bytes -= message.Body.Length;
         }
 
         _delivered += read;

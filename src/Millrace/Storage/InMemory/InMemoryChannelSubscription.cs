@@ -16,15 +16,17 @@ internal sealed class InMemoryChannelSubscription : IChannelSubscription, IValue
     private readonly MonotonicClock _clock;
     private readonly TimerHeap _timers;
     private readonly int _capacity;
+    private readonly long _maxBytes;
     private readonly SlowSubscriberPolicy _whenFull;
     private readonly TimeSpan _waitDeadline;
 
-    // Publishers that wait for room, in order; what is published meanwhile queues behind them.
+    // Publishers that wait for room, in order; what is published meanwhile queues behind them. There is no room for the first of them.
     private readonly LinkedList<ChannelWait> _waits = [];
     private Queue<ChannelMessage>? _replay;
     private ChannelMessage[] _ring = [];
     private int _first;
     private int _count;
+    private long _bytes;
     private long _delivered;
     private long _dropped;
     private bool _isDisconnected;
@@ -47,6 +49,7 @@ internal sealed class InMemoryChannelSubscription : IChannelSubscription, IValue
         _transport = transport;
         Pattern = pattern;
         _capacity = options.Capacity;
+        _maxBytes = options.MaxBytes;
         _whenFull = options.WhenFull;
         _waitDeadline = options.WaitDeadline;
         _replay = replay is { Count: > 0 } ? new Queue<ChannelMessage>(replay) : null;
@@ -93,12 +96,9 @@ internal sealed class InMemoryChannelSubscription : IChannelSubscription, IValue
                 return;
             }
 
-            if (_count == _capacity || _waits.Count > 0)
+            if ((!HasRoomLocked(offer.Message) || _waits.Count > 0) && !MakeRoomLocked(ref offer))
             {
-                if (!MakeRoomLocked(ref offer))
-                {
-                    return;
-                }
+                return;
             }
 
             PushLocked(offer.Message);
@@ -170,6 +170,7 @@ internal sealed class InMemoryChannelSubscription : IChannelSubscription, IValue
             _ring = [];
             _first = 0;
             _count = 0;
+            _bytes = 0;
         }
 
         ChannelWait.EndAll(waits);
@@ -184,6 +185,7 @@ internal sealed class InMemoryChannelSubscription : IChannelSubscription, IValue
     /// <summary>A publisher stops waiting for room: its message is dropped for this subscriber.</summary>
     public void GiveUp(LinkedListNode<ChannelWait> node)
     {
+        List<ChannelWait>? freed = null;
         lock (_gate)
         {
             if (node.List is null)
@@ -193,9 +195,13 @@ internal sealed class InMemoryChannelSubscription : IChannelSubscription, IValue
 
             _waits.Remove(node);
             _dropped++;
+
+            // The one behind may be small enough for the room that there is.
+            AdmitLocked(ref freed);
         }
 
         node.Value.End();
+        ChannelWait.EndAll(freed);
     }
 
     /// <inheritdoc cref="IValueTaskSource{TResult}.GetStatus"/>
@@ -230,8 +236,12 @@ internal sealed class InMemoryChannelSubscription : IChannelSubscription, IValue
         switch (_whenFull)
         {
             case SlowSubscriberPolicy.DropOldest:
-                PopLocked();
-                _dropped++;
+                while (!HasRoomLocked(offer.Message))
+                {
+                    PopLocked();
+                    _dropped++;
+                }
+
                 return true;
             case SlowSubscriberPolicy.Wait when _waitDeadline > TimeSpan.Zero:
                 var wait = new ChannelWait(this, _timers, offer.Message);
@@ -252,6 +262,20 @@ internal sealed class InMemoryChannelSubscription : IChannelSubscription, IValue
         }
     }
 
+    /// <summary>An empty buffer has room for any message: one that is larger than the bound could not be delivered at all otherwise.</summary>
+    private bool HasRoomLocked(ChannelMessage message) => _count == 0 || (_count < _capacity && message.Body.Length <= _maxBytes - _bytes);
+
+    /// <summary>Takes in what has waited for the room that there is now.</summary>
+    private void AdmitLocked(ref List<ChannelWait>? freed)
+    {
+        while (_waits.First is { } node && HasRoomLocked(node.Value.Message))
+        {
+            PushLocked(node.Value.Message);
+            _waits.Remove(node);
+            (freed ??= []).Add(node.Value);
+        }
+    }
+
     private void PushLocked(ChannelMessage message)
     {
         if (_count == _ring.Length)
@@ -267,6 +291,7 @@ internal sealed class InMemoryChannelSubscription : IChannelSubscription, IValue
         }
 
         _ring[WrapLocked(_first + _count++)] = message;
+        _bytes += message.Body.Length;
     }
 
     private ChannelMessage PopLocked()
@@ -275,6 +300,7 @@ internal sealed class InMemoryChannelSubscription : IChannelSubscription, IValue
         _ring[_first] = null!;
         _first = WrapLocked(_first + 1);
         _count--;
+        _bytes -= message.Body.Length;
         return message;
     }
 
@@ -293,12 +319,7 @@ internal sealed class InMemoryChannelSubscription : IChannelSubscription, IValue
         while (read < into.Length && _count > 0)
         {
             into[read++] = PopLocked();
-            if (_waits.First is { } node)
-            {
-                PushLocked(node.Value.Message);
-                _waits.Remove(node);
-                (freed ??= []).Add(node.Value);
-            }
+            AdmitLocked(ref freed);
         }
 
         _delivered += read;

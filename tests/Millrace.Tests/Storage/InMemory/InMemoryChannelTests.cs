@@ -88,6 +88,33 @@ public sealed class InMemoryChannelTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task C3_APublisherThatWaitsForBytes_GoesOnWhenThereAreEnough_AlsoWhenTheOneBeforeItGivesUp()
+    {
+        var second = TimeSpan.FromSeconds(1);
+        await using var subscription = await SubscribeAsync("*", new SubscriptionOptions { MaxBytes = 12, WhenFull = SlowSubscriberPolicy.Wait, WaitDeadline = second });
+        await PublishSizedAsync(4);
+        await PublishSizedAsync(4);
+        var large = PublishSizedAsync(9);
+        _time.Advance(second / 2);
+        var small = PublishSizedAsync(3);
+
+        // There is room for the small one, but the large one is before it.
+        Assert.False(large.IsCompleted || small.IsCompleted);
+        _time.Advance(second / 2);
+        await large;
+        await small;
+        Assert.Equal(new SubscriptionStats(0, 1, 3, false), subscription.Stats);
+
+        var next = PublishSizedAsync(8);
+        var into = new ChannelMessage[1];
+        await subscription.ReadAsync(into, Token);
+        Assert.False(next.IsCompleted);
+        await subscription.ReadAsync(into, Token);
+        await next;
+        Assert.Equal(new SubscriptionStats(2, 1, 2, false), subscription.Stats);
+    }
+
+    [Fact]
     public async Task C4_ResumingByGlob_ReplaysWhatIsKept_ThenGoesOnLive()
     {
         var first = await PublishAsync("a.1", 1);
@@ -246,6 +273,8 @@ public sealed class InMemoryChannelTests : IAsyncLifetime
 
     private ValueTask<Backend> OpenAsync(string url) =>
         InMemoryBackend.OpenAsync(BackendUrl.Parse(url), new BackendContext { TimeProvider = _time }, Token);
+
+    private Task<ChannelMessageId> PublishSizedAsync(int bytes) => _channels.PublishAsync("t", new Envelope(new byte[bytes]), Token).AsTask();
 
     private async Task<IChannelSubscription> SubscribeAsync(string pattern, SubscriptionOptions options) =>
         await _channels.SubscribeAsync(TopicPattern.Parse(pattern), options, Token);
