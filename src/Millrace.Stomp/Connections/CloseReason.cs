@@ -14,7 +14,10 @@ internal sealed record CloseReason(string Summary, StompFault? Fault = null, boo
     /// <summary>The client said DISCONNECT.</summary>
     public static readonly CloseReason Disconnected = new("disconnected");
 
-    /// <summary>The client went without a word.</summary>
+    /// <summary>The client has closed its side. It may still read what is on its way to it.</summary>
+    public static readonly CloseReason Closed = new("the client has closed the connection");
+
+    /// <summary>The client, or the way to it, is gone.</summary>
     public static readonly CloseReason Gone = new("the client has gone", IsAbrupt: true);
 
     /// <summary>The broker stops.</summary>

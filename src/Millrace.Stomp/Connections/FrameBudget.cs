@@ -13,12 +13,41 @@ internal sealed class FrameBudget(MemoryBudget budget, TimeProvider timeProvider
 
     private long _taken;
 
-    /// <summary>Takes what the frame that has begun needs and has not got.</summary>
-    /// <exception cref="StompFaultException">There is not so much, and was not for the time that a frame may take.</exception>
-    public ValueTask CoverAsync(StompParser parser)
+    /// <summary>Takes what the frame that has begun needs and has not got, if there is as much.</summary>
+    public bool TryCover(StompParser parser)
     {
-        var wanted = parser.IsInFrame ? parser.FrameBytes : 0;
-        return wanted <= UncountedBytes || wanted <= _taken ? ValueTask.CompletedTask : TakeAsync(wanted - _taken);
+        var missing = MissingTo(parser);
+        if (missing > 0 && !budget.TryTake(missing))
+        {
+            return false;
+        }
+
+        _taken += missing;
+        return true;
+    }
+
+    /// <summary>Waits for what the frame that has begun needs and has not got.</summary>
+    /// <exception cref="StompFaultException">There is not so much, and was not for the time that a frame may take.</exception>
+    public async ValueTask CoverAsync(StompParser parser, CancellationToken cancellationToken)
+    {
+        // Only a frame that holds nothing yet may wait: it keeps nobody else from ending.
+        if (_taken > 0)
+        {
+            throw OutOfBudget();
+        }
+
+        var missing = MissingTo(parser);
+        using var patience = new CancellationTokenSource(timeout, timeProvider);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        try
+        {
+            await budget.TakeAsync(missing, either.Token).ConfigureAwait(false);
+            _taken += missing;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw OutOfBudget();
+        }
     }
 
     /// <summary>Gives back what is not needed any more.</summary>
@@ -42,28 +71,10 @@ internal sealed class FrameBudget(MemoryBudget budget, TimeProvider timeProvider
         }
     }
 
-    private async ValueTask TakeAsync(long bytes)
+    private long MissingTo(StompParser parser)
     {
-        if (!budget.TryTake(bytes))
-        {
-            // Only a frame that holds nothing yet may wait: it keeps nobody else from ending.
-            if (_taken > 0)
-            {
-                throw OutOfBudget();
-            }
-
-            using var patience = new CancellationTokenSource(timeout, timeProvider);
-            try
-            {
-                await budget.TakeAsync(bytes, patience.Token).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException)
-            {
-                throw OutOfBudget();
-            }
-        }
-
-        _taken += bytes;
+        var wanted = parser.IsInFrame ? parser.FrameBytes : 0;
+        return wanted <= UncountedBytes ? 0 : Math.Max(0, wanted - _taken);
     }
 
     private static StompFaultException OutOfBudget() =>

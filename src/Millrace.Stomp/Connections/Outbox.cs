@@ -22,6 +22,9 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
     private const long FullBytes = 4 * 1024 * 1024;
     private const long FullBytesWhenTight = 64 * 1024;
 
+    // Answers to a client that sends and reads none of them, before its frames wait too.
+    private const long MostAnswerBytes = 1024 * 1024;
+
     // What may wait in every connection without being counted among what all have together.
     private const long UncountedBytes = 64 * 1024;
 
@@ -30,10 +33,13 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
     // Guarded by _gate.
     private List<OutgoingFrame> _pending = [];
     private long _pendingBytes;
+    private long _answerBytes;
     private long _counted;
     private bool _isWriting;
     private bool _isClosed;
+    private readonly List<Subscription> _waitingForRoom = [];
     private TaskCompletionSource? _room;
+    private TaskCompletionSource? _answered;
     private TaskCompletionSource? _idle;
 
     // Touched by the writer only.
@@ -81,6 +87,7 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
         lock (_gate)
         {
             AddLocked(new OutgoingFrame { Bytes = frame }, frame.Length);
+            _answerBytes += frame.Length;
             CountLocked();
         }
     }
@@ -147,6 +154,40 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
 
             _room ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             return new ValueTask(_room.Task);
+        }
+    }
+
+    public void NotifyOfRoom(Subscription subscription)
+    {
+        lock (_gate)
+        {
+            if (_isClosed)
+            {
+                return;
+            }
+
+            if (_isWriting || _pending.Count > 0)
+            {
+                _waitingForRoom.Add(subscription);
+                return;
+            }
+        }
+
+        subscription.OnRoom();
+    }
+
+    /// <summary>Ends when no more answers wait than a client may leave unread.</summary>
+    public Task IsAnsweredAsync()
+    {
+        lock (_gate)
+        {
+            if (_answerBytes <= MostAnswerBytes || _isClosed || !_isWriting)
+            {
+                return Task.CompletedTask;
+            }
+
+            _answered ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _answered.Task;
         }
     }
 
@@ -223,7 +264,7 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
                 var next = 0;
                 while (next < _writing.Count)
                 {
-                    next = Encode(next, out var bytes);
+                    next = Encode(next, out var bytes, out var answerBytes);
                     var flush = output.FlushAsync(CancellationToken.None);
                     if (!flush.IsCompleted)
                     {
@@ -233,7 +274,7 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
                     var result = await flush.ConfigureAwait(false);
                     Volatile.Write(ref _flushBegan, 0);
                     Volatile.Write(ref _lastWrite, resources.Clock.Now);
-                    Finish(bytes);
+                    Finish(bytes, answerBytes);
                     if (result.IsCompleted || result.IsCanceled)
                     {
                         CloseFromWriter();
@@ -267,10 +308,10 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
         }
     }
 
-    /// <summary>Encodes as much as goes into one write. Returns the next frame; <paramref name="bodyBytes"/> is how much of what was pending it takes away.</summary>
-    private int Encode(int from, out int bodyBytes)
+    /// <summary>Encodes as much as goes into one write. Returns the next frame; the other two are how much of what was pending it takes away.</summary>
+    private int Encode(int from, out int bodyBytes, out int answerBytes)
     {
-        bodyBytes = 0;
+        bodyBytes = answerBytes = 0;
         var written = 0;
         var i = from;
         Subscription? current = null;
@@ -282,6 +323,7 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
             {
                 output.Write(bytes);
                 bodyBytes += bytes.Length;
+                answerBytes += bytes.Length;
                 written += bytes.Length;
                 continue;
             }
@@ -314,21 +356,36 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
         }
     }
 
-    private void Finish(int bodyBytes)
+    private void Finish(int bodyBytes, int answerBytes)
     {
         TaskCompletionSource? room = null;
+        TaskCompletionSource? answered = null;
+        Subscription[] waiting = [];
         lock (_gate)
         {
             // Nothing waits any more where it was closed meanwhile.
             _pendingBytes = Math.Max(0, _pendingBytes - bodyBytes);
             CountLocked();
-            if (_room is not null && _pendingBytes <= FullBytesWhenTight)
+            _answerBytes = Math.Max(0, _answerBytes - answerBytes);
+            if (_answered is not null && _answerBytes <= MostAnswerBytes / 2)
+            {
+                (answered, _answered) = (_answered, null);
+            }
+
+            if (_pendingBytes <= FullBytesWhenTight)
             {
                 (room, _room) = (_room, null);
+                if (_waitingForRoom.Count > 0)
+                {
+                    waiting = [.. _waitingForRoom];
+                    _waitingForRoom.Clear();
+                }
             }
         }
 
         room?.SetResult();
+        answered?.SetResult();
+        Array.ForEach(waiting, subscription => subscription.OnRoom());
         foreach (var (subscription, count) in _flushed)
         {
             Volatile.Write(ref _delivered, _delivered + count);
@@ -359,9 +416,11 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
     {
         _isClosed = true;
         _pending.Clear();
-        _pendingBytes = 0;
+        _waitingForRoom.Clear();
+        _pendingBytes = _answerBytes = 0;
         CountLocked();
         _room?.TrySetResult();
-        _room = null;
+        _answered?.TrySetResult();
+        _room = _answered = null;
     }
 }

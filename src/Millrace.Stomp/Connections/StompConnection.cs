@@ -159,7 +159,7 @@ internal sealed class StompConnection : IAsyncDisposable
                 }
                 else if (read.IsCompleted)
                 {
-                    Close(CloseReason.Gone);
+                    Close(CloseReason.Closed);
                 }
             }
         }
@@ -182,7 +182,8 @@ internal sealed class StompConnection : IAsyncDisposable
     {
         try
         {
-            _parser.MakeRoom((int)Math.Min(buffer.Length, PieceBytes));
+            var left = buffer.Length;
+            _parser.MakeRoom((int)Math.Min(left, PieceBytes));
             foreach (var segment in buffer)
             {
                 for (var rest = segment; !rest.IsEmpty && !_session.IsEnded;)
@@ -192,11 +193,18 @@ internal sealed class StompConnection : IAsyncDisposable
                     if (piece.Length > _parser.Room)
                     {
                         await FlushAsync().ConfigureAwait(false);
+                        _parser.MakeRoom((int)Math.Min(left, PieceBytes));
                     }
 
+                    left -= piece.Length;
                     _parser.Append(piece.Span);
                     await HandleFramesAsync().ConfigureAwait(false);
-                    await _budget.CoverAsync(_parser).ConfigureAwait(false);
+                    if (!_budget.TryCover(_parser))
+                    {
+                        // This may take a while, and what came before is good.
+                        await FlushAsync().ConfigureAwait(false);
+                        await _budget.CoverAsync(_parser, _closing.Token).ConfigureAwait(false);
+                    }
                 }
             }
 
@@ -307,10 +315,11 @@ internal sealed class StompConnection : IAsyncDisposable
         _outbox.WriteHere();
         _resources.Counters.AddFrames(_session.Frames - _countedFrames);
         _countedFrames = _session.Frames;
-        if (_outbox.IsFull)
+
+        // A client that sends much and reads none of the answers waits until it does.
+        if (_outbox.IsAnsweredAsync() is { IsCompleted: false } answered)
         {
-            // A client that sends much and reads none of the answers waits until it does.
-            await _outbox.HasRoomAsync().AsTask().WaitAsync(_closing.Token).ConfigureAwait(false);
+            await answered.WaitAsync(_closing.Token).ConfigureAwait(false);
         }
     }
 

@@ -97,7 +97,8 @@ internal sealed class Acknowledger(SessionContext session, SubscriptionTable sub
             throw new StompFaultException("malformed frame", "An acknowledgement must have the subscription that the message came by.");
         }
 
-        foreach (var subscription in id is null ? subscriptions.All : subscriptions.FindAll(id))
+        // Without an id, those that keep what they deliver come first: a live topic takes any acknowledgement for its own.
+        foreach (var subscription in id is null ? subscriptions.All.OrderBy(subscription => subscription is not QueueSubscription) : subscriptions.FindAll(id))
         {
             if (subscription.FindDelivery(-1, messageId) is var found && found >= 0)
             {

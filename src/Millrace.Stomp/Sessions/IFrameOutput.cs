@@ -30,6 +30,9 @@ internal interface IFrameOutput
     /// <summary>Ends when not much waits any more, or the output is closed.</summary>
     ValueTask HasRoomAsync();
 
+    /// <summary>Lets a subscription know, by <see cref="Subscription.OnRoom"/>, when not much waits any more.</summary>
+    void NotifyOfRoom(Subscription subscription);
+
     /// <summary>Ends the connection with a fault of a subscription.</summary>
     void Fail(StompFault fault);
 }

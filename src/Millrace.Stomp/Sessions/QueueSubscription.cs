@@ -127,11 +127,16 @@ internal sealed class QueueSubscription : Subscription, IDeliverySink
         {
             _consumer!.AddCredit(count);
         }
+    }
 
-        if (_isPaused && !_output.IsFull)
+    public override void OnRoom()
+    {
+        lock (_gate)
         {
-            Resume();
+            _isPaused = false;
         }
+
+        _consumer!.SetCredit(Request.Prefetch);
     }
 
     public override long FindDelivery(long number, string? messageId)
@@ -291,25 +296,7 @@ internal sealed class QueueSubscription : Subscription, IDeliverySink
         }
 
         _consumer!.SetCredit(0);
-        if (!_output.IsFull)
-        {
-            Resume();
-        }
-    }
-
-    private void Resume()
-    {
-        lock (_gate)
-        {
-            if (!_isPaused)
-            {
-                return;
-            }
-
-            _isPaused = false;
-        }
-
-        _consumer!.SetCredit(Request.Prefetch);
+        _output.NotifyOfRoom(this);
     }
 
     private byte[] ExtraOf(Message message)

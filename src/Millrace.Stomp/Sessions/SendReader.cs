@@ -89,7 +89,8 @@ internal sealed class SendReader(SessionContext session, TemporaryQueues tempora
         var left = instant - session.Resources.TimeProvider.GetUtcNow().ToUnixTimeMilliseconds();
 
         // What has expired on its way is stored for the shortest time that there is, so that it counts as expired where its queue counts.
-        return left > 0 ? TimeSpan.FromMilliseconds(Math.Min(left, (long)session.Resources.Queues!.Capabilities.MaxDelay.TotalMilliseconds)) : TimeSpan.FromTicks(1);
+        var longest = session.Resources.Queues?.Capabilities.MaxDelay ?? TimeSpan.FromMilliseconds(left);
+        return left <= 0 ? TimeSpan.FromTicks(1) : left < longest.TotalMilliseconds ? TimeSpan.FromMilliseconds(left) : longest;
     }
 
     private static long ReadNumber(StompFrame frame, int index)

@@ -121,6 +121,7 @@ internal sealed class Sender(SessionContext session, SendReader reader, PendingR
 
     private void Forget()
     {
+        _last = null;
         foreach (var (text, target) in _targets)
         {
             if (target.IsEmpty)

@@ -24,6 +24,11 @@ internal abstract class Subscription(SubscriptionRequest request) : IAsyncDispos
     {
     }
 
+    /// <summary>Not much waits to be written any more, as was asked for. Safe for concurrent use.</summary>
+    public virtual void OnRoom()
+    {
+    }
+
     /// <summary>Finds what an acknowledgement names. Called by the session.</summary>
     /// <param name="number">The number from an <c>ack</c> header, or -1.</param>
     /// <param name="messageId">The <c>message-id</c> header where there is no number.</param>
