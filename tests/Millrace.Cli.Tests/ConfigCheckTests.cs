@@ -77,6 +77,25 @@ public sealed class ConfigCheckTests : IDisposable
         Assert.False(File.Exists(store));
     }
 
+    [Fact]
+    public async Task Stomp_IsOnByDefault_AndEachOptionSaysSo()
+    {
+        var byDefault = await RunAsync([], "config", "check");
+        var off = await RunAsync([("STOMP__URLS", "stomp://127.0.0.1:5")], "config", "check", "--no-stomp");
+        var on = await RunAsync([("STOMP__ENABLED", "false")], "config", "check", "--stomp", "stomp://127.0.0.1:1", "--stomp", "stomp://[::1]:2", "--set", "STOMP__PREFETCH=9");
+        var both = await RunAsync([], "config", "check", "--stomp", "stomp://127.0.0.1:1", "--no-stomp");
+
+        Assert.Equal(["STOMP__ENABLED true default", "STOMP__URLS stomp://127.0.0.1:61613 default"], LinesOf(byDefault, "STOMP__ENABLED", "STOMP__URLS"));
+        Assert.Equal(["STOMP__ENABLED false the command line"], LinesOf(off, "STOMP__ENABLED"));
+        Assert.Equal(
+            ["STOMP__ENABLED true the command line", "STOMP__URLS stomp://127.0.0.1:1;stomp://[::1]:2 the command line", "STOMP__PREFETCH 9 the command line"],
+            LinesOf(on, "STOMP__ENABLED", "STOMP__URLS", "STOMP__PREFETCH"));
+        both.Failed(ExitCodes.Usage, "--stomp and --no-stomp contradict each other");
+    }
+
+    private static IEnumerable<string> LinesOf(CliResult result, params string[] keys) =>
+        result.Succeeded().Lines.Select(line => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries))).Where(line => keys.Contains(line.Split(' ')[0]));
+
     private static async Task<CliResult> RunAsync((string Name, string Value)[] variables, params string[] args)
     {
         var output = new MemoryStream();

@@ -20,7 +20,7 @@ internal sealed class SampleServer : IAsyncDisposable
     /// <summary>Starts a server, and returns when it says that it is ready.</summary>
     public static async Task<SampleServer> StartAsync(string folder, string millrace)
     {
-        string[] arguments = ["serve", "--json", "--log-level", "none", "--listen", "http://127.0.0.1:0", "--url", "sqlite:./server.db"];
+        string[] arguments = ["serve", "--json", "--log-level", "none", "--listen", "http://127.0.0.1:0", "--no-stomp", "--url", "sqlite:./server.db"];
         var process = Process.Start(new ProcessStartInfo("dotnet", [millrace, .. arguments]) { RedirectStandardOutput = true, WorkingDirectory = folder })!;
         var ready = await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken);
         Assert.NotNull(ready);

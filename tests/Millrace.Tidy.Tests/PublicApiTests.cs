@@ -13,6 +13,7 @@ public sealed class PublicApiTests
     {
         { "Millrace", "src/Millrace" },
         { "Millrace.Server", "src/Millrace.Server" },
+        { "Millrace.Stomp", "src/Millrace.Stomp" },
         { "Millrace.Testing", "src/Millrace.Testing" },
         { "Millrace.FluentValidation", "src/Millrace.FluentValidation" },
         { "Millrace.Sqlite", "backends/Sqlite" },

@@ -16,8 +16,8 @@ internal static class ListenUrl
     /// <summary>As <see cref="HttpExample"/>, for STOMP.</summary>
     public const string StompExample = "stomp://127.0.0.1:61613";
 
-    // What the framework takes where a URL names none: right for HTTP only.
-    private const int PortOfNone = 80;
+    // What the framework takes where a URL names none, but for those of HTTP.
+    private const int PortOfNone = 0;
 
     /// <summary>Why nobody can listen on the URL for HTTP; null when it can be tried.</summary>
     public static string? FindFault(string url) => FindFault(url, Http, Https, HttpExample);

@@ -65,7 +65,7 @@ internal sealed class NodeListeners
     public string DescribeFailure(ICollection<string> bound, Exception exception)
     {
         var (url, address) = _addresses[Math.Min(bound.Count, _addresses.Count - 1)];
-        var reason = exception.InnerException is AddressInUseException ? "the address is already in use" : exception.Message.TrimEnd('.');
+        var reason = exception.InnerException is AddressInUseException ? "address already in use" : exception.Message.TrimEnd('.');
         var stomp = ListenUrl.IsStomp(address) ? "; 'millrace serve' takes it as --stomp, and --no-stomp where STOMP is not needed" : "";
         return $"Cannot listen on {url}: {reason}. End the program that has the address, or choose another one{stomp}.";
     }

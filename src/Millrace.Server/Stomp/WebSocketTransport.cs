@@ -31,6 +31,7 @@ internal sealed class WebSocketTransport : IDuplexPipe, IDisposable
     private readonly CancellationTokenSource _cut;
     private readonly FrameSplitter _frames = new();
     private volatile bool _sendsText;
+    private volatile bool _hasSaidClose;
     private bool _isInPieces;
 
     /// <param name="socket">Open; stays its owner's.</param>
@@ -55,7 +56,7 @@ internal sealed class WebSocketTransport : IDuplexPipe, IDisposable
         var sending = SendAsync();
         try
         {
-            await broker.ServeAsync(this, peer, Cut, _cut.Token).ConfigureAwait(false);
+            await broker.ServeAsync(this, peer, Abort, _cut.Token).ConfigureAwait(false);
             await EndAsync(Task.WhenAll(receiving, sending)).ConfigureAwait(false);
         }
         finally
@@ -70,6 +71,15 @@ internal sealed class WebSocketTransport : IDuplexPipe, IDisposable
     public void Dispose() => _cut.Dispose();
 
     private static bool IsEnd(Exception exception) => exception is WebSocketException or OperationCanceledException or IOException or ObjectDisposedException;
+
+    // A client that ends in order gets the same word back.
+    private void Abort()
+    {
+        if (!_hasSaidClose)
+        {
+            Cut();
+        }
+    }
 
     private void Cut()
     {
@@ -103,12 +113,14 @@ internal sealed class WebSocketTransport : IDuplexPipe, IDisposable
                 // Waits without a buffer: ten thousand idle clients would have as many.
                 if ((await _socket.ReceiveAsync(Memory<byte>.Empty, _cut.Token).ConfigureAwait(false)).MessageType == WebSocketMessageType.Close)
                 {
+                    _hasSaidClose = true;
                     return;
                 }
 
                 var got = await _socket.ReceiveAsync(_received.Writer.GetMemory(ReadBytes), _cut.Token).ConfigureAwait(false);
                 if (got.MessageType == WebSocketMessageType.Close)
                 {
+                    _hasSaidClose = true;
                     return;
                 }
 

@@ -26,9 +26,11 @@ internal sealed class RunningNode : IAsyncDisposable
     /// <summary>Starts a node, and returns when it says that it is ready.</summary>
     public static async Task<RunningNode> StartAsync(string folder, IEnumerable<string> args, IEnumerable<(string, string?)>? environment = null)
     {
+        var all = args.ToList();
+        string[] stomp = all.Contains("--stomp") || all.Contains("--no-stomp") ? [] : ["--stomp", "stomp://127.0.0.1:0"];
         var ready = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var process = RunningProcess.Start(
-            folder, RunningProcess.Millrace, ["serve", "--json", "--listen", "http://127.0.0.1:0", .. args], environment, line => ready.TrySetResult(line));
+            folder, RunningProcess.Millrace, ["serve", "--json", "--listen", "http://127.0.0.1:0", .. stomp, .. all], environment, line => ready.TrySetResult(line));
         var first = await Task.WhenAny(ready.Task, process.Output).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
         Assert.True(first == ready.Task, process.ErrorSoFar);
         return new RunningNode(process, JsonElement.Parse(await ready.Task));

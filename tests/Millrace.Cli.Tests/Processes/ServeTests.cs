@@ -42,7 +42,7 @@ public sealed class ServeTests : IDisposable
                     ready.SetResult();
                 }
             },
-            "serve", "--listen", "http://127.0.0.1:0");
+            "serve", "--listen", "http://127.0.0.1:0", "--stomp", "stomp://127.0.0.1:0");
         await ready.Task.WaitAsync(TimeSpan.FromSeconds(60), Token);
 
         process.Signal(15);
@@ -53,7 +53,8 @@ public sealed class ServeTests : IDisposable
         Assert.StartsWith($"  default    sqlite:{_store.File} (queue, lock, state), durability full", lines[1], StringComparison.Ordinal);
         Assert.Contains("memory: (channel): the store has no channels", lines[2], StringComparison.Ordinal);
         Assert.StartsWith("  listens    http://127.0.0.1:", lines[3], StringComparison.Ordinal);
-        Assert.Contains("nobody can connect from elsewhere", lines[4], StringComparison.Ordinal);
+        Assert.StartsWith("  listens    stomp://127.0.0.1:", lines[4], StringComparison.Ordinal);
+        Assert.Contains("nobody can connect from elsewhere", lines[5], StringComparison.Ordinal);
         Assert.StartsWith("ready in ", lines[^1], StringComparison.Ordinal);
     }
 
@@ -125,11 +126,37 @@ public sealed class ServeTests : IDisposable
     {
         await using var node = await RunningNode.StartAsync(_store.Path, ["--url", "memory:"]);
 
-        var result = await _store.RunAsync("serve", "--listen", node.Address.GetLeftPart(UriPartial.Authority), "--log-level", "none");
+        var result = await _store.RunAsync("serve", "--listen", node.Address.GetLeftPart(UriPartial.Authority), "--no-stomp", "--log-level", "none");
 
         result.Failed(ExitCodes.Usage, "address already in use");
         Assert.Contains(node.Address.Authority, result.Error, StringComparison.Ordinal);
         Assert.False(File.Exists(_store.File + "-wal"));
+    }
+
+    [Fact]
+    public async Task Stomp_IsServed_WhereItIsToldTo_AndABusyPortIsSaid_WithTheWayAround()
+    {
+        await using var node = await RunningNode.StartAsync(_store.Path, ["--url", "memory:"]);
+        var stomp = new Uri(node.Start.GetProperty("addresses")[1].GetString()!);
+        using var client = new TcpClient();
+        await client.ConnectAsync(stomp.Host, stomp.Port, Token);
+        await client.GetStream().WriteAsync("CONNECT\naccept-version:1.2\nhost:x\n\n\0"u8.ToArray(), Token);
+        var answer = new byte[10];
+        await client.GetStream().ReadExactlyAsync(answer, Token);
+
+        var result = await _store.RunAsync("serve", "--listen", "http://127.0.0.1:0", "--stomp", stomp.OriginalString, "--log-level", "none");
+
+        Assert.Equal("CONNECTED\n", Encoding.UTF8.GetString(answer));
+        result.Failed(ExitCodes.Usage, $"Cannot listen on {stomp.OriginalString}: address already in use. ");
+        Assert.Contains("--no-stomp where STOMP is not needed", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task WithoutStomp_ThereIsNone()
+    {
+        await using var node = await RunningNode.StartAsync(_store.Path, ["--url", "memory:", "--no-stomp"]);
+
+        Assert.Equal(1, node.Start.GetProperty("addresses").GetArrayLength());
     }
 
     [Fact]
@@ -138,7 +165,7 @@ public sealed class ServeTests : IDisposable
         var path = Path.Combine(_store.Path, "notify");
         using var manager = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
         manager.Bind(new UnixDomainSocketEndPoint(path));
-        await using var node = await RunningNode.StartAsync(_store.Path, ["--url", "memory:"], [("NOTIFY_SOCKET", path)]);
+        await using var node = await RunningNode.StartAsync(_store.Path, ["--url", "memory:", "--no-stomp"], [("NOTIFY_SOCKET", path)]);
 
         var buffer = new byte[1000];
         var ready = Encoding.UTF8.GetString(buffer, 0, await manager.ReceiveAsync(buffer, Token));

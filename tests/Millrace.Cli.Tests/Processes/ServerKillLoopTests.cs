@@ -38,7 +38,7 @@ public sealed class ServerKillLoopTests : KillLoop
     {
         var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _server = RunningProcess.Start(
-            Store.Path, RunningProcess.Millrace, ["serve", "--json", "--url", Store.Url, "--listen", _address], onLine: _ => ready.TrySetResult());
+            Store.Path, RunningProcess.Millrace, ["serve", "--json", "--url", Store.Url, "--listen", _address, "--no-stomp"], onLine: _ => ready.TrySetResult());
         await ready.Task.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
     }
 

@@ -29,6 +29,8 @@ internal sealed class AccessNode : IAsyncDisposable
 
     public string Url => _node.Url;
 
+    public MillraceServer Server => _node.Server;
+
     /// <summary>The store behind the server.</summary>
     public MillraceClient Store => _node.Store;
 
@@ -49,7 +51,9 @@ internal sealed class AccessNode : IAsyncDisposable
         return new AccessNode(folder, node, log);
     }
 
-    public static UserEntry User(string name, params string[] roles) => UsersFolder.User(name, name + PasswordSuffix, roles);
+    public static UserEntry User(string name, params string[] roles) => UsersFolder.User(name, PasswordOf(name), roles);
+
+    public static string PasswordOf(string name) => name + PasswordSuffix;
 
     /// <summary>A role that allows one thing with one kind of names.</summary>
     public static RoleEntry Role(string name, Permission permission, ResourceKind kind, string pattern = "*") => new(name, [Rule(permission, kind, pattern)]);
@@ -99,13 +103,17 @@ internal sealed class AccessNode : IAsyncDisposable
     /// <summary>What was recorded of a user's requests until now, oldest first: by a request that is refused and recorded itself, on the same connection.</summary>
     public async Task<IReadOnlyList<string>> AuditOfAsync(string user)
     {
-        const string Mark = "GET metrics";
-        bool IsMark(RecordedEntry entry) => entry.Values["User"] == user && entry.Values["Action"] == Mark;
+        // An administrator is refused nothing; what is not there cannot be deleted.
+        const string Missing = "no-such-queue";
+        var mark = user == Administrator ? "queue.delete" : "GET metrics";
+        bool IsMark(RecordedEntry entry) => entry.Values["User"] == user && entry.Values["Action"] == mark && entry.Values["Resource"] is "" or Missing;
         var marks = Log.Of(2101).Count(IsMark);
-        using var response = await As(user).GetAsync(new Uri(Url + "/metrics"), Token);
+        using var response = user == Administrator
+            ? await As(user).DeleteAsync(new Uri($"queues/{Missing}", UriKind.Relative), Token)
+            : await As(user).GetAsync(new Uri(Url + "/metrics"), Token);
         await Log.WaitForAsync(2101, IsMark, marks + 1);
         return [.. Log.Of(2100, 2101)
-            .Where(entry => entry.Values["User"] == user && entry.Values["Action"] != Mark)
+            .Where(entry => entry.Values["User"] == user && !IsMark(entry))
             .Select(entry => $"{entry.Values["Action"]} {entry.Values["Resource"]} {entry.Values["Outcome"]}")];
     }
 

@@ -5,11 +5,13 @@ using Millrace.Server.Security;
 namespace Millrace.Server.Tests.Access;
 
 /// <summary>What one route needs, and a request that succeeds for whoever has that.</summary>
-/// <param name="Needs">Each of these is enough; each may be several permissions together. None: everybody with a name on the server.</param>
-/// <param name="Request">The path below the route's method, and the body.</param>
+/// <param name="Needs">Each of these is enough; each may be several permissions together. None: everybody with a name on the server, or administrators only.</param>
+/// <param name="Request">The path below the route's method, and the body: in a world, with the id of a receiver or a connection.</param>
 internal sealed record AccessRow(Grant[][] Needs, Func<AccessWorld, string, (string Path, string? Body)> Request)
 {
-    public bool IsForEverybody => Needs.Length == 0;
+    public bool IsForAdministrators { get; init; }
+
+    public bool IsForEverybody => Needs.Length == 0 && !IsForAdministrators;
 }
 
 /// <summary>One permission with one kind of names.</summary>
@@ -89,12 +91,16 @@ internal static class AccessTable
         ["PUT state/{key}"] = Send(ResourceKind.State, world => $"state/{Of(world)}", "value"),
         ["DELETE state/{key}"] = Send(ResourceKind.State, world => $"state/{Of(world)}"),
         ["GET changes"] = Receive(ResourceKind.State, world => $"changes?prefix={Of(world)}"),
+
+        ["GET connections"] = Administer(_ => "connections"),
+        ["GET connections/{connection}"] = Administer(connection => $"connections/{connection}"),
+        ["DELETE connections/{connection}"] = Administer(connection => $"connections/{connection}"),
     };
 
     /// <summary>The request for a user, in a world of its own.</summary>
-    public static HttpRequestMessage RequestOf(string route, AccessWorld world, string receiver)
+    public static HttpRequestMessage RequestOf(string route, AccessWorld world, string id)
     {
-        var (path, body) = Rows[route].Request(world, receiver);
+        var (path, body) = Rows[route].Request(world, id);
         var request = new HttpRequestMessage(new HttpMethod(route[..route.IndexOf(' ', StringComparison.Ordinal)]), path);
         if (body is not null)
         {
@@ -109,6 +115,8 @@ internal static class AccessTable
     private static string Of(AccessWorld world) => Escape(world.Name);
 
     private static Grant[][] Needs(Permission permission, ResourceKind kind) => [[new Grant(permission, kind)]];
+
+    private static AccessRow Administer(Func<string, string> path) => new([], (_, id) => (path(id), null)) { IsForAdministrators = true };
 
     private static AccessRow Manage(Func<AccessWorld, string> path, string? body = null) => new(Needs(Permission.Manage, ResourceKind.Queue), (world, _) => (path(world), body));
 

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Millrace.Server.Api;
 using Millrace.Server.Security;
 using Millrace.Server.Security.Users;
+using Millrace.Server.Tests.Stomp;
 using Xunit;
 
 namespace Millrace.Server.Tests.Access;
@@ -95,6 +96,7 @@ public sealed class RouteAccessTests(RouteAccessFixture fixture) : IClassFixture
         var world = await AccessWorld.MakeAsync(Node.Store, fixture.NextName());
         var request = AccessTable.RequestOf(route, world, "0");
         request.RequestUri = new Uri(request.RequestUri + "?nosuch=1", UriKind.Relative);
+        fixture.LastPath = request.RequestUri.OriginalString;
         var user = fixture.UsersWho(route).First();
         var recorded = (await Node.AuditOfAsync(user)).Count;
 
@@ -102,7 +104,7 @@ public sealed class RouteAccessTests(RouteAccessFixture fixture) : IClassFixture
 
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
         var record = Assert.Single((await Node.AuditOfAsync(user)).Skip(recorded));
-        Assert.StartsWith($"{action} {world.Name}", record, StringComparison.Ordinal);
+        Assert.StartsWith($"{action} {ResourceOf(route)}", record, StringComparison.Ordinal);
         Assert.EndsWith(" failed", record, StringComparison.Ordinal);
     }
 
@@ -111,7 +113,7 @@ public sealed class RouteAccessTests(RouteAccessFixture fixture) : IClassFixture
         var world = await AccessWorld.MakeAsync(Node.Store, fixture.NextName());
         var before = await world.DescribeAsync();
         var recorded = (await Node.AuditOfAsync(user)).Count;
-        using var request = AccessTable.RequestOf(route, world, fixture.ReceiverOf(user, route));
+        using var request = AccessTable.RequestOf(route, world, await fixture.SubjectOfAsync(user, route));
         fixture.LastPath = request.RequestUri?.OriginalString ?? "";
         using var response = await Node.As(user).SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Token);
         string? problem = null;
@@ -149,6 +151,7 @@ public sealed class RouteAccessFixture : IAsyncLifetime
 {
     private const string Elsewhere = "elsewhere";
 
+    private readonly List<StompClient> _connections = [];
     private readonly Dictionary<(string User, string Route), string> _receivers = [];
     private readonly Dictionary<string, Grant[]> _grants = [];
     private int _worlds;
@@ -168,7 +171,11 @@ public sealed class RouteAccessFixture : IAsyncLifetime
             .Append(new RoleEntry(Elsewhere, [.. Grant.All.Select(grant => AccessNode.Rule(grant.Permission, grant.Kind, "elsewhere*"))]))
             .Append(AccessNode.Role("opener", Permission.Receive, ResourceKind.Queue));
         var users = _grants.Select(pair => AccessNode.User(pair.Key, [.. pair.Value.Select(grant => grant.Name)])).Append(AccessNode.User(Elsewhere, Elsewhere)).ToList();
-        Node = await AccessNode.StartAsync(users.Select(user => user with { Roles = [.. user.Roles, "opener"] }), roles);
+        Node = await AccessNode.StartAsync(users.Select(user => user with { Roles = [.. user.Roles, "opener"] }), roles, options =>
+        {
+            options.Stomp = new StompServerOptions();
+            options.Stomp.Urls[0] = "stomp://127.0.0.1:0";
+        });
         foreach (var route in AccessTable.Rows.Keys.Where(route => route.Contains("{receiver}", StringComparison.Ordinal)))
         {
             foreach (var user in users)
@@ -183,13 +190,33 @@ public sealed class RouteAccessFixture : IAsyncLifetime
 
     internal string NextName() => $"w{_worlds++}/ü %2f";
 
-    internal string ReceiverOf(string user, string route) => _receivers.GetValueOrDefault((user, route), "");
+    /// <summary>The id of the receiver, or the connection, that the route is about.</summary>
+    internal async Task<string> SubjectOfAsync(string user, string route)
+    {
+        if (!route.Contains("{connection}", StringComparison.Ordinal))
+        {
+            return _receivers.GetValueOrDefault((user, route), "");
+        }
 
-    internal IEnumerable<string> UsersWho(string route) => _grants.Keys.Append(Elsewhere).Where(user => Has(user, AccessTable.Rows[route]));
+        var (connection, answer) = await StompClient.ConnectAsync(new Uri(Node.Server.Addresses[1]), $"login:{AccessNode.Administrator}\npasscode:{AccessNode.PasswordOf(AccessNode.Administrator)}\n");
+        _connections.Add(connection);
+        return answer.Split('\n').Single(line => line.StartsWith("session:", StringComparison.Ordinal))["session:".Length..];
+    }
+
+    internal IEnumerable<string> UsersWho(string route) => AccessTable.Rows[route].IsForAdministrators ? [AccessNode.Administrator]
+        : _grants.Keys.Append(Elsewhere).Where(user => Has(user, AccessTable.Rows[route]));
 
     internal IEnumerable<string> UsersWhoNot(string route) => _grants.Keys.Append(Elsewhere).Where(user => !Has(user, AccessTable.Rows[route]));
 
-    public ValueTask DisposeAsync() => Node.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var connection in _connections)
+        {
+            await connection.DisposeAsync();
+        }
+
+        await Node.DisposeAsync();
+    }
 
     private bool Has(string user, AccessRow row) => row.IsForEverybody || (user != Elsewhere && row.Needs.Any(needed => needed.All(_grants[user].Contains)));
 }

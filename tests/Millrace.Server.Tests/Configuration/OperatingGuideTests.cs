@@ -14,7 +14,7 @@ public sealed class OperatingGuideTests
         foreach (var key in ServerKey.All)
         {
             var value = key.Show(settings);
-            Assert.Contains($"| `{key.Variable}` | {(key == ServerKey.Urls ? $"`{value}`" : value)}{(value.Length > 0 ? " " : "")}|", guide, StringComparison.Ordinal);
+            Assert.Contains($"| `{key.Variable}` | {(key.Name == ServerKey.Urls.Name ? $"`{value}`" : value)}{(value.Length > 0 ? " " : "")}|", guide, StringComparison.Ordinal);
         }
     }
 

@@ -1,4 +1,5 @@
 using Millrace.Client;
+using Millrace.Server.Tests.Security;
 using Millrace.Stomp;
 using Xunit;
 
@@ -7,7 +8,7 @@ namespace Millrace.Server.Tests.Stomp;
 /// <summary>A server over <c>memory:</c> that serves STOMP too, on free ports.</summary>
 internal sealed class StompServer : IAsyncDisposable
 {
-    private StompServer(MillraceServer server, MillraceClient store, RecordingLoggers log)
+    private StompServer(MillraceServer server, MillraceClient store, RecordedLog log)
     {
         (Server, Store, Log) = (server, store, log);
         Http = new HttpClient { BaseAddress = new Uri(server.Addresses.First(address => address.StartsWith("http", StringComparison.Ordinal))) };
@@ -17,7 +18,7 @@ internal sealed class StompServer : IAsyncDisposable
 
     public MillraceClient Store { get; }
 
-    public RecordingLoggers Log { get; }
+    public RecordedLog Log { get; }
 
     public HttpClient Http { get; }
 
@@ -30,7 +31,7 @@ internal sealed class StompServer : IAsyncDisposable
 
     public static async Task<StompServer> StartAsync(Action<MillraceServerOptions>? configure = null)
     {
-        var log = new RecordingLoggers();
+        var log = new RecordedLog();
         var store = await MillraceClient.OpenAsync("memory:", cancellationToken: Token);
         try
         {

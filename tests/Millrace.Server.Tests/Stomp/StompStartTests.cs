@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Millrace.Server.Security;
+using Millrace.Server.Tests.Security;
 using Millrace.Stomp;
 using Xunit;
 
@@ -63,7 +64,7 @@ public sealed class StompStartTests
         var fault = await Assert.ThrowsAsync<MillraceConfigurationException>(() => StompServer.StartAsync(options => options.Stomp!.Urls[0] = address));
 
         Assert.Equal(
-            $"Cannot listen on {address}: the address is already in use. End the program that has the address, or choose another one; "
+            $"Cannot listen on {address}: address already in use. End the program that has the address, or choose another one; "
             + "'millrace serve' takes it as --stomp, and --no-stomp where STOMP is not needed.",
             fault.Message);
     }
@@ -104,8 +105,8 @@ public sealed class StompStartTests
     [Fact]
     public async Task WithUsers_OthersMayReachIt()
     {
-        using var folder = new Security.UsersFolder();
-        await folder.WriteAsync(Security.UsersFolder.User("ada", "correct horse", "admin"));
+        using var folder = new UsersFolder();
+        await folder.WriteAsync(UsersFolder.User("ada", "correct horse", "admin"));
         await using var server = await StompServer.StartAsync(options =>
         {
             options.Security = new SecurityOptions { UsersFile = folder.File };
@@ -113,6 +114,6 @@ public sealed class StompStartTests
         });
 
         Assert.StartsWith("stomp://0.0.0.0:", server.Server.Addresses[1], StringComparison.Ordinal);
-        Assert.Contains(server.Log.Entries, entry => entry.Id == 2113 && entry.Text.Contains("stomp://0.0.0.0:0", StringComparison.Ordinal));
+        Assert.Contains(server.Log.Of(2113), entry => entry.Text.Contains("stomp://0.0.0.0:0", StringComparison.Ordinal));
     }
 }

@@ -39,8 +39,13 @@ public sealed class DescriptionTests
     }
 
     [Fact]
-    public void Description_OfANamedInstance_HasItsPaths() =>
-        Assert.All(ServedDescription.Of("/api/v1/instances/other").Operations, operation => Assert.StartsWith("/api/v1/instances/other", operation.Path, StringComparison.Ordinal));
+    public void Description_OfANamedInstance_HasItsPaths_AndThoseOfTheNode()
+    {
+        var paths = ServedDescription.Of("/api/v1/instances/other").Operations.Select(operation => operation.Path).Distinct().ToLookup(path => path.StartsWith("/api/v1/instances/other", StringComparison.Ordinal));
+
+        Assert.Equal(ApiEndpoints.Routes.Where(route => !route.IsOfNode).Select(route => route.Path).Distinct().Count(), paths[true].Count());
+        Assert.Equal(["/api/v1/connections", "/api/v1/connections/{connection}"], paths[false].Order(StringComparer.Ordinal));
+    }
 
     [Fact]
     public void References_OfTheDescription_LeadToShapes_AndEveryShapeIsUsed()

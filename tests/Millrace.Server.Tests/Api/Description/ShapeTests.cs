@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Millrace.Server.Tests.Stomp;
 using Xunit;
 
 namespace Millrace.Server.Tests.Api.Description;
@@ -76,7 +77,8 @@ public sealed class ShapeTests
         }
 
         await using var host = await ApiHost.StartAsync();
-        await foreach (var (method, path, answer) in AnswersOf(host))
+        await using var stomp = await StompServer.StartAsync();
+        await foreach (var (method, path, answer) in AnswersOf(host).Concat(AnswersOf(stomp)))
         {
             var operation = Assert.Single(description.Operations, operation => operation.Method == method && operation.Path == path);
             Assert.Empty(check.ErrorsOf(answer, operation.Answer(200)?["content"]!["application/json"]!["schema"] ?? operation.Answer(201)!["content"]!["application/json"]!["schema"]!));
@@ -137,5 +139,16 @@ public sealed class ShapeTests
         yield return ("GET", Root + "/state", await host.JsonAsync(HttpMethod.Get, "/state"));
         yield return ("GET", Root + "/changes", await host.JsonAsync(HttpMethod.Get, "/changes"));
         yield return ("DELETE", Root + "/state/{key}", await host.JsonAsync(HttpMethod.Delete, "/state/k"));
+    }
+
+    private static async IAsyncEnumerable<(string Method, string Path, JsonNode Answer)> AnswersOf(StompServer server)
+    {
+        const string Root = ApiHost.Root + "/connections";
+        var (client, _) = await StompClient.ConnectAsync(server.Address);
+        await using var dispose = client;
+        await client.AskAsync("SUBSCRIBE\nid:0\ndestination:/queue/a\n\n\0");
+        var page = JsonNode.Parse(await server.Http.GetStringAsync(new Uri(Root, UriKind.Relative), Cancellation))!;
+        yield return ("GET", Root, page);
+        yield return ("GET", Root + "/{connection}", JsonNode.Parse(await server.Http.GetStringAsync(new Uri($"{Root}/{page["connections"]![0]!["id"]}", UriKind.Relative), Cancellation))!);
     }
 }
