@@ -9,11 +9,13 @@ internal sealed class LatencyProbe : IDisposable
 {
     private const int StampDigits = 16;
     private const int BufferBytes = 256 * 1024;
+    private const int AnswerBytes = 4096;
     private const int LargestBatch = 64;
 
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(6);
     private static readonly TimeSpan Duration = TimeSpan.FromSeconds(8);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan WakeTime = TimeSpan.FromSeconds(1);
 
     // As in the latency cases of queues: the kernel wakes a sleeper late, and the rest is waited for by watching the clock.
     private static readonly long Margin = Stopwatch.Frequency / 5000;
@@ -36,7 +38,9 @@ internal sealed class LatencyProbe : IDisposable
         _latencies = new Latencies(_total - _warmUp);
         _consumer = StompConnection.Open(broker.Endpoint);
         _producer = StompConnection.Open(broker.Endpoint);
-        _consumer.Exchange(StompFrames.Subscribe(_plan), "RECEIPT");
+        _consumer.Exchange(StompFrames.Subscribe(_plan, _consumer.IsRabbitMq), "RECEIPT");
+        _consumer.Socket.ReceiveTimeout = (int)WakeTime.TotalMilliseconds;
+        _producer.Socket.SendTimeout = (int)Patience.TotalMilliseconds;
     }
 
     /// <summary>Measures at so many messages a second.</summary>
@@ -46,9 +50,11 @@ internal sealed class LatencyProbe : IDisposable
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var receiving = Task.Factory.StartNew(() => probe.Receive(ending.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         var sending = Task.Factory.StartNew(() => probe.Send(ending.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        if (await Task.WhenAny(receiving, sending) is { IsFaulted: true })
+        if (await Task.WhenAny(receiving, sending) is { IsFaulted: true } failed)
         {
             await ending.CancelAsync();
+            await Task.WhenAll(receiving, sending).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            await failed;
         }
 
         await receiving;
@@ -64,9 +70,10 @@ internal sealed class LatencyProbe : IDisposable
     /// <summary>Sends what is due, and returns how many messages a second that became: fewer than were wanted where the broker made the sender wait.</summary>
     private double Send(CancellationToken cancellationToken)
     {
-        var frame = StompFrames.Send(_plan, receipt: false);
+        var frame = StompFrames.Send(_plan, _producer.IsRabbitMq, receipt: false);
         var stampAt = frame.Length - 1 - _plan.BodyBytes;
         var batch = new byte[LargestBatch * frame.Length];
+        var answer = new byte[AnswerBytes];
         for (var i = 0; i < LargestBatch; i++)
         {
             frame.CopyTo(batch, i * frame.Length);
@@ -93,6 +100,12 @@ internal sealed class LatencyProbe : IDisposable
                 Utf8Formatter.TryFormat(now, batch.AsSpan((i * frame.Length) + stampAt, StampDigits), out _, new('x', StampDigits));
             }
 
+            // An answer to what was sent can only be a refusal, and a closed connection may lose it: so before the next send.
+            if (_producer.Socket.Available > 0)
+            {
+                _producer.CountBytes(answer);
+            }
+
             _producer.SendAll(batch.AsSpan(0, due * frame.Length));
             sent += due;
         }
@@ -103,12 +116,21 @@ internal sealed class LatencyProbe : IDisposable
     private void Receive(CancellationToken cancellationToken)
     {
         var buffer = new byte[BufferBytes];
-        _consumer.Socket.ReceiveTimeout = (int)Patience.TotalMilliseconds;
+        var last = Stopwatch.GetTimestamp();
         for (var received = 0; received < _total;)
         {
             cancellationToken.ThrowIfCancellationRequested();
             var messages = _consumer.WholeFrames(buffer);
             var now = Stopwatch.GetTimestamp();
+            if (messages.Length > 0)
+            {
+                last = now;
+            }
+            else if (Stopwatch.GetElapsedTime(last, now) > Patience)
+            {
+                throw new StompFailureException($"{_broker.Name} has delivered nothing for {Patience.TotalSeconds:0} s, and {received} of {_total} messages before.");
+            }
+
             while (messages.Length > 0)
             {
                 var end = messages.IndexOf((byte)0);

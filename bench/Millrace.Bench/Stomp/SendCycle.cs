@@ -9,11 +9,11 @@ internal sealed class SendCycle
     private readonly byte[] _bytes;
     private readonly int[] _offsets;
 
-    public SendCycle(LoadPlan plan)
+    public SendCycle(LoadPlan plan, bool isRabbitMq)
     {
         Length = plan.ReceiptEvery > 0 ? plan.ReceiptEvery : UnconfirmedLength;
-        var plain = StompFrames.Send(plan, receipt: false);
-        var confirmed = StompFrames.Send(plan, receipt: true);
+        var plain = StompFrames.Send(plan, isRabbitMq, receipt: false);
+        var confirmed = StompFrames.Send(plan, isRabbitMq, receipt: true);
         using var bytes = new MemoryStream();
         _offsets = new int[(2 * Length) + 1];
         for (var i = 0; i < 2 * Length; i++)

@@ -22,6 +22,9 @@ internal sealed class StompConnection : IDisposable
 
     public Socket Socket { get; }
 
+    /// <summary>Whether the broker said that it is RabbitMQ, which wants some things to be said otherwise.</summary>
+    public bool IsRabbitMq { get; private set; }
+
     /// <summary>Whether the kernel has not yet taken all that was written.</summary>
     public bool HasUnsent => _unsentEnd > _unsentStart;
 
@@ -36,7 +39,7 @@ internal sealed class StompConnection : IDisposable
         try
         {
             socket.Connect(endpoint.Address);
-            connection.Exchange(StompFrames.Connect(endpoint, heartBeatMs), "CONNECTED");
+            connection.IsRabbitMq = connection.Exchange(StompFrames.Connect(endpoint, heartBeatMs), "CONNECTED").Contains("\nserver:RabbitMQ", StringComparison.Ordinal);
             return connection;
         }
         catch (SocketException problem)
@@ -51,8 +54,8 @@ internal sealed class StompConnection : IDisposable
         }
     }
 
-    /// <summary>Sends a frame and waits for the one that answers it, before which nothing else can come.</summary>
-    public void Exchange(ReadOnlySpan<byte> frame, string answer)
+    /// <summary>Sends a frame and returns the one that answers it, before which nothing else can come.</summary>
+    public string Exchange(ReadOnlySpan<byte> frame, string answer)
     {
         var buffer = new byte[4096];
         var length = 0;
@@ -71,10 +74,10 @@ internal sealed class StompConnection : IDisposable
         }
 
         // Line ends may stand before a frame and after it.
-        if (!buffer.AsSpan(0, length).TrimStart("\r\n"u8).StartsWith(Encoding.ASCII.GetBytes(answer + "\n")))
-        {
-            throw new StompFailureException($"{_endpoint} did not answer with {answer}: {Shown(buffer.AsSpan(0, length))}");
-        }
+        var text = Encoding.UTF8.GetString(buffer, 0, length).Trim('\n', '\r', '\0');
+        return text.StartsWith(answer + "\n", StringComparison.Ordinal)
+            ? text
+            : throw new StompFailureException($"{_endpoint} did not answer with {answer}: {Shown(buffer.AsSpan(0, length))}");
     }
 
     /// <summary>Sends all of it, and waits where the kernel does not take it at once.</summary>
@@ -82,7 +85,7 @@ internal sealed class StompConnection : IDisposable
     {
         while (bytes.Length > 0)
         {
-            bytes = bytes[Socket.Send(bytes)..];
+            bytes = bytes[TrySend(bytes)..];
         }
     }
 
@@ -143,7 +146,7 @@ internal sealed class StompConnection : IDisposable
     {
         _carry.AsSpan(0, _carried).CopyTo(buffer);
         var read = Socket.Receive(buffer.AsSpan(_carried), SocketFlags.None, out var error);
-        if (error == SocketError.WouldBlock)
+        if (error is SocketError.WouldBlock or SocketError.TimedOut)
         {
             return _carried;
         }

@@ -17,19 +17,23 @@ internal static class StompFrames
     public static byte[] Connect(StompEndpoint endpoint, int heartBeatMs) => Encoding.UTF8.GetBytes(
         $"CONNECT\naccept-version:1.2\nhost:/\nlogin:{endpoint.Login}\npasscode:{endpoint.Passcode}\nheart-beat:{heartBeatMs},{heartBeatMs}\n\n\0");
 
-    /// <summary>A subscription that is confirmed by a receipt. RabbitMQ creates the queue by it, for which the last two headers are.</summary>
-    public static byte[] Subscribe(LoadPlan plan)
+    /// <summary>A subscription that is confirmed by a receipt. RabbitMQ creates the queue by it: one that outlives the broker, as its default is too.</summary>
+    public static byte[] Subscribe(LoadPlan plan, bool isRabbitMq)
     {
-        var durable = plan.Persistent ? "durable:true\nauto-delete:false\n" : "";
+        var queue = isRabbitMq && !plan.IsTopic ? "durable:true\nauto-delete:false\n" : "";
         return Encoding.UTF8.GetBytes(
-            $"SUBSCRIBE\nid:0\ndestination:{plan.Destination}\nack:{plan.Acknowledgement}\nprefetch-count:{Prefetch}\nactivemq.prefetchSize:{Prefetch}\n{durable}receipt:{ReceiptId}\n\n\0");
+            $"SUBSCRIBE\nid:0\ndestination:{plan.Destination}\nack:{plan.Acknowledgement}\nprefetch-count:{Prefetch}\nactivemq.prefetchSize:{Prefetch}\n{queue}receipt:{ReceiptId}\n\n\0");
     }
 
-    public static byte[] Send(LoadPlan plan, bool receipt)
+    /// <summary>
+    /// A message. To RabbitMQ <c>persistent:false</c> would mean that the queue is to be one of this connection alone, and be refused where it is not; without that header
+    /// its messages are not persistent either.
+    /// </summary>
+    public static byte[] Send(LoadPlan plan, bool isRabbitMq, bool receipt)
     {
-        var durable = plan.Persistent ? "durable:true\nauto-delete:false\n" : "";
+        var persistence = plan.Persistent ? "persistent:true\n" : isRabbitMq ? "" : "persistent:false\n";
         var confirmed = receipt ? $"receipt:{ReceiptId}\n" : "";
         return Encoding.UTF8.GetBytes(
-            $"SEND\ndestination:{plan.Destination}\npersistent:{(plan.Persistent ? "true" : "false")}\n{durable}{confirmed}content-length:{plan.BodyBytes}\n\n{new string('x', plan.BodyBytes)}\0");
+            $"SEND\ndestination:{plan.Destination}\n{persistence}{confirmed}content-length:{plan.BodyBytes}\n\n{new string('x', plan.BodyBytes)}\0");
     }
 }
