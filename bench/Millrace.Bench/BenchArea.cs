@@ -1,9 +1,12 @@
+using Millrace.Bench.Stomp;
+
 namespace Millrace.Bench;
 
 /// <summary>A set of cases that are asked for together.</summary>
 /// <param name="Name">What is written on the command line.</param>
 /// <param name="Cases">Its cases, in the order in which they run.</param>
-internal sealed record BenchArea(string Name, IReadOnlyList<BenchCase> Cases);
+/// <param name="TakesTarget">Whether its cases can measure a server that runs already.</param>
+internal sealed record BenchArea(string Name, IReadOnlyList<BenchCase> Cases, bool TakesTarget = false);
 
 /// <summary>One thing that is measured.</summary>
 /// <param name="Name">Its name; scripts rely on it.</param>
@@ -25,6 +28,8 @@ internal sealed record Measurement(string Metric, double Value, string Unit, str
 
 /// <summary>What a case is given to run with.</summary>
 /// <param name="Folder">An empty folder on a real disk for this run; deleted after it.</param>
+/// <param name="Target">A server that is measured instead of ours; null in areas that take none.</param>
 /// <param name="Earlier">The figures of cases that have run before in this process, by case and metric: for ratios between cases.</param>
 /// <param name="CancellationToken">Ends the run.</param>
-internal sealed record BenchContext(string Folder, IReadOnlyDictionary<(string Case, string Metric), double> Earlier, CancellationToken CancellationToken);
+internal sealed record BenchContext(
+    string Folder, StompEndpoint? Target, IReadOnlyDictionary<(string Case, string Metric), double> Earlier, CancellationToken CancellationToken);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Millrace.Bench.Stomp;
 
 namespace Millrace.Bench;
 
@@ -18,17 +19,18 @@ internal enum BenchFormat
 /// <summary>A command line that cannot be run; the message says why, and what can.</summary>
 internal sealed class BenchUsageException(string message) : Exception(message);
 
-/// <summary>What was asked for: <c>AREA [--case NAME]… [--runs N] [--dir PATH] [--json | --markdown]</c>.</summary>
-internal sealed record BenchArguments(BenchArea Area, IReadOnlyList<BenchCase> Cases, int Runs, BenchFormat Format, string Folder)
+/// <summary>What was asked for: <c>AREA [--case NAME]… [--runs N] [--dir PATH] [--target URL] [--json | --markdown]</c>.</summary>
+internal sealed record BenchArguments(BenchArea Area, IReadOnlyList<BenchCase> Cases, int Runs, BenchFormat Format, string Folder, StompEndpoint? Target)
 {
     private const int DefaultRuns = 3;
 
     private const string Usage = """
-        usage: Millrace.Bench AREA [--case NAME]... [--runs N] [--dir PATH] [--json | --markdown]
+        usage: Millrace.Bench AREA [--case NAME]... [--runs N] [--dir PATH] [--target URL] [--json | --markdown]
 
           --case NAME   only this case; may be repeated
           --runs N      medians of N runs (3)
           --dir PATH    where durable stores are put (the folder of the program); must be on the disk that is to be measured
+          --target URL  only in the area stomp: the broker at stomp://LOGIN:PASSCODE@HOST:PORT is measured instead of ours, and no other
           --json        one object a line: area, case, metric, value, unit, baseline, ratio
           --markdown    a page for bench/results
 
@@ -41,6 +43,7 @@ internal sealed record BenchArguments(BenchArea Area, IReadOnlyList<BenchCase> C
         var format = BenchFormat.Table;
         var runs = DefaultRuns;
         string? area = null;
+        StompEndpoint? target = null;
         for (var i = 0; i < args.Length; i++)
         {
             switch (args[i])
@@ -57,6 +60,9 @@ internal sealed record BenchArguments(BenchArea Area, IReadOnlyList<BenchCase> C
                 case "--dir":
                     folder = ValueOf(args, ref i);
                     break;
+                case "--target":
+                    target = StompEndpoint.TryParse(ValueOf(args, ref i)) ?? throw new BenchUsageException("--target must be stomp://LOGIN:PASSCODE@HOST:PORT.");
+                    break;
                 case "--json":
                     format = BenchFormat.Json;
                     break;
@@ -69,10 +75,10 @@ internal sealed record BenchArguments(BenchArea Area, IReadOnlyList<BenchCase> C
             }
         }
 
-        return Select(area, cases, areas, runs, format, folder);
+        return Select(area, cases, areas, new BenchArguments(areas[0], [], runs, format, folder, target));
     }
 
-    private static BenchArguments Select(string? name, List<string> cases, IReadOnlyList<BenchArea> areas, int runs, BenchFormat format, string folder)
+    private static BenchArguments Select(string? name, List<string> cases, IReadOnlyList<BenchArea> areas, BenchArguments options)
     {
         if (name is null)
         {
@@ -88,9 +94,15 @@ internal sealed record BenchArguments(BenchArea Area, IReadOnlyList<BenchCase> C
             }
         }
 
-        return Directory.Exists(folder)
-            ? new BenchArguments(area, [.. area.Cases.Where(known => cases.Count == 0 || cases.Contains(known.Name))], runs, format, folder)
-            : throw new BenchUsageException($"There is no folder '{folder}' (--dir).");
+        if (options.Target is not null && !area.TakesTarget)
+        {
+            var takers = string.Join(", ", areas.Where(area => area.TakesTarget).Select(area => area.Name));
+            throw new BenchUsageException($"The area '{name}' takes no --target; those that do: {takers}.");
+        }
+
+        return Directory.Exists(options.Folder)
+            ? options with { Area = area, Cases = [.. area.Cases.Where(known => cases.Count == 0 || cases.Contains(known.Name))] }
+            : throw new BenchUsageException($"There is no folder '{options.Folder}' (--dir).");
     }
 
     private static string ValueOf(string[] args, ref int i) =>

@@ -16,7 +16,7 @@ internal static class BenchRunner
             for (var run = 1; run <= arguments.Runs; run++)
             {
                 progress.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{known.Name}: run {run} of {arguments.Runs}"));
-                runs.Add(await RunOnceAsync(known, arguments.Folder, earlier, cancellationToken));
+                runs.Add(await RunOnceAsync(known, arguments, earlier, cancellationToken));
             }
 
             var medians = MediansOf(runs);
@@ -32,14 +32,14 @@ internal static class BenchRunner
     }
 
     private static async Task<IReadOnlyList<Measurement>> RunOnceAsync(
-        BenchCase known, string folder, Dictionary<(string, string), double> earlier, CancellationToken cancellationToken)
+        BenchCase known, BenchArguments arguments, Dictionary<(string, string), double> earlier, CancellationToken cancellationToken)
     {
-        var own = Directory.CreateDirectory(Path.Combine(folder, $"millrace-bench-{Environment.ProcessId}-{known.Name}"));
+        var own = Directory.CreateDirectory(Path.Combine(arguments.Folder, $"millrace-bench-{Environment.ProcessId}-{known.Name}"));
         try
         {
             Memory.Settle();
             Memory.ResetPeak();
-            var measured = await known.RunAsync(new BenchContext(own.FullName, earlier, cancellationToken));
+            var measured = await known.RunAsync(new BenchContext(own.FullName, arguments.Target, earlier, cancellationToken));
             return [.. measured, new Measurement("peak_rss_mb", Memory.PeakMegabytes(), "MB")];
         }
         finally

@@ -2,9 +2,10 @@ using Millrace;
 using Millrace.Bench;
 using Millrace.Bench.Queues;
 using Millrace.Bench.Server;
+using Millrace.Bench.Stomp;
 
 // Areas that exist; a new one is a folder and a line here.
-BenchArea[] areas = [QueueArea.Create(), ServerArea.Create()];
+BenchArea[] areas = [QueueArea.Create(), ServerArea.Create(), StompArea.Create()];
 
 BenchArguments arguments;
 try
