@@ -11,6 +11,9 @@ internal sealed record CloseReason(string Summary, StompFault? Fault = null, boo
     /// <summary>For the log, where the client is not told what it says.</summary>
     public Exception? Exception { get; init; }
 
+    /// <summary>Whether the client is at fault, or what it asked for; not when the broker ends it by itself.</summary>
+    public bool IsFaultOfClient => Fault is not null && this != Stopping && this != ClosedByAdministrator;
+
     /// <summary>The client said DISCONNECT.</summary>
     public static readonly CloseReason Disconnected = new("disconnected");
 

@@ -356,7 +356,11 @@ internal sealed class StompConnection : IAsyncDisposable
             if (reason.Fault is { } fault)
             {
                 _resources.Counters.ErrorSent();
-                _resources.Logger.ErrorSent(Id, _peer.ToString(), fault.Summary, fault.Detail);
+                if (reason.IsFaultOfClient)
+                {
+                    _resources.Logger.ErrorSent(Id, _peer.ToString(), fault.Summary, fault.Detail);
+                }
+
                 _outbox.Post(ControlFrame.Error(fault, _session.Version));
             }
 
