@@ -7,6 +7,10 @@ namespace Millrace.Sqlite.Queues;
 /// <summary>Leases messages. A lease writes one row and deletes one range, however many messages it takes; the messages themselves are only read.</summary>
 internal sealed class Dispenser
 {
+    // Bodies are read into memory inside the commit. A receiver asks for as many messages as its consumers have credit for, whatever their size: 256 bodies of 32 MiB would
+    // be 8 GiB at once, and hold every other operation up. The bound leaves batches of 256 whole up to bodies of 32 KiB, where a commit's own cost is long shared out.
+    private const long MaxLeaseBytes = 8 * 1024 * 1024;
+
     private readonly Ledger _ledger;
     private readonly Statement _next;
     private readonly Statement _one;
@@ -102,6 +106,7 @@ internal sealed class Dispenser
         _entries.Clear();
         _expired.Clear();
         lastRank = 0;
+        var bytes = 0L;
         var salt = _ledger.Counters.Salt;
         _next.Bind(1, queue.Id).Bind(2, into.Length);
         while (_next.Step())
@@ -125,6 +130,12 @@ internal sealed class Dispenser
                 Redelivered = (tries & 1) != 0,
             };
             _entries.Add(new LeaseEntry(number, message.Body.Length, flags));
+            bytes += message.Body.Length;
+            if (bytes >= MaxLeaseBytes)
+            {
+                _next.Reset();
+                break;
+            }
         }
 
         return _entries.Count;

@@ -31,7 +31,7 @@ internal sealed class Ledger : IDisposable
         Places = new PlaceTable(connection, t);
         Leases = new LeaseTable(connection, t);
         Ids = new IdWindow(connection, t, Counters);
-        Bindings = new BindingTable(connection, t);
+        Bindings = new BindingTable(connection, t, Counters);
         Moves = new MessageMoves(Catalog, Messages, Places, Ids, Counters);
         Calendar = new Calendar(connection, t, _clock.Domain, Catalog, Messages, Places, Leases, Moves);
         Intake = new Intake(this, context.Capabilities);

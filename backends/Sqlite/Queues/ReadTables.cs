@@ -28,7 +28,7 @@ internal sealed class ReadTables
         _places = new PlaceTable(connection, t);
         _leases = new LeaseTable(connection, t);
         _ids = new IdWindow(connection, t, _counters);
-        _bindings = new BindingTable(connection, t);
+        _bindings = new BindingTable(connection, t, _counters);
         Locks = new LockTable(connection, t);
         State = new StateTable(connection, t);
         _message = connection.Prepare($"SELECT {MessageReader.Columns}, m.queue FROM {t}message m WHERE m.number = ?1");
@@ -124,6 +124,9 @@ internal sealed class ReadTables
 
         return names;
     }
+
+    /// <summary>Whether a publish to a topic reaches a queue now.</summary>
+    public bool IsBound(string topic) => _bindings.MatchesAny(topic);
 
     public List<QueueBinding> ListBindings(string? queue)
     {

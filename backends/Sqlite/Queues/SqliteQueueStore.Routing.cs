@@ -40,6 +40,14 @@ internal sealed partial class SqliteQueueStore
     {
         TopicPattern.RequireTopic(topic);
         EnvelopeRules.Require(batch.Span, Capabilities);
+        cancellationToken.ThrowIfCancellationRequested();
+        _store.RequireUsable();
+        if (!_store.Reader.Read(tables => tables.IsBound(topic)))
+        {
+            // Most topics have live subscribers only. A binding that was committed before this call, by whatever process, is in what the reader sees.
+            return new(0);
+        }
+
         return RunAsync(
             ledger =>
             {

@@ -1,7 +1,7 @@
 -- Version 1. {t} is the table prefix with its underscore. Times called "wall" are 100 ns ticks since 1970; "monotonic" ones belong to the clock domain of
 -- their owner. Migrations are never edited once released: add the next one.
 
--- The store's counters, in one row. sequence: message numbers, places in line, lease and owner numbers. revision: state. fence: locks.
+-- The store's counters, in one row. sequence: message numbers, places in line, lease and owner numbers. revision: state and bindings. fence: locks.
 CREATE TABLE {t}store (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     salt INTEGER NOT NULL,

@@ -76,7 +76,7 @@ public sealed class ChildProcess : IDisposable
     }
 
     /// <summary>
-    /// What the child does: sends numbers, works them off, or takes one and keeps it, and never ends by itself; or looks how many there are, or what an opening
+    /// What the child does: sends numbers, binds a queue to numbered topics, works numbers off, or takes one and keeps it, and never ends by itself; or looks how many there are, or what an opening
     /// says, and ends.
     /// </summary>
     [Fact(Explicit = true)]
@@ -98,6 +98,15 @@ public sealed class ChildProcess : IDisposable
             var stats = await backend.Require<IQueueAdmin>().GetStatsAsync("q", cancellation);
             Report($"ready {stats.Ready}");
             return;
+        }
+
+        if (role[0] == "bind")
+        {
+            for (var number = 0; ; number++)
+            {
+                await backend.Require<IQueueRouting>().BindAsync("q", TopicPattern.Parse($"t.{number}"), cancellation);
+                Report($"bound {number}");
+            }
         }
 
         if (role[0] == "send")

@@ -1,3 +1,5 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Millrace.Diagnostics;
 using Millrace.Hosting;
@@ -29,7 +31,7 @@ internal sealed partial class DispatchLane : IAsyncDisposable
     private TaskCompletionSource? _settled;
 
     // Touched by the loop only.
-    private readonly Delivery[] _buffer;
+    private Delivery[] _buffer = [];
     private readonly Queue<Delivery> _undealt = new();
     private ReceiverSession? _session;
 
@@ -43,7 +45,6 @@ internal sealed partial class DispatchLane : IAsyncDisposable
         TimeProvider = environment.TimeProvider;
         Logger = environment.Logger;
         Ledger = new DispatchLedger(settleOnLease);
-        _buffer = new Delivery[Options.MaxBatch];
         _closed = new Lazy<Task>(() => Task.Run(CloseOnceAsync));
         _loop = new BackgroundLoop(
             $"dispatch of queue '{queue}'",
@@ -224,6 +225,8 @@ internal sealed partial class DispatchLane : IAsyncDisposable
         return new ReceiverSession(this, receiver);
     }
 
+    // Once a batch: its state is reused.
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask LeaseOnceAsync(ReceiverSession session, CancellationToken stop)
     {
         DealUndealt(session);
@@ -267,7 +270,13 @@ internal sealed partial class DispatchLane : IAsyncDisposable
             }
 
             wait = _wait.Token;
-            want = _closing.IsCancellationRequested ? 0 : (int)Math.Min(_buffer.Length, Ledger.FreeCredit);
+            want = _closing.IsCancellationRequested ? 0 : (int)Math.Min(Options.MaxBatch, Ledger.FreeCredit);
+            if (_buffer.Length < want)
+            {
+                // As large as the credit asks for: lanes whose consumers take one message at a time are many.
+                _buffer = new Delivery[(int)Math.Min(Options.MaxBatch, BitOperations.RoundUpToPowerOf2((uint)want))];
+            }
+
             return _isLeasing = want > 0;
         }
     }

@@ -58,6 +58,12 @@ internal sealed class PatternIndex<T>
         }
 
         found = Match(topic);
+        if (found.Length == 0 && _globs.Count == 0)
+        {
+            // Looking into the literals once more costs as little as remembering, and ever new topics leave nothing.
+            return found;
+        }
+
         if (_remembered.Count == MaxRemembered)
         {
             _remembered.Clear();
@@ -69,20 +75,20 @@ internal sealed class PatternIndex<T>
 
     private T[] Match(string topic)
     {
-        var matches = new HashSet<T>(ReferenceEqualityComparer.Instance);
+        HashSet<T>? matches = null;
         if (_literals.TryGetValue(topic, out var literals))
         {
-            matches.UnionWith(literals);
+            matches = new HashSet<T>(literals, ReferenceEqualityComparer.Instance);
         }
 
         foreach (var (pattern, item) in _globs)
         {
             if (pattern.Matches(topic))
             {
-                matches.Add(item);
+                (matches ??= new HashSet<T>(ReferenceEqualityComparer.Instance)).Add(item);
             }
         }
 
-        return [.. matches];
+        return matches is null ? [] : [.. matches];
     }
 }

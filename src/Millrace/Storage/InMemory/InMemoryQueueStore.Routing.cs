@@ -66,6 +66,12 @@ internal sealed partial class InMemoryQueueStore : IQueueRouting, IQueueTransact
                 TopicPattern.RequireTopic(request.topic);
                 EnvelopeRules.Require(request.batch.Span, request.Store.Capabilities);
                 ObjectDisposedException.ThrowIf(request.Store.IsDisposed, request.Store);
+                if (request.Store.QueuesBoundTo(request.topic).Length == 0)
+                {
+                    // Most topics have live subscribers only, and everything that is sent to one asks here.
+                    return 0;
+                }
+
                 var commit = new QueueCommit(request.Store);
                 foreach (ref readonly var envelope in request.batch.Span)
                 {

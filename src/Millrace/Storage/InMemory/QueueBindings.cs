@@ -7,6 +7,9 @@ internal sealed class QueueBindings
     private readonly PatternIndex<BoundQueue> _index = new();
     private readonly SortedDictionary<string, BoundQueue> _queues = new(StringComparer.Ordinal);
 
+    // Read without the gate: whoever publishes after a binding was made sees it (R2).
+    private volatile bool _hasAny;
+
     public void Add(string queue, TopicPattern pattern)
     {
         lock (_gate)
@@ -14,6 +17,7 @@ internal sealed class QueueBindings
             if (!_queues.TryGetValue(queue, out var bound))
             {
                 _queues.Add(queue, bound = new BoundQueue(queue));
+                _hasAny = true;
             }
 
             if (bound.Patterns.TryAdd(pattern.Text, pattern))
@@ -36,6 +40,7 @@ internal sealed class QueueBindings
             if (bound.Patterns.Count == 0)
             {
                 _queues.Remove(queue);
+                _hasAny = _queues.Count > 0;
             }
 
             return true;
@@ -48,6 +53,7 @@ internal sealed class QueueBindings
         {
             if (_queues.Remove(queue, out var bound))
             {
+                _hasAny = _queues.Count > 0;
                 foreach (var pattern in bound.Patterns.Values)
                 {
                     _index.Remove(pattern, bound);
@@ -80,6 +86,11 @@ internal sealed class QueueBindings
     /// <summary>The queues with a binding that matches, each once. The array is shared.</summary>
     public BoundQueue[] Find(string topic)
     {
+        if (!_hasAny)
+        {
+            return [];
+        }
+
         lock (_gate)
         {
             return _index.Find(topic);
