@@ -1,6 +1,7 @@
 using System.Text;
 using Millrace.App;
 using Millrace.Storage;
+using Xunit;
 
 namespace Millrace.Cli.Tests;
 
