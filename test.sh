@@ -27,6 +27,11 @@ install_missing() {
     command -v curl >/dev/null || missing+=(curl)
     command -v openssl >/dev/null || missing+=(openssl)
     command -v script >/dev/null || missing+=(bsdutils)
+    # Foreign clients of STOMP: of Python, Node and a browser. Python by its path, for others on the PATH do not have Debian's packages.
+    [ -e /usr/lib/python3/dist-packages/stomp ] || missing+=(python3-stomp)
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
+    [ -x /usr/bin/chromium ] || missing+=(chromium)
     [ ${#missing[@]} -eq 0 ] && return
     if ! command -v apt-get >/dev/null; then
         echo "test.sh: the tests need ${missing[*]}, and there is no apt-get here: install them by hand" >&2

@@ -32,6 +32,7 @@ internal sealed class BrowseSubscription(BrokerResources resources, IFrameOutput
             ExpiresAt = message.ExpiresAt,
             ContentType = message.ContentType,
             Headers = message.Headers,
+            Extra = message.DeadLetter is { } dead ? DeadLetterHeaders.Encode(Request.Version, dead) : default,
             Body = message.Body,
         });
         return true;

@@ -309,13 +309,7 @@ internal sealed class QueueSubscription : Subscription, IDeliverySink
 
         if (message.DeadLetter is { } dead)
         {
-            headers.Add(("dead-letter-reason", dead.Reason));
-            headers.Add(("dead-letter-attempts", dead.Attempts.ToString(System.Globalization.CultureInfo.InvariantCulture)));
-            headers.Add(("dead-letter-at", dead.At.ToString("O", System.Globalization.CultureInfo.InvariantCulture)));
-            if (dead.LastError is { } error)
-            {
-                headers.Add(("dead-letter-error", error));
-            }
+            DeadLetterHeaders.AddTo(headers, dead);
         }
 
         return MessageFrame.Encode(Request.Version, [.. headers]);

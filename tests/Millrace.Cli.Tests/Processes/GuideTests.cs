@@ -6,12 +6,13 @@ using Xunit;
 namespace Millrace.Cli.Tests.Processes;
 
 /// <summary>
-/// The guides are true: the examples of a page run in one shell, in order, and say what stands under them. "…" in a guide stands for any text, and <c>localhost:7070</c> for a
-/// new server.
+/// The guides are true: the examples of a page run in one shell, in order, and say what stands under them. "…" in a guide stands for any text, <c>localhost:7070</c> and the port
+/// 61613 for a new server. Python that begins with the name of a file is that file.
 /// </summary>
 public sealed class GuideTests : IDisposable
 {
     private const string ServerInGuides = "localhost:7070";
+    private const string StompPortInGuides = "61613";
 
     private static readonly string Guides = Path.Combine(RunningProcess.RepositoryRoot, "docs/guide");
 
@@ -38,6 +39,21 @@ public sealed class GuideTests : IDisposable
     }
 
     [Fact]
+    public async Task TheExamplesOfTheGuideToStomp_DoWhatItSays()
+    {
+        await using var node = await RunningNode.StartAsync(_store.Path, ["--url", _store.Url, "--stomp", "stomp://127.0.0.1:0"]);
+        var address = node.Start.GetProperty("addresses")[1].GetString()!;
+        var examples = Directory.CreateDirectory(Path.Combine(_store.Path, "examples"));
+        foreach (var (name, text) in ReadPythonFiles(await File.ReadAllTextAsync(Path.Combine(Guides, "stomp.md"), Token)))
+        {
+            await File.WriteAllTextAsync(
+                Path.Combine(examples.FullName, name), text.Replace(StompPortInGuides, $"{new Uri(address).Port}", StringComparison.Ordinal), Token);
+        }
+
+        await RunExamplesAsync("stomp.md", 1, node.Address.GetLeftPart(UriPartial.Authority), $"localhost:{node.Address.Port}");
+    }
+
+    [Fact]
     public async Task TheExitCodes_AreThoseOfTheHelp()
     {
         var guide = await File.ReadAllTextAsync(Path.Combine(Guides, "cli.md"), Token);
@@ -52,7 +68,11 @@ public sealed class GuideTests : IDisposable
     {
         var examples = ReadExamples(await File.ReadAllLinesAsync(Path.Combine(Guides, guide), Token));
         Assert.True(examples.Count >= atLeast, $"only {examples.Count} examples were found");
-        var path = Path.GetDirectoryName(RunningProcess.Millrace) + ":" + Environment.GetEnvironmentVariable("PATH");
+
+        // Debian's Python has the packages of Debian, which another one on the PATH may not have.
+        var tools = Directory.CreateDirectory(Path.Combine(_store.Path, "tools"));
+        File.CreateSymbolicLink(Path.Combine(tools.FullName, "python3"), "/usr/bin/python3");
+        var path = $"{Path.GetDirectoryName(RunningProcess.Millrace)}:{tools.FullName}:{Environment.GetEnvironmentVariable("PATH")}";
         var examplesFolder = Directory.CreateDirectory(Path.Combine(_store.Path, "examples"));
         var said = Directory.CreateDirectory(Path.Combine(_store.Path, "said"));
         var script = new StringBuilder();
@@ -79,6 +99,10 @@ public sealed class GuideTests : IDisposable
 
     // Columns are as wide as their widest cell, and the cells that differ from run to run are abbreviated. A terminal shows no carriage returns.
     private static string Squeeze(string text) => Regex.Replace(text.Replace("\r", "", StringComparison.Ordinal), @"(\\ | )+", " ");
+
+    private static IEnumerable<(string Name, string Text)> ReadPythonFiles(string guide) =>
+        Regex.Matches(guide, "^```python\n# (?<name>\\S+\\.py)\n(?<text>.*?)^```$", RegexOptions.Singleline | RegexOptions.Multiline)
+            .Select(file => (file.Groups["name"].Value, file.Groups["text"].Value));
 
     private static List<(string Command, string Expected)> ReadExamples(string[] lines)
     {

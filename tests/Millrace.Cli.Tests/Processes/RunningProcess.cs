@@ -22,13 +22,13 @@ internal sealed partial class RunningProcess : IAsyncDisposable
     }
 
     /// <summary>The command line as it was built with the tests.</summary>
-    public static string Millrace { get; } = Metadata("MillraceCommand");
+    public static string Millrace => Metadata("MillraceCommand");
 
-    public static string CrashWorker { get; } = Metadata("CrashWorker");
+    public static string CrashWorker => Metadata("CrashWorker");
 
-    public static string SampleWorker { get; } = Metadata("SampleWorker");
+    public static string SampleWorker => Metadata("SampleWorker");
 
-    public static string RepositoryRoot { get; } = Metadata("RepositoryRoot");
+    public static string RepositoryRoot => Metadata("RepositoryRoot");
 
     /// <summary>Ends with the output; has its text unless lines were asked for.</summary>
     public Task<string> Output { get; }
@@ -163,7 +163,8 @@ internal sealed partial class RunningProcess : IAsyncDisposable
         return ErrorSoFar;
     }
 
-    private static string Metadata(string key) =>
+    /// <summary>What the build says about where something is.</summary>
+    public static string Metadata(string key) =>
         typeof(RunningProcess).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(attribute => attribute.Key == key).Value!;
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
