@@ -33,7 +33,7 @@ internal sealed record StompConnectionInfo
     /// <summary>Messages that were sent to it.</summary>
     public required long MessagesDelivered { get; init; }
 
-    /// <summary>Bytes of bodies that wait to be sent to it.</summary>
+    /// <summary>Bytes that wait to be sent to it: bodies, and roughly what goes with them.</summary>
     public required long PendingBytes { get; init; }
 
     /// <summary>Its open transactions.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 
 namespace Millrace.Stomp.Codec;
 
@@ -48,6 +49,18 @@ internal static class HeaderEscape
         }
 
         return bytes[..length];
+    }
+
+    /// <summary>A value as it was written, unescaped where the version has escapes and all of its are known.</summary>
+    public static string? Unescaped(string? raw, StompVersion version)
+    {
+        if (raw is null || version is StompVersion.None or StompVersion.V10)
+        {
+            return raw;
+        }
+
+        var bytes = Encoding.UTF8.GetBytes(raw);
+        return FindUnknown(bytes, version) is null ? Encoding.UTF8.GetString(Remove(bytes)) : raw;
     }
 
     /// <summary>Whether bytes can be written as they are.</summary>

@@ -10,4 +10,7 @@ internal sealed class StompFaultException(StompFault fault, Exception? innerExce
 
     /// <summary>What the client is told.</summary>
     public StompFault Fault { get; } = fault;
+
+    /// <summary>Whether it is the fault of a frame that came before the one that is being handled, whose receipt has nothing to do with it.</summary>
+    public bool IsOfEarlierFrame { get; init; }
 }

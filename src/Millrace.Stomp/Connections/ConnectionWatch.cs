@@ -21,6 +21,7 @@ internal sealed class ConnectionWatch(BrokerResources resources, Outbox outbox, 
     private long _receiveTicks;
     private volatile bool _isConnected;
     private volatile bool _isInFrame;
+    private volatile bool _isReading;
     private volatile bool _isEnded;
 
     /// <summary>Begins to watch.</summary>
@@ -35,12 +36,16 @@ internal sealed class ConnectionWatch(BrokerResources resources, Outbox outbox, 
         Schedule(resources.Clock.Now);
     }
 
-    /// <summary>Bytes have come.</summary>
+    /// <summary>Bytes have come and are being handled. While that waits, for the store or for memory, nobody can tell whether more have come: the client is not silent.</summary>
+    public void BeginReading() => _isReading = true;
+
+    /// <summary>They have been handled, and the next can come.</summary>
     /// <param name="isInFrame">Whether they ended inside a frame.</param>
-    public void Read(bool isInFrame)
+    public void EndReading(bool isInFrame)
     {
         Volatile.Write(ref _lastRead, resources.Clock.Now);
         _isInFrame = isInFrame;
+        _isReading = false;
     }
 
     /// <summary>Watches no more.</summary>
@@ -59,7 +64,7 @@ internal sealed class ConnectionWatch(BrokerResources resources, Outbox outbox, 
             return;
         }
 
-        var silence = now - Volatile.Read(ref _lastRead);
+        var silence = _isReading ? 0 : now - Volatile.Read(ref _lastRead);
         if (!_isConnected)
         {
             if (now >= _connectBy)
@@ -100,15 +105,16 @@ internal sealed class ConnectionWatch(BrokerResources resources, Outbox outbox, 
         var next = _isConnected ? now + _lookTicks : Math.Min(_connectBy, now + _lookTicks);
         if (_receiveTicks > 0)
         {
-            next = Math.Min(next, Volatile.Read(ref _lastRead) + _receiveTicks);
+            next = Math.Min(next, (_isReading ? now : Volatile.Read(ref _lastRead)) + _receiveTicks);
         }
 
         if (_sendTicks > 0)
         {
-            next = Math.Min(next, Math.Max(outbox.LastWrite, now - _sendTicks) + _sendTicks);
+            // A client that does not read cannot be sent a beat, and is looked at again in the time of one.
+            next = Math.Min(next, Math.Max(outbox.LastWrite, outbox.StalledSince == 0 ? now - _sendTicks : now) + _sendTicks);
         }
 
-        // What is overdue and cannot be done now, as a beat to a client that does not read, is looked at again soon, not at once.
+        // What is overdue is looked at again soon, not at once.
         resources.Timers.Schedule(this, Math.Max(next, now + TimeSpan.TicksPerMillisecond));
         if (_isEnded)
         {

@@ -19,6 +19,18 @@ internal sealed class MemoryBudget(long limit)
         }
     }
 
+    /// <summary>How many wait for some.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _waiters.Count;
+            }
+        }
+    }
+
     /// <summary>The most that may be in use.</summary>
     public long Limit => limit;
 

@@ -15,7 +15,7 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
     // One write of the socket; more would only wait in the pipe.
     private const int WriteBytes = 32 * 1024;
 
-    // The head of a message, roughly: enough to know when a write is full.
+    // What a message takes beside its body, roughly: enough to know when a write is full, and that many without bodies are much too.
     private const int HeadEstimate = 128;
 
     // Bodies that wait for a client that is slow, before its subscriptions are paused; less where all of them together need much.
@@ -100,7 +100,7 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
             {
                 AddLocked(
                     new OutgoingFrame { Subscription = subscription, Delivery = deliveries[i], Number = numbers.IsEmpty ? -1 : numbers[i] },
-                    deliveries[i].Message.Body.Length);
+                    deliveries[i].Message.Body.Length + HeadEstimate);
             }
 
             CountLocked();
@@ -113,7 +113,7 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
         {
             foreach (var message in messages)
             {
-                AddLocked(new OutgoingFrame { Subscription = subscription, ChannelMessage = message, Number = -1 }, message.Body.Length);
+                AddLocked(new OutgoingFrame { Subscription = subscription, ChannelMessage = message, Number = -1 }, message.Body.Length + HeadEstimate);
             }
 
             CountLocked();
@@ -268,7 +268,8 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
                     var flush = output.FlushAsync(CancellationToken.None);
                     if (!flush.IsCompleted)
                     {
-                        Volatile.Write(ref _flushBegan, resources.Clock.Now);
+                        // 0 means that nothing is stalled, also on a clock that has only just begun.
+                        Volatile.Write(ref _flushBegan, Math.Max(1, resources.Clock.Now));
                     }
 
                     var result = await flush.ConfigureAwait(false);
@@ -328,7 +329,7 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
                 continue;
             }
 
-            bodyBytes += frame.BodyBytes;
+            bodyBytes += frame.BodyBytes + HeadEstimate;
             if (!frame.Subscription!.Write(_encoder ??= new MessageFrame(Version), output, in frame))
             {
                 continue;

@@ -144,15 +144,22 @@ internal sealed class StompConnection : IAsyncDisposable
             while (_reason is null)
             {
                 var read = await _transport.Input.ReadAsync(CancellationToken.None).ConfigureAwait(false);
-                if (read.IsCanceled)
+                try
                 {
-                    // The reason is known; the bytes that may be there are of no use any more.
+                    if (read.IsCanceled)
+                    {
+                        // The reason is known; the bytes that may be there are of no use any more.
+                        return;
+                    }
+
+                    await TakeAsync(read.Buffer).ConfigureAwait(false);
+                }
+                finally
+                {
+                    // However it ends, so that reading can go on while the client is told.
                     _transport.Input.AdvanceTo(read.Buffer.End);
-                    return;
                 }
 
-                await TakeAsync(read.Buffer).ConfigureAwait(false);
-                _transport.Input.AdvanceTo(read.Buffer.End);
                 if (_session.IsEnded)
                 {
                     Close(CloseReason.Disconnected);
@@ -180,6 +187,7 @@ internal sealed class StompConnection : IAsyncDisposable
     /// <summary>Handles what was read, in pieces that are stored together.</summary>
     private async ValueTask TakeAsync(ReadOnlySequence<byte> buffer)
     {
+        _watch.BeginReading();
         try
         {
             var left = buffer.Length;
@@ -219,7 +227,7 @@ internal sealed class StompConnection : IAsyncDisposable
             Close(CloseReason.Faulty(StoreFaults.Describe(exception, "what the frame asked for")) with { Exception = StoreFaults.IsForLog(exception) ? exception : null });
         }
 
-        _watch.Read(_parser.IsInFrame);
+        _watch.EndReading(_parser.IsInFrame);
     }
 
     private async ValueTask HandleFramesAsync()
@@ -236,7 +244,8 @@ internal sealed class StompConnection : IAsyncDisposable
             {
                 // What came before is good, and is carried out.
                 await FlushAsync().ConfigureAwait(false);
-                throw new StompFaultException(_parser.Fault!);
+                var fault = _parser.Fault!;
+                throw new StompFaultException(fault with { ReceiptId = HeaderEscape.Unescaped(fault.ReceiptId, _parser.Version) });
             }
 
             var handling = HandleAsync();
@@ -288,6 +297,12 @@ internal sealed class StompConnection : IAsyncDisposable
         if (StoreFaults.IsForLog(exception))
         {
             _resources.Logger.StoreFailed(exception, Id, _peer.ToString());
+        }
+
+        if (exception is StompFaultException { IsOfEarlierFrame: true })
+        {
+            // What followed the faulty frame is not carried out: an acknowledgement may be for what was to become of a message that was refused.
+            throw new StompFaultException(fault, exception);
         }
 
         var receipt = fault.ReceiptId ?? ReceiptOf(_frame);
@@ -343,9 +358,9 @@ internal sealed class StompConnection : IAsyncDisposable
             _resources.Logger.ConnectionFailed(failure, Id, _peer.ToString());
         }
 
-        await SayGoodbyeAsync(reason).ConfigureAwait(false);
         _parser.Dispose();
         _budget.GiveAll();
+        await SayGoodbyeAsync(reason).ConfigureAwait(false);
         _resources.Logger.ConnectionEnded(Id, _peer.ToString(), reason.Summary);
     }
 

@@ -97,16 +97,20 @@ internal sealed class Acknowledger(SessionContext session, SubscriptionTable sub
             throw new StompFaultException("malformed frame", "An acknowledgement must have the subscription that the message came by.");
         }
 
-        // Without an id, those that keep what they deliver come first: a live topic takes any acknowledgement for its own.
-        foreach (var subscription in id is null ? subscriptions.All.OrderBy(subscription => subscription is not QueueSubscription) : subscriptions.FindAll(id))
+        Subscription? indifferent = null;
+        foreach (var subscription in id is null ? subscriptions.All : subscriptions.FindAll(id))
         {
-            if (subscription.FindDelivery(-1, messageId) is var found && found >= 0)
+            var found = subscription.FindDelivery(-1, messageId);
+            if (found > Subscription.Indifferent)
             {
                 return (subscription, found);
             }
+
+            // In 1.0 the subscription need not be named: one that takes whatever comes must not hide another that waits for it.
+            indifferent ??= found == Subscription.Indifferent ? subscription : null;
         }
 
-        throw Unknown(messageId);
+        return indifferent is null ? throw Unknown(messageId) : (indifferent, Subscription.Indifferent);
     }
 
     private static StompFaultException Unknown(string id) =>

@@ -40,7 +40,7 @@ internal sealed class BrowseSubscription(BrokerResources resources, IFrameOutput
 
     public override void OnFlushed(int count) => Interlocked.Add(ref _delivered, count);
 
-    public override long FindDelivery(long number, string? messageId) => 0;
+    public override long FindDelivery(long number, string? messageId) => Indifferent;
 
     public override async ValueTask DisposeAsync()
     {

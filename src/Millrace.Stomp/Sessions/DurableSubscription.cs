@@ -18,9 +18,9 @@ internal sealed record DurableSubscription(string Queue, bool IsGroup)
     /// <summary>Whether a frame says <c>durable:true</c>.</summary>
     public static bool IsRequested(StompFrame frame) => frame.GetRaw(KnownHeader.Durable).SequenceEqual("true"u8);
 
-    /// <summary>What a SUBSCRIBE asks for; null when it is for a live subscription.</summary>
+    /// <summary>What a SUBSCRIBE or UNSUBSCRIBE is about; null when that is a live subscription.</summary>
     /// <exception cref="StompFaultException">A name is missing.</exception>
-    public static DurableSubscription? Read(StompFrame frame, SessionContext session, SubscriptionRequest request)
+    public static DurableSubscription? Read(StompFrame frame, SessionContext session, string? id)
     {
         if (frame.Get(KnownHeader.DurableGroup) is { Length: > 0 } group)
         {
@@ -33,7 +33,7 @@ internal sealed record DurableSubscription(string Queue, bool IsGroup)
         }
 
         var client = frame.Get(KnownHeader.ClientId) ?? session.ClientId;
-        return client is { Length: > 0 } && request.Id is { } id
+        return client is { Length: > 0 } && id is not null
             ? Of($"{OwnPrefix}{Part(session.Caller!.Name)}/{Part(client)}/{Part(id)}", isGroup: false)
             : throw new StompFaultException(
                 "malformed frame", "A durable subscription needs a client-id, in the CONNECT or the SUBSCRIBE frame, and an id: by both it is found again. Or name an x-durable-group.");
@@ -62,11 +62,11 @@ internal sealed record DurableSubscription(string Queue, bool IsGroup)
         }
     }
 
-    /// <summary>Deletes the queue with what waits in it.</summary>
-    public async ValueTask DeleteAsync(SessionContext session, CancellationToken cancellationToken)
+    /// <summary>Deletes the queue with what waits in it. Returns whether there was one.</summary>
+    public async ValueTask<bool> DeleteAsync(SessionContext session, CancellationToken cancellationToken)
     {
         using var permit = IsGroup ? session.Require(StompAccess.Manage, StompResource.Queue, Queue, Queue) : null;
-        await session.Resources.RequireAdministration(Queue).DeleteQueueAsync(Queue, cancellationToken).ConfigureAwait(false);
+        return await session.Resources.RequireAdministration(Queue).DeleteQueueAsync(Queue, cancellationToken).ConfigureAwait(false);
     }
 
     private static DurableSubscription Of(string queue, bool isGroup)

@@ -6,7 +6,7 @@ namespace Millrace.Stomp.Sessions;
 /// <summary>Where a session puts what goes to its client. Safe for concurrent use; no call blocks.</summary>
 internal interface IFrameOutput
 {
-    /// <summary>Bytes of bodies that wait to be written.</summary>
+    /// <summary>Bytes that wait to be written: bodies, and roughly what goes with them.</summary>
     long PendingBytes { get; }
 
     /// <summary>Whether so much waits that nothing more should come for now.</summary>

@@ -25,6 +25,7 @@ internal sealed class QueueSubscription : Subscription, IDeliverySink
     private long _delivered;
 
     // Touched by the session only.
+    private bool _isCounted;
     private Settlement[] _settlements = [];
     private int _settlementCount;
 
@@ -63,6 +64,7 @@ internal sealed class QueueSubscription : Subscription, IDeliverySink
                 new StompFault("store unavailable", $"The store of '{Request.Destination}' has not answered for {LongestOpening.TotalSeconds:0} s: subscribe again later."), exception);
         }
 
+        _isCounted = true;
         Counters.AddSubscription(1);
         _ = WatchAsync(_consumer);
         _consumer.SetCredit(Request.Prefetch);
@@ -230,9 +232,9 @@ internal sealed class QueueSubscription : Subscription, IDeliverySink
             handled = _open.WrittenTokens();
         }
 
+        Counters.AddSubscription(_isCounted ? -1 : 0);
         if (_consumer is not null)
         {
-            Counters.AddSubscription(-1);
             await _consumer.CloseAsync(handled).ConfigureAwait(false);
         }
     }

@@ -48,7 +48,7 @@ internal sealed class Sender(SessionContext session, SendReader reader, PendingR
         target.Add(in envelope, session.Frames);
         if (template.Receipt is { } receipt)
         {
-            receipts.Add(receipt);
+            receipts.Add(template.ReceiptId!, receipt);
         }
     }
 
@@ -95,6 +95,7 @@ internal sealed class Sender(SessionContext session, SendReader reader, PendingR
             Find(text),
             reader.Read(frame),
             transaction,
+            receipt,
             receipt is null ? null : ControlFrame.Receipt(receipt, session.Version));
 
         // An expiry is an instant, so that each frame has another time to live.
@@ -160,5 +161,5 @@ internal sealed class Sender(SessionContext session, SendReader reader, PendingR
     }
 
     /// <summary>What was learned from the headers of a SEND frame.</summary>
-    private sealed record Template(SendTarget Target, Envelope Envelope, string? Transaction, byte[]? Receipt);
+    private sealed record Template(SendTarget Target, Envelope Envelope, string? Transaction, string? ReceiptId, byte[]? Receipt);
 }

@@ -80,6 +80,7 @@ internal sealed class SessionTransaction(SessionContext session, string name) : 
         }
 
         resources.Counters.AddSent(_sends.Count);
+        CountSettlements();
         _receipts.ForEach(session.Output.Post);
     }
 
@@ -94,6 +95,22 @@ internal sealed class SessionTransaction(SessionContext session, string name) : 
         _sends.Clear();
         session.Resources.Budget.Give(_bytes);
         _bytes = 0;
+    }
+
+    private void CountSettlements()
+    {
+        foreach (var enlisted in _settlements)
+        {
+            if (enlisted.Settlement.Kind == SettlementKind.Complete)
+            {
+                enlisted.Subscription.Counters.AddAcknowledged(1);
+                session.Resources.Counters.AddAcknowledged(1);
+            }
+            else
+            {
+                session.Resources.Counters.AddRejected(1);
+            }
+        }
     }
 
     private async ValueTask CommitAsync(QueueTransaction transaction)

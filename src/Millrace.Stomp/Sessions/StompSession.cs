@@ -100,13 +100,14 @@ internal sealed class StompSession : IAsyncDisposable
                 _context.Resources.Logger.StoreFailed(refused.Exception, _context.Id, _peer);
             }
 
+            var fault = refused.Fault with { ReceiptId = _receipts.IdOf(refused.Frame) };
             _receipts.Post(before: refused.Frame);
-            throw new StompFaultException(refused.Fault);
+            throw new StompFaultException(fault) { IsOfEarlierFrame = true };
         }
 
         if (_acknowledger.HasWaiting)
         {
-            await _acknowledger.SettleAsync().ConfigureAwait(false);
+            await SettleAsync().ConfigureAwait(false);
         }
 
         _receipts.Post();
@@ -121,6 +122,23 @@ internal sealed class StompSession : IAsyncDisposable
         await _temporaryQueues.DeleteAllAsync().ConfigureAwait(false);
         _sender.Dispose();
         _context.Caller?.Dispose();
+    }
+
+    private async ValueTask SettleAsync()
+    {
+        try
+        {
+            await _acknowledger.SettleAsync().ConfigureAwait(false);
+        }
+        catch (MillraceException exception)
+        {
+            if (StoreFaults.IsForLog(exception))
+            {
+                _context.Resources.Logger.StoreFailed(exception, _context.Id, _peer);
+            }
+
+            throw new StompFaultException(StoreFaults.Describe(exception, "the acknowledgements"), exception) { IsOfEarlierFrame = true };
+        }
     }
 
     private async ValueTask HandleInTurnAsync(StompFrame frame, CancellationToken cancellationToken)

@@ -6,6 +6,9 @@ namespace Millrace.Stomp.Sessions;
 /// <summary>One subscription of a connection: how its messages are written, acknowledged and ended. Members say where they are safe for concurrent use.</summary>
 internal abstract class Subscription(SubscriptionRequest request) : IAsyncDisposable
 {
+    /// <summary>What <see cref="FindDelivery"/> returns where acknowledgements have no effect. The numbers of deliveries are higher.</summary>
+    public const long Indifferent = 0;
+
     /// <summary>What the client asked for.</summary>
     public SubscriptionRequest Request { get; } = request;
 
@@ -32,7 +35,7 @@ internal abstract class Subscription(SubscriptionRequest request) : IAsyncDispos
     /// <summary>Finds what an acknowledgement names. Called by the session.</summary>
     /// <param name="number">The number from an <c>ack</c> header, or -1.</param>
     /// <param name="messageId">The <c>message-id</c> header where there is no number.</param>
-    /// <returns>The number; -1 if nothing that may be acknowledged bears it.</returns>
+    /// <returns>The number; <see cref="Indifferent"/> where acknowledgements have no effect; -1 if nothing that may be acknowledged bears it.</returns>
     public abstract long FindDelivery(long number, string? messageId);
 
     /// <summary>Ends it and hands back what is not acknowledged.</summary>

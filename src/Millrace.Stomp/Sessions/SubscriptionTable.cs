@@ -56,7 +56,8 @@ internal sealed class SubscriptionTable(SessionContext session, TemporaryQueues 
             await RemoveAsync(implied).ConfigureAwait(false);
         }
 
-        var prefetch = TakeRoom(frame, KeyOf(id, text));
+        RequireRoom(KeyOf(id, text));
+        var prefetch = IsHeld(frame, destination) ? TakePrefetch(ReadPrefetch(frame)) : 0;
         var request = new SubscriptionRequest
         {
             Id = id,
@@ -81,6 +82,7 @@ internal sealed class SubscriptionTable(SessionContext session, TemporaryQueues 
                 continue;
             }
 
+            RequireRoom(text);
             var request = new SubscriptionRequest
             {
                 Id = text,
@@ -111,12 +113,18 @@ internal sealed class SubscriptionTable(SessionContext session, TemporaryQueues 
 
         // In 1.0 a subscription with an id may be named by its destination as well.
         var entry = _byId.GetValueOrDefault(KeyOf(id, destination ?? ""))
-            ?? (id is null ? _byNumber.Values.FirstOrDefault(entry => entry.Subscription.Request.Destination == destination) : null)
-            ?? throw new StompFaultException("no such subscription", $"The connection has no subscription '{Destination.Shown(id ?? destination!)}'.");
-        await RemoveAsync(entry).ConfigureAwait(false);
-        if (entry.Durable is { } durable && DurableSubscription.IsRequested(frame))
+            ?? (id is null ? _byNumber.Values.FirstOrDefault(entry => entry.Subscription.Request.Destination == destination) : null);
+        var durable = entry is null ? DurableSubscription.Read(frame, session, id) : entry.Durable;
+        if (entry is not null)
         {
-            await durable.DeleteAsync(session, cancellationToken).ConfigureAwait(false);
+            await RemoveAsync(entry).ConfigureAwait(false);
+        }
+
+        // One that is kept may be deleted without being subscribed to again first.
+        var isDeleted = durable is not null && DurableSubscription.IsRequested(frame) && await durable.DeleteAsync(session, cancellationToken).ConfigureAwait(false);
+        if (entry is null && !isDeleted)
+        {
+            throw new StompFaultException("no such subscription", $"The connection has no subscription '{Destination.Shown(id ?? destination!)}'.");
         }
     }
 
@@ -140,7 +148,7 @@ internal sealed class SubscriptionTable(SessionContext session, TemporaryQueues 
                 ResourceName.Require(destination.Name, "queue");
                 var queue = destination.Kind == DestinationKind.Queue ? destination.Name : ResourceName.DeadLetterQueueOf(destination.Name);
                 var permit = session.Require(StompAccess.Receive, StompResource.Queue, destination.Name, text);
-                if (!frame.GetRaw(KnownHeader.Browser).SequenceEqual("true"u8))
+                if (!IsBrowser(frame))
                 {
                     return new Entry(new QueueSubscription(resources, output, request, queue), permit);
                 }
@@ -163,7 +171,7 @@ internal sealed class SubscriptionTable(SessionContext session, TemporaryQueues 
         var resources = session.Resources;
         var pattern = TopicPattern.Parse(destination.Name);
         var permit = session.Require(StompAccess.Receive, StompResource.Topic, destination.Name, request.Destination);
-        if (DurableSubscription.Read(frame, session, request) is { } durable)
+        if (DurableSubscription.Read(frame, session, request.Id) is { } durable)
         {
             var groupPermit = durable.RequirePermit(session, request.Destination);
             await durable.BindAsync(session, pattern, cancellationToken).ConfigureAwait(false);
@@ -201,7 +209,14 @@ internal sealed class SubscriptionTable(SessionContext session, TemporaryQueues 
         await entry.CloseAsync().ConfigureAwait(false);
     }
 
-    private int TakeRoom(StompFrame frame, string key)
+    /// <summary>Whether messages wait for the client in its subscription. Live topics and looks have bounds of their own.</summary>
+    private static bool IsHeld(StompFrame frame, Destination destination) => destination.Kind == DestinationKind.Topic
+        ? DurableSubscription.IsRequested(frame) || frame.Has(KnownHeader.DurableGroup)
+        : !IsBrowser(frame);
+
+    private static bool IsBrowser(StompFrame frame) => frame.GetRaw(KnownHeader.Browser).SequenceEqual("true"u8);
+
+    private void RequireRoom(string key)
     {
         var options = session.Resources.Options;
         if (_byId.TryGetValue(key, out var entry))
@@ -213,8 +228,6 @@ internal sealed class SubscriptionTable(SessionContext session, TemporaryQueues 
         {
             throw new StompFaultException("too many subscriptions", $"The connection has {_byId.Count:N0} subscriptions, which is the limit.");
         }
-
-        return TakePrefetch(ReadPrefetch(frame));
     }
 
     // 0 is "as many as you like" to clients of other brokers.

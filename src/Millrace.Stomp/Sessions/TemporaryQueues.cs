@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Millrace.Stomp.Codec;
 using Millrace.Storage;
 
 namespace Millrace.Stomp.Sessions;
@@ -78,6 +79,11 @@ internal sealed class TemporaryQueues(SessionContext session)
     {
         if (!_queues.TryGetValue(name, out var queue))
         {
+            if (_queues.Count >= session.Resources.Options.MaxSubscriptions)
+            {
+                throw new StompFaultException("too many temporary queues", $"The connection has {_queues.Count:N0} temporary queues, which is the limit: use one for many replies.");
+            }
+
             _token ??= RandomNumberGenerator.GetHexString(32, lowercase: true);
             queue = $"{NamePrefix}{_token}/{name}";
             ResourceName.Require(queue, "temporary queue");

@@ -61,7 +61,7 @@ internal sealed class TopicSubscription(BrokerResources resources, IFrameOutput 
     }
 
     // Whatever it names: there is nothing to find.
-    public override long FindDelivery(long number, string? messageId) => 0;
+    public override long FindDelivery(long number, string? messageId) => Indifferent;
 
     public override async ValueTask DisposeAsync()
     {
