@@ -50,6 +50,9 @@ internal sealed class Market(MillraceClient store, TimeProvider timeProvider)
         Console.WriteLine($"Filled order {order.Id}: {order.Pieces} × {order.Symbol} at {price}");
     }
 
-    private async Task PublishAsync<T>(string topic, T what, CancellationToken cancellationToken) =>
-        await _channels.PublishAsync(topic, new Envelope { Body = JsonSerializer.SerializeToUtf8Bytes(what, JsonSerializerOptions.Web), ContentType = "application/json" }, cancellationToken);
+    private async Task PublishAsync<T>(string topic, T what, CancellationToken cancellationToken)
+    {
+        var body = JsonSerializer.SerializeToUtf8Bytes(what, JsonSerializerOptions.Web);
+        await _channels.PublishAsync(topic, new Envelope { Body = body, ContentType = "application/json" }, cancellationToken);
+    }
 }

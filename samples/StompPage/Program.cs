@@ -17,7 +17,8 @@ if (string.IsNullOrEmpty(builder.Configuration["urls"]))
 var library = Path.Combine(builder.Environment.ContentRootPath, "node_modules", "@stomp", "stompjs", "bundles");
 if (!Directory.Exists(library))
 {
-    Console.Error.WriteLine($"stompjs is not there: run 'npm ci' in {builder.Environment.ContentRootPath}, and start the sample from there or with 'dotnet run --project'.");
+    Console.Error.WriteLine(
+        $"stompjs is not there: run 'npm ci' in {builder.Environment.ContentRootPath}. If that is not the sample's folder, start it with 'dotnet run --project samples/StompPage'.");
     return 1;
 }
 

@@ -23,6 +23,9 @@ public sealed class Broker : IAsyncLifetime
     }
 
     /// <summary>The port of the STOMP address of a node that has one.</summary>
-    internal static int PortOf(RunningNode node) =>
-        new Uri(node.Start.GetProperty("addresses").EnumerateArray().Select(address => address.GetString()!).Single(address => address.StartsWith("stomp", StringComparison.Ordinal))).Port;
+    internal static int PortOf(RunningNode node)
+    {
+        var addresses = node.Start.GetProperty("addresses").EnumerateArray().Select(address => address.GetString()!);
+        return new Uri(addresses.Single(address => address.StartsWith("stomp", StringComparison.Ordinal))).Port;
+    }
 }

@@ -15,7 +15,11 @@ internal sealed class Script : IAsyncDisposable
     {
         var folder = Path.GetDirectoryName(file)!;
         Process = RunningProcess.Start(
-            folder, program, [file, .. arguments.Select(argument => $"{argument}")], [("PYTHONDONTWRITEBYTECODE", "1")], line => _lines.Writer.TryWrite(JsonElement.Parse(line)));
+            folder,
+            program,
+            [file, .. arguments.Select(argument => $"{argument}")],
+            [("PYTHONDONTWRITEBYTECODE", "1")],
+            line => _lines.Writer.TryWrite(JsonElement.Parse(line)));
         _ = Process.Output.ContinueWith(_ => _lines.Writer.TryComplete(), TaskScheduler.Default);
     }
 

@@ -6,8 +6,8 @@ using Xunit;
 namespace Millrace.Foreign.Tests.Kill;
 
 /// <summary>
-/// Laws Q11 and T1 by STOMP: producers that ask for receipts, single and in transactions, and consumers that acknowledge, while the broker is killed at random instants. What a
-/// receipt promised must hold.
+/// Laws Q11 and T1 by STOMP: producers that ask for receipts, single and in transactions, and consumers that acknowledge, while the broker is killed at random
+/// instants. What a receipt promised must hold.
 /// </summary>
 public sealed class BrokerKillTests : IAsyncDisposable
 {
@@ -58,7 +58,8 @@ public sealed class BrokerKillTests : IAsyncDisposable
         Assert.Equal("ok", await _store.QueryAsync("pragma integrity_check"));
         Assert.True(_journal.ConfirmedCount > 0 && _journal.SettledCount > 0 && _journal.PairCount > 0);
         TestContext.Current.TestOutputHelper?.WriteLine(
-            $"{kills} kills, {_journal.ConfirmedCount} receipts, {_journal.PairCount} transactions, {_journal.DeliveryCount} deliveries, {_journal.SettledCount} acknowledgements confirmed");
+            $"{kills} kills, {_journal.ConfirmedCount} receipts, {_journal.PairCount} transactions, "
+            + $"{_journal.DeliveryCount} deliveries, {_journal.SettledCount} acknowledgements confirmed");
     }
 
     [Fact]

@@ -2,7 +2,9 @@ using Xunit;
 
 namespace Millrace.Foreign.Tests.Kill;
 
-/// <summary>What a broker that is killed again and again has promised, and what it gave out; the oracle over it. A life of the broker has a number. Safe for concurrent use.</summary>
+/// <summary>
+/// What a broker that is killed again and again has promised, and what it gave out; the oracle over it. A life of the broker has a number. Safe for concurrent use.
+/// </summary>
 internal sealed class PromiseJournal
 {
     private readonly Lock _gate = new();

@@ -20,7 +20,8 @@ public sealed class PythonClientTests(Broker broker) : IClassFixture<Broker>
         Assert.Equal(version, said[0].GetProperty("connected").GetProperty("version").GetString());
         var message = said[1].GetProperty("message");
         Assert.Equal("""{"sku": 7}""", BodyOf(message));
-        foreach (var (name, value) in new[] { ("content-type", "application/json"), ("persistent", "true"), ("priority", "7"), ("colour", "blue"), ("subscription", "1") })
+        var expected = new[] { ("content-type", "application/json"), ("persistent", "true"), ("priority", "7"), ("colour", "blue"), ("subscription", "1") };
+        foreach (var (name, value) in expected)
         {
             Assert.Equal(value, HeaderOf(message, name));
         }
@@ -103,7 +104,8 @@ public sealed class PythonClientTests(Broker broker) : IClassFixture<Broker>
     {
         var queue = $"refused-{version}";
         using var settings = new StringContent("""{"maxDeliveries": 4}""", Encoding.UTF8, "application/json");
-        (await broker.Node.Http.PutAsync(new Uri($"/api/v1/queues/{queue}", UriKind.Relative), settings, TestContext.Current.CancellationToken)).EnsureSuccessStatusCode();
+        var address = new Uri($"/api/v1/queues/{queue}", UriKind.Relative);
+        (await broker.Node.Http.PutAsync(address, settings, TestContext.Current.CancellationToken)).EnsureSuccessStatusCode();
 
         var said = Assert.Single(await Script.RunPythonAsync("refuse", version, Port, queue));
 

@@ -50,7 +50,8 @@ public sealed class SecureClientTests(SecureBroker broker) : IClassFixture<Secur
     [Fact]
     public async Task Tls_IsNotForWhoTrustsAnotherAuthority()
     {
-        var said = Assert.Single(await Script.RunPythonAsync("encrypted", "1.2", broker.TlsPort, "localhost", broker.FileOf("stranger.pem"), SecureBroker.Password, "/queue/mine"));
+        var said = Assert.Single(await Script.RunPythonAsync(
+            "encrypted", "1.2", broker.TlsPort, "localhost", broker.FileOf("stranger.pem"), SecureBroker.Password, "/queue/mine"));
 
         Assert.True(said.GetProperty("refused").GetBoolean());
     }
