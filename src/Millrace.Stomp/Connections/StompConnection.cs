@@ -16,6 +16,7 @@ internal sealed class StompConnection : IAsyncDisposable
 
     private static readonly TimeSpan LongestGoodbye = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LongestListening = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestSilence = TimeSpan.FromMilliseconds(100);
 
     private readonly BrokerResources _resources;
     private readonly IDuplexPipe _transport;
@@ -401,12 +402,14 @@ internal sealed class StompConnection : IAsyncDisposable
     /// <summary>Reads on for a moment without looking: closing a socket that has unread bytes takes the ERROR frame away from the client.</summary>
     private async Task ListenAsync()
     {
-        using var enough = new CancellationTokenSource(LongestListening, _resources.TimeProvider);
+        var until = _resources.Clock.Now + LongestListening.Ticks;
         try
         {
-            while (true)
+            while (_resources.Clock.Now < until)
             {
-                var read = await _transport.Input.ReadAsync(enough.Token).ConfigureAwait(false);
+                // When nothing more comes, nothing is unread.
+                using var silence = new CancellationTokenSource(LongestSilence, _resources.TimeProvider);
+                var read = await _transport.Input.ReadAsync(silence.Token).ConfigureAwait(false);
                 _transport.Input.AdvanceTo(read.Buffer.End);
                 if (read.IsCompleted)
                 {
