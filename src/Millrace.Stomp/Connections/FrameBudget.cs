@@ -27,7 +27,7 @@ internal sealed class FrameBudget(MemoryBudget budget, TimeProvider timeProvider
     }
 
     /// <summary>Waits for what the frame that has begun needs and has not got.</summary>
-    /// <exception cref="StompFaultException">There is not so much, and was not for the time that a frame may take.</exception>
+    /// <exception cref="StompFaultException">There is not so much, and was not for twice the time that a frame may stand still.</exception>
     public async ValueTask CoverAsync(StompParser parser, CancellationToken cancellationToken)
     {
         // Only a frame that holds nothing yet may wait: it keeps nobody else from ending.
@@ -37,7 +37,9 @@ internal sealed class FrameBudget(MemoryBudget budget, TimeProvider timeProvider
         }
 
         var missing = MissingTo(parser);
-        using var patience = new CancellationTokenSource(timeout, timeProvider);
+
+        // Twice as long as a frame may stand still, which is found out late: what a stranger has begun and not gone on with is free by then.
+        using var patience = new CancellationTokenSource(2 * timeout, timeProvider);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
         try
         {

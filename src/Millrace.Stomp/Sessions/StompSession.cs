@@ -173,7 +173,10 @@ internal sealed class StompSession : IAsyncDisposable
                 _transactions.Abort(frame);
                 break;
             case StompCommand.Disconnect:
+                // What the client has not acknowledged is with others before it hears that it has gone.
                 IsEnded = true;
+                _transactions.AbortAll();
+                await _subscriptions.CloseAllAsync().ConfigureAwait(false);
                 break;
             default:
                 throw new StompFaultException("unknown command", $"A client does not send {frame.Command.ToString().ToUpperInvariant()} frames.");
