@@ -190,7 +190,7 @@ public sealed class AuthenticatorTests : IDisposable
         using var users = Open();
         using var authenticator = new Authenticator(users, _clock);
         var times = new Dictionary<string, List<double>> { ["ada"] = [], ["nobody"] = [], ["old"] = [] };
-        for (var round = 0; round < 21; round++)
+        for (var round = 0; round < 200 && (round < 21 || !AreAlike(times)); round++)
         {
             foreach (var (name, measured) in times)
             {
@@ -202,10 +202,15 @@ public sealed class AuthenticatorTests : IDisposable
             }
         }
 
-        // The shortest: what else the machine does makes rounds longer, and none shorter.
-        var shortest = times.ToDictionary(pair => pair.Key, pair => pair.Value.Min());
-        TestContext.Current.TestOutputHelper?.WriteLine(string.Join(", ", shortest));
-        Assert.All(shortest.Values, time => Assert.InRange(time, shortest["ada"] * 0.7, shortest["ada"] * 1.3));
+        TestContext.Current.TestOutputHelper?.WriteLine(string.Join(", ", times.Select(pair => $"{pair.Key}: {pair.Value.Min()} ms, the shortest of {pair.Value.Count}")));
+        Assert.True(AreAlike(times));
+    }
+
+    // The shortest: what else the machine does makes rounds longer, and none shorter. On a busy one it takes more rounds to meet the shortest of each.
+    private static bool AreAlike(Dictionary<string, List<double>> times)
+    {
+        var shortest = times.Values.Select(measured => measured.Min()).ToList();
+        return shortest.Max() < shortest.Min() * 1.3;
     }
 
     private LiveUsers Open() => LiveUsers.Open(_folder.File, _clock, NullLogger.Instance);
