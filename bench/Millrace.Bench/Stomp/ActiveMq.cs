@@ -7,7 +7,7 @@ internal static class ActiveMq
     private const string Jar = $"{Home}/bin/activemq.jar";
     private const string Java = "/usr/bin/java";
 
-    // Without a configuration its log formats every line down to the level of debugging, and then drops it: a third of its time.
+    // Without a configuration its log formats every line down to the level of debugging, and then drops it.
     private const string Logging = """
         log4j.rootLogger=WARN, out
         log4j.appender.out=org.apache.log4j.ConsoleAppender
@@ -29,7 +29,8 @@ internal static class ActiveMq
                 "-Xms512M", "-Xmx512M",
                 "--add-opens", "java.base/java.lang=ALL-UNNAMED", "--add-opens", "java.base/java.util=ALL-UNNAMED",
                 "--add-opens", "java.base/java.net=ALL-UNNAMED", "--add-opens", "java.base/java.util.concurrent=ALL-UNNAMED",
-                $"-Djava.io.tmpdir={folder}", $"-Dlog4j.configuration=file:{folder}/log4j.properties", $"-Dactivemq.home={Home}", $"-Dactivemq.base={folder}", $"-Dactivemq.conf={folder}", $"-Dactivemq.data={folder}/data",
+                $"-Djava.io.tmpdir={folder}", $"-Dlog4j.configuration=file:{folder}/log4j.properties",
+                $"-Dactivemq.home={Home}", $"-Dactivemq.base={folder}", $"-Dactivemq.conf={folder}", $"-Dactivemq.data={folder}/data",
                 "-jar", Jar, "start",
                 $"broker:(stomp://127.0.0.1:{port})?brokerName=bench&useJmx=false&persistent={(persistent ? "true" : "false")}&dataDirectory={folder}/data",
             ],

@@ -26,7 +26,8 @@ internal static class IdleConnectionsCase
     {
         await using var broker = await MeasuredBroker.StartAsync(context, "memory:", ServerOptions);
         await Task.Delay(Rest, TimeProvider.System, context.CancellationToken);
-        return await Task.Factory.StartNew<IReadOnlyList<Measurement>>(() => Measure(broker, context.CancellationToken), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        return await Task.Factory.StartNew<IReadOnlyList<Measurement>>(
+            () => Measure(broker, context.CancellationToken), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     private static List<Measurement> Measure(StompBroker broker, CancellationToken cancellationToken)
@@ -66,7 +67,8 @@ internal static class IdleConnectionsCase
             var silent = heard.Count(bytes => bytes == 0);
             return silent == 0
                 ? figures
-                : throw new StompFailureException($"{broker.Name} has sent no heart-beat in {Settling + Duration} to {silent} of {Connections} connections, and promised one every {HeartBeatMs} ms.");
+                : throw new StompFailureException(
+                    $"{broker.Name} has sent no heart-beat in {Settling + Duration} to {silent} of {Connections} connections, which were to have one every {HeartBeatMs} ms.");
         }
         finally
         {

@@ -3,7 +3,7 @@ using System.Diagnostics;
 
 namespace Millrace.Bench.Stomp;
 
-/// <summary>One connection that sends at a rate, whether or not what was sent before has arrived, and one that receives: from before the send until the bytes were read.</summary>
+/// <summary>One connection sends at a rate, whether or not what was sent before has arrived, and one receives: from before the send until the bytes were read.</summary>
 /// <remarks>Both are threads of their own with blocking sockets, as in a program that does nothing else; the time of sending travels in the body.</remarks>
 internal sealed class LatencyProbe : IDisposable
 {

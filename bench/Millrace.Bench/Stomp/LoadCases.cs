@@ -36,7 +36,8 @@ internal static class LoadCases
     /// <summary>One producer, fifty subscribers of a topic.</summary>
     /// <remarks>The producer is at most 256 messages ahead of the slowest of them, so that no broker has a reason to drop any.</remarks>
     public static Task<IReadOnlyList<Measurement>> Topic50Async(BenchContext context) =>
-        MeasureAsync(context, "memory:", new LoadPlan { Destination = "/topic/bench", Producers = 1, Consumers = 50, Window = 256 }, ActiveMq.Opponent, RabbitMq.Opponent);
+        MeasureAsync(
+            context, "memory:", new LoadPlan { Destination = "/topic/bench", Producers = 1, Consumers = 50, Window = 256 }, ActiveMq.Opponent, RabbitMq.Opponent);
 
     /// <summary>Ours first, then the opponents, each alone on the machine; the ratio is to the first of them.</summary>
     private static async Task<IReadOnlyList<Measurement>> MeasureAsync(BenchContext context, string storeUrl, LoadPlan plan, params Opponent[] opponents)

@@ -17,7 +17,8 @@ internal static class MeasuredBroker
         try
         {
             var address = server.AddressOf("stomp");
-            var endpoint = StompEndpoint.TryParse(address) ?? throw new StompFailureException($"The server says that it listens on '{address}', which is no address of STOMP.");
+            var endpoint = StompEndpoint.TryParse(address)
+                ?? throw new StompFailureException($"The server says that it listens on '{address}', which is no address of STOMP.");
             return new StompBroker("Millrace", endpoint, server.Id, server);
         }
         catch
