@@ -47,9 +47,6 @@ internal sealed class QueueSubscription : Subscription, IDeliverySink
     /// <summary>Whether settlements wait for <see cref="SettleAsync"/>.</summary>
     public bool HasSettlements => _settlementCount > 0;
 
-    /// <summary>The consumer; there is one once it is open.</summary>
-    public DispatchConsumer Consumer => _consumer!;
-
     public override async ValueTask OpenAsync(CancellationToken cancellationToken)
     {
         // Without credit first: deliveries come only when the consumer is known here.

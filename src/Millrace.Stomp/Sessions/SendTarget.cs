@@ -12,6 +12,7 @@ internal sealed class SendTarget(SessionContext session, Destination destination
     private int _count;
     private MessageHeaders? _lastHeaders;
     private MessageHeaders _lastWithTopic = MessageHeaders.Empty;
+    private Envelope[]? _copy;
 
     /// <summary>The destination.</summary>
     public Destination Destination => destination;
@@ -143,8 +144,11 @@ internal sealed class SendTarget(SessionContext session, Destination destination
                 // First what is kept: a publish that a durable subscription refuses reaches nobody.
                 if (session.Resources.Routing is { } routing)
                 {
-                    _envelopes[i] = WithTopic(in _envelopes[i]);
-                    await routing.PublishAsync(queue, _envelopes.AsMemory(i, 1), CancellationToken.None).ConfigureAwait(false);
+                    // A copy: what live subscribers get has the sender's headers only.
+                    _copy ??= new Envelope[1];
+                    _copy[0] = WithTopic(in _envelopes[i]);
+                    await routing.PublishAsync(queue, _copy, CancellationToken.None).ConfigureAwait(false);
+                    _copy[0] = default;
                 }
 
                 await PublishLiveAsync(_envelopes[i]).ConfigureAwait(false);
