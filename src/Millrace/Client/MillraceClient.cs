@@ -6,6 +6,7 @@ using Millrace.Diagnostics;
 using Millrace.Pipeline;
 using Millrace.Queues;
 using Millrace.Storage;
+using Millrace.Streams;
 
 namespace Millrace.Client;
 
@@ -36,6 +37,9 @@ public sealed class MillraceClient : IAsyncDisposable
 
     /// <summary>The name under which the client was configured; <c>default</c> unless it is a named instance.</summary>
     public string Instance { get; }
+
+    /// <summary>The streams of the backend: which there are, their partitions and groups.</summary>
+    public StreamCatalog Streams => throw new NotImplementedException();
 
     /// <summary>The probe of the backend's health; a real round trip.</summary>
     public IHealthProbe Health => State.Backends.Health;

@@ -18,6 +18,7 @@ public sealed class InMemoryBackend : Backend, IHealthProbe
     private readonly InMemoryChannelTransport _channels;
     private readonly InMemoryLockStore _locks;
     private readonly InMemoryStateStore _state;
+    private readonly InMemoryStreamStore _streams;
 
     private InMemoryBackend(BackendContext context, bool createsQueues, ChannelHistory history)
     {
@@ -27,6 +28,7 @@ public sealed class InMemoryBackend : Backend, IHealthProbe
         _channels = new InMemoryChannelTransport(_clock, _timers, history);
         _locks = new InMemoryLockStore(_clock, _timers);
         _state = new InMemoryStateStore();
+        _streams = new InMemoryStreamStore(_clock);
     }
 
     /// <inheritdoc/>
@@ -34,6 +36,9 @@ public sealed class InMemoryBackend : Backend, IHealthProbe
 
     /// <inheritdoc/>
     public override IQueueStore Queues => _queues;
+
+    /// <inheritdoc/>
+    public override IStreamStore Streams => _streams;
 
     /// <inheritdoc/>
     public override IChannelTransport Channels => _channels;
@@ -96,6 +101,7 @@ public sealed class InMemoryBackend : Backend, IHealthProbe
     public override async ValueTask DisposeAsync()
     {
         await _queues.DisposeAsync().ConfigureAwait(false);
+        await _streams.DisposeAsync().ConfigureAwait(false);
         await _channels.DisposeAsync().ConfigureAwait(false);
         _locks.Dispose();
         _state.Dispose();

@@ -1,0 +1,199 @@
+using System.Diagnostics;
+
+namespace Millrace.Storage.InMemory;
+
+/// <summary>The records of one partition in memory. Safe for concurrent use.</summary>
+/// <remarks>Records stand in a list whose first <c>_trimmed</c> places are free; they are cut off when they are the larger half.</remarks>
+internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicClock clock)
+{
+    private readonly Lock _gate = new();
+    private readonly List<StreamRecord> _records = [];
+    private readonly ProducerSequences _producers = new();
+    private readonly StreamWaiters _waiters = new();
+    private StreamRetention _retention = StreamRetention.Forever;
+    private int _trimmed;
+    private long _earliest;
+    private long _bytes;
+    private Exception? _end;
+
+    private long EndLocked => _earliest + _records.Count - _trimmed;
+
+    public void SetRetention(StreamRetention retention)
+    {
+        lock (_gate)
+        {
+            _retention = retention;
+            RetainLocked();
+        }
+    }
+
+    /// <summary>Appends records that have been checked, and copies them.</summary>
+    public AppendResult Append(in AppendRequest request, long bytes)
+    {
+        var copies = new StreamRecord[request.Records.Length];
+        for (var i = 0; i < copies.Length; i++)
+        {
+            copies[i] = CopyOf(in request.Records.Span[i]);
+        }
+
+        long first, end;
+        lock (_gate)
+        {
+            ThrowIfEndedLocked();
+            first = EndLocked;
+            if (request.ProducerId is { } producer && copies.Length > 0)
+            {
+                if (_producers.FindRepeat(producer, request.FirstSequence, copies.Length) is { } repeat)
+                {
+                    return repeat;
+                }
+
+                _producers.Note(producer, request.FirstSequence, copies.Length, first);
+            }
+
+            var now = clock.UtcNow;
+            for (var i = 0; i < copies.Length; i++)
+            {
+                _records.Add(copies[i] with { Offset = first + i, Timestamp = copies[i].Timestamp == default ? now : copies[i].Timestamp.ToUniversalTime() });
+            }
+
+            _bytes += bytes;
+            end = EndLocked;
+            RetainLocked();
+        }
+
+        _waiters.Advance(end);
+        return new AppendResult(first, false);
+    }
+
+    public StreamPage Read(long offset, int maxRecords, int maxBytes)
+    {
+        lock (_gate)
+        {
+            ThrowIfEndedLocked();
+            RetainLocked();
+            var end = EndLocked;
+            if (offset < _earliest)
+            {
+                throw new OffsetOutOfRangeException(stream, partition, offset, _earliest);
+            }
+
+            if (offset >= end)
+            {
+                return new StreamPage(default, offset, end);
+            }
+
+            var start = _trimmed + (int)(offset - _earliest);
+            var count = 0;
+            var bytes = 0L;
+            while (count < maxRecords && start + count < _records.Count)
+            {
+                bytes += SizeOf(start + count);
+                if (count > 0 && bytes > maxBytes)
+                {
+                    break;
+                }
+
+                count++;
+            }
+
+            return new StreamPage(_records.GetRange(start, count).ToArray(), offset + count, end);
+        }
+    }
+
+    public ValueTask WaitForAsync(long offset, CancellationToken cancellationToken) => _waiters.WaitAsync(offset, cancellationToken);
+
+    public long Find(DateTimeOffset timestamp)
+    {
+        lock (_gate)
+        {
+            ThrowIfEndedLocked();
+            RetainLocked();
+
+            // Senders may set timestamps, so they need not rise: only looking finds the first one.
+            var found = _records.FindIndex(_trimmed, record => record.Timestamp >= timestamp);
+            return found < 0 ? EndLocked : _earliest + found - _trimmed;
+        }
+    }
+
+    /// <returns>The start of the partition.</returns>
+    public long Trim(long beforeOffset)
+    {
+        lock (_gate)
+        {
+            ThrowIfEndedLocked();
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(beforeOffset, EndLocked);
+            while (_earliest < beforeOffset)
+            {
+                DropFirstLocked();
+            }
+
+            return _earliest;
+        }
+    }
+
+    public StreamPartitionStats GetStats()
+    {
+        lock (_gate)
+        {
+            ThrowIfEndedLocked();
+            RetainLocked();
+            return new StreamPartitionStats(_earliest, EndLocked, _bytes);
+        }
+    }
+
+    /// <summary>The log is gone: whoever waits or calls learns why.</summary>
+    public void End(Exception reason)
+    {
+        lock (_gate)
+        {
+            _end ??= reason;
+        }
+
+        _waiters.Fail(reason);
+    }
+
+    private static StreamRecord CopyOf(in StreamRecord record) => record with
+    {
+        Key = record.Key.IsEmpty ? default : record.Key.ToArray(),
+        Body = record.Body.IsEmpty ? default : record.Body.ToArray(),
+    };
+
+    private void RetainLocked()
+    {
+        var oldest = _retention.MaxAge is { } age ? clock.UtcNow - age : DateTimeOffset.MinValue;
+        while (_trimmed < _records.Count
+            && (_records.Count - _trimmed > _retention.MaxRecords || _bytes > _retention.MaxBytes || _records[_trimmed].Timestamp < oldest))
+        {
+            DropFirstLocked();
+        }
+    }
+
+    private void DropFirstLocked()
+    {
+        _bytes -= SizeOf(_trimmed);
+        _records[_trimmed] = default;
+        _earliest++;
+        _trimmed++;
+        if (_trimmed > 1024 && _trimmed > _records.Count / 2)
+        {
+            _records.RemoveRange(0, _trimmed);
+            _trimmed = 0;
+        }
+    }
+
+    private long SizeOf(int index)
+    {
+        var record = _records[index];
+        return StreamRecordRules.SizeOf(in record);
+    }
+
+    private void ThrowIfEndedLocked()
+    {
+        Debug.Assert(_gate.IsHeldByCurrentThread, "The gate is held.");
+        if (_end is not null)
+        {
+            throw _end;
+        }
+    }
+}
