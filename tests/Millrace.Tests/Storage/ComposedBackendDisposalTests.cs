@@ -1,5 +1,5 @@
 using Millrace.Storage;
-using Millrace.Storage.InMemory;
+using Millrace.Storage.Engine;
 using Xunit;
 
 namespace Millrace.Tests.Storage;
@@ -10,7 +10,7 @@ public sealed class ComposedBackendDisposalTests
     [Fact]
     public async Task All_stores_are_closed_and_the_first_failure_is_told()
     {
-        using var state = new InMemoryStateStore();
+        using var state = new StateEngine();
         var backend = new ComposedBackend("composed", [new FailingLocks(), state]);
 
         var failure = await Assert.ThrowsAsync<IOException>(async () => await backend.DisposeAsync());

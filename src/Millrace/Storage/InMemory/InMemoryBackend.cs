@@ -1,4 +1,5 @@
 using System.Globalization;
+using Millrace.Storage.Engine;
 
 namespace Millrace.Storage.InMemory;
 
@@ -14,20 +15,20 @@ public sealed class InMemoryBackend : Backend, IHealthProbe
 
     private readonly MonotonicClock _clock;
     private readonly TimerHeap _timers;
-    private readonly InMemoryQueueStore _queues;
+    private readonly QueueEngine _queues;
     private readonly InMemoryChannelTransport _channels;
-    private readonly InMemoryLockStore _locks;
-    private readonly InMemoryStateStore _state;
+    private readonly LockEngine _locks;
+    private readonly StateEngine _state;
     private readonly InMemoryStreamStore _streams;
 
     private InMemoryBackend(BackendContext context, bool createsQueues, ChannelHistory history)
     {
         _clock = new MonotonicClock(context.TimeProvider);
         _timers = new TimerHeap(_clock);
-        _queues = new InMemoryQueueStore(_clock, _timers, createsQueues);
+        _queues = new QueueEngine(_clock, _timers, createsQueues);
         _channels = new InMemoryChannelTransport(_clock, _timers, history);
-        _locks = new InMemoryLockStore(_clock, _timers);
-        _state = new InMemoryStateStore();
+        _locks = new LockEngine(_clock, _timers);
+        _state = new StateEngine();
         _streams = new InMemoryStreamStore(_clock);
     }
 
@@ -113,7 +114,7 @@ public sealed class InMemoryBackend : Backend, IHealthProbe
         ObjectDisposedException.ThrowIf(_queues.IsDisposed, this);
 
         // A store of its own on the same clock and timers, so that a probe shows in nobody's counts and meets no setting.
-        var probed = new InMemoryQueueStore(_clock, _timers, createsQueues: true);
+        var probed = new QueueEngine(_clock, _timers, createsQueues: true);
         await using (probed.ConfigureAwait(false))
         {
             var receiver = await probed.OpenReceiverAsync("probe", new ReceiverOptions()).ConfigureAwait(false);

@@ -1,5 +1,5 @@
 using Millrace.Storage;
-using Millrace.Storage.InMemory;
+using Millrace.Storage.Engine;
 using Xunit;
 
 namespace Millrace.Tests.Storage.InMemory;
@@ -13,7 +13,7 @@ public sealed class InMemoryBindingSuccessionTests
         var cancellationToken = TestContext.Current.CancellationToken;
         var clock = new MonotonicClock(TimeProvider.System);
         using var timers = new TimerHeap(clock);
-        await using var store = new InMemoryQueueStore(clock, timers, createsQueues: false);
+        await using var store = new QueueEngine(clock, timers, createsQueues: false);
         var pattern = TopicPattern.Parse("a.*");
         for (var round = 0; round < 20_000; round++)
         {

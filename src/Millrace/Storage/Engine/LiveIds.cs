@@ -1,4 +1,4 @@
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>The messages of one queue, dead letters included, whose sender supplied the id: by the hash of the id, oldest first. Guarded by the gate of its queue.</summary>
 internal sealed class LiveIds

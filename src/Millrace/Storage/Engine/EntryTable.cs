@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>
 /// The entries of one queue by slot: tokens and store-assigned ids hold the slot, so that finding either takes two array reads and no index. Some entries are

@@ -1,4 +1,4 @@
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>What has happened in one queue since the store was opened; see <see cref="QueueStats"/>. Guarded by the gate of its queue.</summary>
 internal struct QueueCounters

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>
 /// The ids that one queue assigns: version 7 UUIDs that rise, are unique in their queue by construction, and tell in which slot the message stands, so that no

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>
 /// One queue with its dead letters: the state machine of docs/delivery.md under one gate. This file holds its state and its clock; the moves of messages and the
@@ -9,7 +9,7 @@ namespace Millrace.Storage.InMemory;
 /// </summary>
 /// <remarks>
 /// Every operation is: take <see cref="Gate"/>, <see cref="AdvanceLocked"/> to its time, act, <see cref="FinishLocked"/>, leave the gate, and only then
-/// <see cref="InMemoryQueueReceiver.CompleteAll"/> the receivers that were served.
+/// <see cref="QueueReceiver.CompleteAll"/> the receivers that were served.
 /// What holds whenever the gate is free is written in <see cref="AssertInvariantsLocked"/>.
 /// </remarks>
 internal sealed partial class QueueCore : TimerHeapEntry
@@ -17,14 +17,14 @@ internal sealed partial class QueueCore : TimerHeapEntry
     /// <summary>How often an idle queue looks for ids that have left its window.</summary>
     private const long WindowSweepTicks = 10 * TimeSpan.TicksPerSecond;
 
-    private readonly InMemoryQueueStore _store;
+    private readonly QueueEngine _store;
     private readonly EntryTable _table = new();
     private readonly LiveIds _liveIds = new();
     private readonly DedupWindow _window = new();
     private readonly IndexedHeap<QueueEntry, QueueEntry.InExpiry> _expiries = new();
 
     // Receivers by a time before which none of their leases ends. Renewing and settling only make it later, so the bound is corrected when it is reached.
-    private readonly IndexedHeap<InMemoryQueueReceiver, InMemoryQueueReceiver.InLeases> _leases = new();
+    private readonly IndexedHeap<QueueReceiver, QueueReceiver.InLeases> _leases = new();
 
     // Added to lease numbers, so that a token of another store or an invented one fits no lease.
     private readonly ulong _tokenSalt = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
@@ -38,10 +38,10 @@ internal sealed partial class QueueCore : TimerHeapEntry
     private long _nextEvent = MonotonicClock.Never;
     private long _armedFor = MonotonicClock.Never;
     private long _idleSince = MonotonicClock.Never;
-    private InMemoryQueueReceiver? _firstServed;
-    private InMemoryQueueReceiver? _lastServed;
+    private QueueReceiver? _firstServed;
+    private QueueReceiver? _lastServed;
 
-    public QueueCore(InMemoryQueueStore store, uint serial, string name, QueueSettings settings)
+    public QueueCore(QueueEngine store, uint serial, string name, QueueSettings settings)
     {
         _store = store;
         Serial = serial;
@@ -95,7 +95,7 @@ internal sealed partial class QueueCore : TimerHeapEntry
 
     /// <summary>Ends an operation: serves those who wait, and sees to it that the next event is not missed.</summary>
     /// <returns>The receivers that were served, to be completed outside the gate.</returns>
-    public InMemoryQueueReceiver? FinishLocked()
+    public QueueReceiver? FinishLocked()
     {
         ServeLocked(Main);
         ServeLocked(Dead);
@@ -115,7 +115,7 @@ internal sealed partial class QueueCore : TimerHeapEntry
 
     protected internal override void OnDue()
     {
-        InMemoryQueueReceiver? served;
+        QueueReceiver? served;
         lock (Gate)
         {
             _armedFor = MonotonicClock.Never;
@@ -123,11 +123,11 @@ internal sealed partial class QueueCore : TimerHeapEntry
             served = FinishLocked();
         }
 
-        InMemoryQueueReceiver.CompleteAll(served);
+        QueueReceiver.CompleteAll(served);
     }
 
     /// <summary>Notes a receiver whose wait has an outcome; <see cref="FinishLocked"/> hands it out.</summary>
-    public void AddServedLocked(InMemoryQueueReceiver receiver)
+    public void AddServedLocked(QueueReceiver receiver)
     {
         if (_lastServed is null)
         {
@@ -225,7 +225,7 @@ internal sealed partial class QueueCore : TimerHeapEntry
     }
 
     /// <summary>Handles a receiver whose bound is reached: ends its first lease if that has ended, else corrects the bound.</summary>
-    private void EndLeaseLocked(InMemoryQueueReceiver receiver)
+    private void EndLeaseLocked(QueueReceiver receiver)
     {
         if (receiver.Open.Head is not { } entry)
         {

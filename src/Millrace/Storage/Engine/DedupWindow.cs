@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>
 /// The ids of settled messages that are still refused (law Q2): 128-bit hashes in the order of settling, bounded by age and count. Not safe for concurrent use.

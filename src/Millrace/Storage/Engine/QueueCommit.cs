@@ -1,10 +1,10 @@
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>
 /// Enqueues and settlements over several queues, all or nothing: takes the gates of all queues in the order of their serials, checks everything, and only then
 /// changes anything. Used once, by one thread.
 /// </summary>
-internal sealed class QueueCommit(InMemoryQueueStore store)
+internal sealed class QueueCommit(QueueEngine store)
 {
     private readonly List<Operation> _operations = [];
     private readonly List<Step> _steps = [];
@@ -33,11 +33,11 @@ internal sealed class QueueCommit(InMemoryQueueStore store)
                 return new TransactionResult(false, lost);
             }
 
-            var served = new List<InMemoryQueueReceiver>();
+            var served = new List<QueueReceiver>();
             var outcome = Try(served);
             foreach (var receiver in served)
             {
-                InMemoryQueueReceiver.CompleteAll(receiver);
+                QueueReceiver.CompleteAll(receiver);
             }
 
             if (outcome.FullQueue is not null)
@@ -101,7 +101,7 @@ internal sealed class QueueCommit(InMemoryQueueStore store)
     }
 
     /// <summary>Checks and applies under all gates. Neither a result nor a full queue: a queue was deleted meanwhile, and everything is to be resolved again.</summary>
-    private Outcome Try(List<InMemoryQueueReceiver> served)
+    private Outcome Try(List<QueueReceiver> served)
     {
         var entered = new Stack<QueueCore>();
         try

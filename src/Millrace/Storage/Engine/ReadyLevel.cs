@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>The ready messages of one priority, in order of their sequence. Guarded by the gate of its queue.</summary>
 /// <remarks>

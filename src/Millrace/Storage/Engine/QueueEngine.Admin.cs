@@ -1,7 +1,7 @@
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <content>The administration of queues.</content>
-internal sealed partial class InMemoryQueueStore : IQueueAdmin
+internal sealed partial class QueueEngine : IQueueAdmin
 {
     private const int MaxPage = 1000;
 
@@ -182,7 +182,7 @@ internal sealed partial class InMemoryQueueStore : IQueueAdmin
     private (bool Done, TResult? Result) Under<TArgument, TResult>(QueueSection section, TArgument argument, Look<TArgument, TResult> look)
     {
         var core = section.Core;
-        InMemoryQueueReceiver? served;
+        QueueReceiver? served;
         var answer = default((bool, TResult?));
         lock (core.Gate)
         {
@@ -195,7 +195,7 @@ internal sealed partial class InMemoryQueueStore : IQueueAdmin
             served = core.FinishLocked();
         }
 
-        InMemoryQueueReceiver.CompleteAll(served);
+        QueueReceiver.CompleteAll(served);
         return answer;
     }
 }

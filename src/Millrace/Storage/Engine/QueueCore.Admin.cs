@@ -1,4 +1,4 @@
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <content>Looking at messages, and work on single ones.</content>
 internal sealed partial class QueueCore

@@ -3,7 +3,7 @@ using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>
 /// 128-bit hashes of message ids: SipHash-2-4-128 under a key that each store draws at random. Keyed, so that a sender cannot craft two ids that look like

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <content>The moves of messages: every arrow of the picture in docs/delivery.md is a method here.</content>
 internal sealed partial class QueueCore
@@ -77,7 +77,7 @@ internal sealed partial class QueueCore
 
     /// <summary>Leases what law Q3 puts first, as many as there are places.</summary>
     /// <returns>How many.</returns>
-    public int LeaseLocked(InMemoryQueueReceiver receiver, Span<Delivery> into)
+    public int LeaseLocked(QueueReceiver receiver, Span<Delivery> into)
     {
         var section = receiver.Section;
         var count = 0;
@@ -161,7 +161,7 @@ internal sealed partial class QueueCore
     }
 
     /// <summary>Returns everything that a receiver holds, in order and uncounted (law Q7).</summary>
-    public void ReturnAllLocked(InMemoryQueueReceiver receiver)
+    public void ReturnAllLocked(QueueReceiver receiver)
     {
         while (receiver.Open.Head is { } entry)
         {
@@ -169,7 +169,7 @@ internal sealed partial class QueueCore
             ReturnLocked(entry, TimeSpan.Zero);
         }
 
-        if (IndexedHeap<InMemoryQueueReceiver, InMemoryQueueReceiver.InLeases>.Contains(receiver))
+        if (IndexedHeap<QueueReceiver, QueueReceiver.InLeases>.Contains(receiver))
         {
             _leases.Remove(receiver);
         }
@@ -193,10 +193,10 @@ internal sealed partial class QueueCore
     private LeaseToken TokenOf(QueueEntry entry) =>
         new((ulong)entry.LeaseNumber + _tokenSalt, ((ulong)Serial << 32) | (uint)entry.Slot);
 
-    private void WatchLeaseLocked(InMemoryQueueReceiver receiver, long end)
+    private void WatchLeaseLocked(QueueReceiver receiver, long end)
     {
         // A receiver that is in the heap stands there with a bound that is no later.
-        if (!IndexedHeap<InMemoryQueueReceiver, InMemoryQueueReceiver.InLeases>.Contains(receiver))
+        if (!IndexedHeap<QueueReceiver, QueueReceiver.InLeases>.Contains(receiver))
         {
             _leases.Add(receiver, end);
             NoteEventLocked(end);

@@ -1,7 +1,7 @@
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <content>Bindings, publishing and transactions: what spans several queues.</content>
-internal sealed partial class InMemoryQueueStore : IQueueRouting, IQueueTransactions
+internal sealed partial class QueueEngine : IQueueRouting, IQueueTransactions
 {
     private readonly QueueBindings _bindings = new();
 
@@ -132,7 +132,7 @@ internal sealed partial class InMemoryQueueStore : IQueueRouting, IQueueTransact
                 commit.AddSettlement(settle.Queue, settle.Settlement);
                 break;
             default:
-                throw new ArgumentException($"The in-memory store does not know the operation {operation.GetType().Name}.", nameof(operation));
+                throw new ArgumentException($"The store does not know the operation {operation.GetType().Name}.", nameof(operation));
         }
     }
 }

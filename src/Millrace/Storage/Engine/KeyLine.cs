@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>
 /// The messages of one key in one queue (law Q8) that are ready, leased or waiting for a delayed release, in order of their first sequence. Only the head

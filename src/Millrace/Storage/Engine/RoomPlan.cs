@@ -1,4 +1,4 @@
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>
 /// Works out, before anything is changed, whether what an operation adds to one queue fits its bounds (law Q9), and how much must be dropped for it. Follows the

@@ -1,13 +1,13 @@
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>The receivers that wait for a message, in the order in which they began to: first come, first served. Guarded by the gate of their queue.</summary>
 internal sealed class WaitingReceivers
 {
-    private InMemoryQueueReceiver? _tail;
+    private QueueReceiver? _tail;
 
-    public InMemoryQueueReceiver? First { get; private set; }
+    public QueueReceiver? First { get; private set; }
 
-    public void Add(InMemoryQueueReceiver receiver)
+    public void Add(QueueReceiver receiver)
     {
         receiver.PreviousWaiting = _tail;
         if (_tail is null)
@@ -22,7 +22,7 @@ internal sealed class WaitingReceivers
         _tail = receiver;
     }
 
-    public void Remove(InMemoryQueueReceiver receiver)
+    public void Remove(QueueReceiver receiver)
     {
         if (receiver.PreviousWaiting is null)
         {

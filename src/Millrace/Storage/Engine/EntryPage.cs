@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>Collects the first entries after a cursor, in the order of a pair of numbers, from entries offered in any order.</summary>
 internal sealed class EntryPage

@@ -1,8 +1,8 @@
 using Millrace.Storage;
-using Millrace.Storage.InMemory;
+using Millrace.Storage.Engine;
 using Xunit;
 
-namespace Millrace.Tests.Storage.InMemory;
+namespace Millrace.Tests.Storage.Engine;
 
 public sealed class DedupWindowTests
 {

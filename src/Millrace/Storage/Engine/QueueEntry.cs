@@ -1,4 +1,4 @@
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>Where an entry stands.</summary>
 internal enum EntryPlace : byte
@@ -31,7 +31,7 @@ internal sealed class QueueEntry(int slot)
     public QueueEntry? Previous;
     public QueueEntry? Next;
     public KeyPlace? Key;
-    public InMemoryQueueReceiver? Holder;
+    public QueueReceiver? Holder;
     public string? LastError;
 
     /// <summary>The place in the order of law Q3; while scheduled, breaks ties of due times.</summary>

@@ -1,17 +1,17 @@
 using System.Buffers;
 using System.Collections.Concurrent;
 
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
-/// <summary>The queues of one in-memory backend: finds the <see cref="QueueCore"/> of a name, and lets it act.</summary>
-internal sealed partial class InMemoryQueueStore : IQueueStore
+/// <summary>The queues of one backend in this process: finds the <see cref="QueueCore"/> of a name, and lets it act.</summary>
+internal sealed partial class QueueEngine : IQueueStore
 {
     // Sections by name, so that a dead-letter queue is found without taking its name apart.
     private readonly ConcurrentDictionary<string, QueueSection> _sections = new(StringComparer.Ordinal);
     private readonly bool _createsQueues;
     private uint _lastSerial;
 
-    public InMemoryQueueStore(MonotonicClock clock, TimerHeap timers, bool createsQueues)
+    public QueueEngine(MonotonicClock clock, TimerHeap timers, bool createsQueues)
     {
         Clock = clock;
         Timers = timers;
@@ -59,7 +59,7 @@ internal sealed partial class InMemoryQueueStore : IQueueStore
                 var opened = Under(FindOrCreate(queue), (Store: this, options), static (section, request) =>
                 {
                     section.Core.Receivers++;
-                    return (IQueueReceiver)new InMemoryQueueReceiver(request.Store, section, request.options);
+                    return (IQueueReceiver)new QueueReceiver(request.Store, section, request.options);
                 });
                 if (opened.Done)
                 {
@@ -98,18 +98,18 @@ internal sealed partial class InMemoryQueueStore : IQueueStore
         IsDisposed = true;
         foreach (var section in _sections.Values)
         {
-            InMemoryQueueReceiver? served;
+            QueueReceiver? served;
             lock (section.Core.Gate)
             {
                 while (section.Waiting.First is { } receiver)
                 {
-                    receiver.EndWaitLocked(0, new ObjectDisposedException(nameof(IQueueStore), "The in-memory store was disposed while the receiver waited."));
+                    receiver.EndWaitLocked(0, new ObjectDisposedException(nameof(IQueueStore), "The store was disposed while the receiver waited."));
                 }
 
                 served = section.Core.FinishLocked();
             }
 
-            InMemoryQueueReceiver.CompleteAll(served);
+            QueueReceiver.CompleteAll(served);
         }
 
         return default;
@@ -174,7 +174,7 @@ internal sealed partial class InMemoryQueueStore : IQueueStore
             var now = Clock.Now;
             var acceptedAt = Clock.UtcNow;
             string? bound = null;
-            InMemoryQueueReceiver? served;
+            QueueReceiver? served;
             bool isDeleted;
             lock (core.Gate)
             {
@@ -196,7 +196,7 @@ internal sealed partial class InMemoryQueueStore : IQueueStore
                 served = core.FinishLocked();
             }
 
-            InMemoryQueueReceiver.CompleteAll(served);
+            QueueReceiver.CompleteAll(served);
             if (bound is not null)
             {
                 throw new QueueFullException(queue, bound);
@@ -220,7 +220,7 @@ internal sealed partial class InMemoryQueueStore : IQueueStore
 
         var core = section.Core;
         var now = Clock.Now;
-        InMemoryQueueReceiver? served;
+        QueueReceiver? served;
         lock (core.Gate)
         {
             core.AdvanceLocked(now);
@@ -236,7 +236,7 @@ internal sealed partial class InMemoryQueueStore : IQueueStore
             served = core.FinishLocked();
         }
 
-        InMemoryQueueReceiver.CompleteAll(served);
+        QueueReceiver.CompleteAll(served);
     }
 
     private static byte[] CopyOf(ReadOnlyMemory<byte> body) => body.IsEmpty ? [] : body.ToArray();

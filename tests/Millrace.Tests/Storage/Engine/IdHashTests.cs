@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
-using Millrace.Storage.InMemory;
+using Millrace.Storage.Engine;
 using Xunit;
 
-namespace Millrace.Tests.Storage.InMemory;
+namespace Millrace.Tests.Storage.Engine;
 
 public sealed class IdHashTests
 {

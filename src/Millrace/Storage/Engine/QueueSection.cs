@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Numerics;
 
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>
 /// One of the two queues of a <see cref="QueueCore"/>: the queue itself, or its dead letters. Holds the places where messages stand, and their counts; the moves

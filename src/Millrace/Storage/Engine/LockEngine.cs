@@ -1,9 +1,9 @@
 using System.Diagnostics;
 
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
-/// <summary>The locks of one in-memory backend (laws K1–K3, K5).</summary>
-internal sealed class InMemoryLockStore(MonotonicClock clock, TimerHeap timers) : ILockStore, IDisposable
+/// <summary>The locks of one backend in this process (laws K1–K3, K5).</summary>
+internal sealed class LockEngine(MonotonicClock clock, TimerHeap timers) : ILockStore, IDisposable
 {
     private readonly Lock _gate = new();
 
@@ -146,7 +146,7 @@ internal sealed class InMemoryLockStore(MonotonicClock clock, TimerHeap timers) 
         foreach (var ended in held)
         {
             timers.Cancel(ended);
-            ended.Fail(new ObjectDisposedException(nameof(ILockStore), $"The in-memory lock store was disposed while somebody waited for '{ended.Name}'."));
+            ended.Fail(new ObjectDisposedException(nameof(ILockStore), $"The lock store was disposed while somebody waited for '{ended.Name}'."));
         }
     }
 
@@ -216,7 +216,7 @@ internal sealed class InMemoryLockStore(MonotonicClock clock, TimerHeap timers) 
         held.Free();
     }
 
-    private sealed class HeldLock(InMemoryLockStore store, string name, string owner, long fencingToken) : TimerHeapEntry
+    private sealed class HeldLock(LockEngine store, string name, string owner, long fencingToken) : TimerHeapEntry
     {
         private TaskCompletionSource? _freed;
 

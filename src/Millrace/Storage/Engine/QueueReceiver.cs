@@ -1,18 +1,18 @@
 using System.Threading.Tasks.Sources;
 
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>
-/// A receiver of an in-memory queue. It is its own wait: the source of the <see cref="ValueTask{T}"/> that a waiting lease call returns, the entry of the
+/// A receiver of a queue. It is its own wait: the source of the <see cref="ValueTask{T}"/> that a waiting lease call returns, the entry of the
 /// timer for its longest wait, and a link of the list of those who wait, so that waiting allocates nothing.
 /// </summary>
 /// <remarks>Fields without a word on it are guarded by the gate of its queue.</remarks>
-internal sealed class InMemoryQueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTaskSource<int>
+internal sealed class QueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTaskSource<int>
 {
     // Enough for a receiver that renews; one that never does learns of its latest losses only.
     private const int MaxLostKept = 65_536;
 
-    private readonly InMemoryQueueStore _store;
+    private readonly QueueEngine _store;
     private readonly QueueCore _core;
     private List<LeaseToken> _lost = [];
     private long _renewedUntil;
@@ -27,7 +27,7 @@ internal sealed class InMemoryQueueReceiver : TimerHeapEntry, IQueueReceiver, IV
     private CancellationTokenRegistration _registration;
     private ManualResetValueTaskSourceCore<int> _source = new() { RunContinuationsAsynchronously = true };
 
-    public InMemoryQueueReceiver(InMemoryQueueStore store, QueueSection section, ReceiverOptions options)
+    public QueueReceiver(QueueEngine store, QueueSection section, ReceiverOptions options)
     {
         _store = store;
         _core = section.Core;
@@ -45,11 +45,11 @@ internal sealed class InMemoryQueueReceiver : TimerHeapEntry, IQueueReceiver, IV
     /// <summary>Its open deliveries, in the order in which they were leased, which is the order in which their leases end. A field: the list is a mutable value.</summary>
     public EntryList Open;
 
-    public InMemoryQueueReceiver? PreviousWaiting { get; set; }
+    public QueueReceiver? PreviousWaiting { get; set; }
 
-    public InMemoryQueueReceiver? NextWaiting { get; set; }
+    public QueueReceiver? NextWaiting { get; set; }
 
-    public InMemoryQueueReceiver? NextServed { get; set; }
+    public QueueReceiver? NextServed { get; set; }
 
     /// <summary>Where a waiting call wants its deliveries.</summary>
     public Memory<Delivery> WaitingFor { get; private set; }
@@ -58,7 +58,7 @@ internal sealed class InMemoryQueueReceiver : TimerHeapEntry, IQueueReceiver, IV
     public long LeaseEndOf(QueueEntry entry) => Math.Max(entry.Time, _renewedUntil);
 
     /// <summary>Completes the waits of a list of receivers, in order. Called outside the gate.</summary>
-    public static void CompleteAll(InMemoryQueueReceiver? served)
+    public static void CompleteAll(QueueReceiver? served)
     {
         while (served is not null)
         {
@@ -86,7 +86,7 @@ internal sealed class InMemoryQueueReceiver : TimerHeapEntry, IQueueReceiver, IV
         var leased = 0;
         var version = default(short);
         Exception? refusal;
-        InMemoryQueueReceiver? served;
+        QueueReceiver? served;
         lock (_core.Gate)
         {
             now = _core.AdvanceLocked(now);
@@ -115,7 +115,7 @@ internal sealed class InMemoryQueueReceiver : TimerHeapEntry, IQueueReceiver, IV
         }
 
         // If the wait has ended meanwhile, this registers for nothing, and is undone when the result is taken.
-        _registration = cancellationToken.UnsafeRegister(static (state, token) => ((InMemoryQueueReceiver)state!).Cancel(token), this);
+        _registration = cancellationToken.UnsafeRegister(static (state, token) => ((QueueReceiver)state!).Cancel(token), this);
         return new ValueTask<int>(this, version);
     }
 
@@ -128,7 +128,7 @@ internal sealed class InMemoryQueueReceiver : TimerHeapEntry, IQueueReceiver, IV
 
         var now = _store.Clock.Now;
         IReadOnlyList<LeaseToken> lost = [];
-        InMemoryQueueReceiver? served;
+        QueueReceiver? served;
         lock (_core.Gate)
         {
             ObjectDisposedException.ThrowIf(_isDisposed || _store.IsDisposed, this);
@@ -149,7 +149,7 @@ internal sealed class InMemoryQueueReceiver : TimerHeapEntry, IQueueReceiver, IV
 
     public ValueTask DisposeAsync()
     {
-        InMemoryQueueReceiver? served;
+        QueueReceiver? served;
         lock (_core.Gate)
         {
             if (_isDisposed)
@@ -227,7 +227,7 @@ internal sealed class InMemoryQueueReceiver : TimerHeapEntry, IQueueReceiver, IV
 
     protected internal override void OnDue()
     {
-        InMemoryQueueReceiver? served;
+        QueueReceiver? served;
         lock (_core.Gate)
         {
             // Messages that are due at the deadline still come in time; a call from an earlier wait finds a later deadline.
@@ -273,7 +273,7 @@ internal sealed class InMemoryQueueReceiver : TimerHeapEntry, IQueueReceiver, IV
 
     private void Cancel(CancellationToken cancellationToken)
     {
-        InMemoryQueueReceiver? served;
+        QueueReceiver? served;
         lock (_core.Gate)
         {
             // A call that has leased returns its deliveries instead.
@@ -302,8 +302,8 @@ internal sealed class InMemoryQueueReceiver : TimerHeapEntry, IQueueReceiver, IV
     }
 
     /// <summary>Position in the heap of lease ends.</summary>
-    public readonly struct InLeases : IHeapPosition<InMemoryQueueReceiver>
+    public readonly struct InLeases : IHeapPosition<QueueReceiver>
     {
-        public static ref int Of(InMemoryQueueReceiver item) => ref item._leasesPosition;
+        public static ref int Of(QueueReceiver item) => ref item._leasesPosition;
     }
 }

@@ -1,4 +1,4 @@
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
 /// <summary>Which queues are bound to which patterns (laws R1 and R2). Safe for concurrent use; its gate is taken inside those of queues, and takes none.</summary>
 internal sealed class QueueBindings

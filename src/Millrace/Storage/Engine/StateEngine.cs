@@ -1,7 +1,7 @@
-namespace Millrace.Storage.InMemory;
+namespace Millrace.Storage.Engine;
 
-/// <summary>The state documents of one in-memory backend (laws V1–V3).</summary>
-internal sealed class InMemoryStateStore : IStateStore, IDisposable
+/// <summary>The state documents of one backend in this process (laws V1–V3).</summary>
+internal sealed class StateEngine : IStateStore, IDisposable
 {
     private const int MaxPage = 1000;
 
@@ -118,7 +118,7 @@ internal sealed class InMemoryStateStore : IStateStore, IDisposable
 
         foreach (var waiter in waiters)
         {
-            waiter.TrySetException(new ObjectDisposedException(nameof(IStateStore), "The in-memory state store was disposed while somebody waited for a change."));
+            waiter.TrySetException(new ObjectDisposedException(nameof(IStateStore), "The state store was disposed while somebody waited for a change."));
         }
     }
 
