@@ -30,6 +30,9 @@ internal sealed class EntryPage
                 : null;
     }
 
+    /// <summary>Of the entries of a rank, those up to this number stand before the cursor.</summary>
+    public long AfterMinor(long major) => major < _after.Item1 ? long.MaxValue : major == _after.Item1 ? _after.Item2 : long.MinValue;
+
     /// <summary>Whether the page is full with entries before this place, so that this one and all after it belong to a later page.</summary>
     public bool IsBeyond(long major, long minor)
     {

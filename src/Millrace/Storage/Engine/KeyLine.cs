@@ -14,10 +14,13 @@ internal sealed class KeyLine(string key)
 
     public QueueEntry? Tail { get; private set; }
 
-    public void Append(QueueEntry entry)
+    /// <summary>Adds a message at the end.</summary>
+    /// <param name="entry">Its entry, which stands in no line.</param>
+    /// <param name="joinedAt">The sequence with which it came: higher than that of all who came before.</param>
+    public void Append(QueueEntry entry, long joinedAt)
     {
         Debug.Assert(entry.Key is null, "A message stands in one line.");
-        entry.Key = new KeyPlace(this) { Previous = Tail };
+        entry.Key = new KeyPlace(this, joinedAt) { Previous = Tail };
         if (Tail is null)
         {
             Head = entry;
@@ -57,10 +60,13 @@ internal sealed class KeyLine(string key)
 }
 
 /// <summary>The place of a message in the line of its key. An object of its own, so that messages without keys don't carry the fields.</summary>
-internal sealed class KeyPlace(KeyLine line)
+internal sealed class KeyPlace(KeyLine line, long joinedAt)
 {
     public QueueEntry? Previous;
     public QueueEntry? Next;
 
     public KeyLine Line { get; } = line;
+
+    /// <summary>The sequence with which the message came into the line; its own may be higher by now.</summary>
+    public long JoinedAt { get; } = joinedAt;
 }

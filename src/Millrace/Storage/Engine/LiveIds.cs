@@ -1,18 +1,20 @@
 namespace Millrace.Storage.Engine;
 
-/// <summary>The messages of one queue, dead letters included, whose sender supplied the id: by the hash of the id, oldest first. Guarded by the gate of its queue.</summary>
+/// <summary>
+/// The messages of one queue, dead letters included, whose sender supplied the id: slots by the hash of the id, oldest first. Guarded by the gate of its queue.
+/// </summary>
 internal sealed class LiveIds
 {
-    private readonly Dictionary<UInt128, QueueEntry> _oldest = [];
+    private readonly Dictionary<UInt128, int> _oldest = [];
 
     // Several live messages bear one id only after a dead letter's id was sent again; so the common case needs no list.
-    private readonly Dictionary<UInt128, List<QueueEntry>> _younger = [];
+    private readonly Dictionary<UInt128, List<int>> _younger = [];
 
     public int Count => _oldest.Count;
 
-    public void Add(UInt128 id, QueueEntry entry)
+    public void Add(UInt128 id, int slot)
     {
-        if (_oldest.TryAdd(id, entry))
+        if (_oldest.TryAdd(id, slot))
         {
             return;
         }
@@ -22,15 +24,15 @@ internal sealed class LiveIds
             _younger.Add(id, younger = []);
         }
 
-        younger.Add(entry);
+        younger.Add(slot);
     }
 
-    public void Remove(UInt128 id, QueueEntry entry)
+    public void Remove(UInt128 id, int slot)
     {
         _younger.TryGetValue(id, out var younger);
-        if (!ReferenceEquals(_oldest[id], entry))
+        if (_oldest[id] != slot)
         {
-            younger!.Remove(entry);
+            younger!.Remove(slot);
         }
         else if (younger is null)
         {
@@ -48,16 +50,24 @@ internal sealed class LiveIds
         }
     }
 
-    /// <summary>The oldest message in <paramref name="section"/> with this id; null when there is none.</summary>
-    public QueueEntry? Find(UInt128 id, QueueSection section)
+    /// <summary>The slots of the messages with this id, oldest first.</summary>
+    public LiveIdSlots Find(UInt128 id)
     {
         if (!_oldest.TryGetValue(id, out var oldest))
         {
-            return null;
+            return default;
         }
 
-        return ReferenceEquals(oldest.Section, section) ? oldest
-            : _younger.TryGetValue(id, out var younger) ? younger.Find(entry => ReferenceEquals(entry.Section, section))
-            : null;
+        return new LiveIdSlots(oldest, _younger.GetValueOrDefault(id));
     }
+}
+
+/// <summary>The slots of messages that bear one id.</summary>
+internal readonly struct LiveIdSlots(int oldest, List<int>? younger)
+{
+    private readonly bool _isAny = true;
+
+    public int Count => _isAny ? 1 + (younger?.Count ?? 0) : 0;
+
+    public int this[int index] => index == 0 ? oldest : younger![index - 1];
 }

@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Buffers.Binary;
+
 namespace Millrace.Storage.Engine;
 
 /// <summary>
@@ -23,31 +26,28 @@ internal sealed class QueueCommit(QueueEngine store)
         _operations.Add(new Operation(OperationKind.Settle, queue) { Settlement = settlement });
 
     /// <exception cref="QueueFullException">A queue is full; nothing was changed.</exception>
-    public TransactionResult Run()
+    /// <returns>The result, and what is left to do before it is given.</returns>
+    public (TransactionResult Result, OperationEnd End) Run()
     {
         while (true)
         {
             var lost = Resolve();
             if (lost.Count > 0)
             {
-                return new TransactionResult(false, lost);
+                return (new TransactionResult(false, lost), default);
             }
 
-            var served = new List<QueueReceiver>();
-            var outcome = Try(served);
-            foreach (var receiver in served)
+            var (outcome, end) = Try();
+            if (outcome.Result is not null)
             {
-                QueueReceiver.CompleteAll(receiver);
+                return (outcome.Result, end);
             }
+
+            store.EndUnflushed(end);
 
             if (outcome.FullQueue is not null)
             {
                 throw new QueueFullException(outcome.FullQueue, outcome.Bound!);
-            }
-
-            if (outcome.Result is not null)
-            {
-                return outcome.Result;
             }
         }
     }
@@ -101,9 +101,13 @@ internal sealed class QueueCommit(QueueEngine store)
     }
 
     /// <summary>Checks and applies under all gates. Neither a result nor a full queue: a queue was deleted meanwhile, and everything is to be resolved again.</summary>
-    private Outcome Try(List<QueueReceiver> served)
+    private (Outcome Outcome, OperationEnd End) Try()
     {
         var entered = new Stack<QueueCore>();
+        var outcome = default(Outcome);
+        var end = default(OperationEnd);
+        var journalEnd = 0L;
+        var room = Reserve();
         try
         {
             foreach (var core in _cores.Values)
@@ -120,20 +124,81 @@ internal sealed class QueueCommit(QueueEngine store)
                 isStale |= core.IsDeleted;
             }
 
-            return isStale ? default : CheckAndApplyLocked();
+            outcome = isStale ? default : CheckAndApplyLocked();
+            foreach (var core in entered)
+            {
+                core.SettleDownLocked();
+            }
+
+            journalEnd = WriteDownLocked(entered, room);
         }
         finally
         {
             foreach (var core in entered)
             {
-                if (core.FinishLocked() is { } first)
-                {
-                    served.Add(first);
-                }
-
+                end = OperationEnd.Join(end, core.TakeEndLocked(journalEnd));
                 core.Gate.Exit();
             }
         }
+
+        return (outcome, end);
+    }
+
+    private JournalRoom Reserve()
+    {
+        if (store.Journal is null)
+        {
+            return default;
+        }
+
+        var bytes = (long)_cores.Count * QueueEngine.ChangeBytes;
+        var isEssential = true;
+        foreach (var (_, operation) in _steps)
+        {
+            var isSettlement = operation.Kind == OperationKind.Settle;
+            bytes += isSettlement ? QueueEngine.BoundOf(operation.Settlement) : MessageRecord.BoundOf(operation.Envelope);
+            isEssential &= isSettlement;
+        }
+
+        return store.Journal.Reserve(bytes, isEssential);
+    }
+
+    /// <summary>Writes down what all queues changed, in one frame: it counts whole or not at all.</summary>
+    /// <returns>Where the journal ends behind it; 0 when nothing was changed.</returns>
+    private long WriteDownLocked(Stack<QueueCore> cores, JournalRoom room)
+    {
+        if (store.Journal is null)
+        {
+            return 0;
+        }
+
+        var frame = new ArrayBufferWriter<byte>();
+        BinaryPrimitives.WriteInt64LittleEndian(frame.GetSpan(ChangeWriter.FrameHeaderBytes), store.Clock.UtcNow.UtcTicks);
+        frame.Advance(ChangeWriter.FrameHeaderBytes);
+        var written = new List<(QueueCore Core, int Offset)>();
+        foreach (var core in cores)
+        {
+            var section = core.SectionLocked;
+            if (!section.IsEmpty)
+            {
+                written.Add((core, frame.WrittenCount));
+                frame.Write(section);
+            }
+        }
+
+        if (written.Count == 0)
+        {
+            store.Journal.Release(room);
+            return 0;
+        }
+
+        var start = store.Journal.Append(room, frame.WrittenSpan);
+        foreach (var (core, offset) in written)
+        {
+            core.NoteWrittenLocked(start + offset - ChangeWriter.FrameHeaderBytes);
+        }
+
+        return start + frame.WrittenCount;
     }
 
     private Outcome CheckAndApplyLocked()

@@ -6,6 +6,12 @@ internal sealed partial class QueueCore
     public void SetSettingsLocked(QueueSettings settings)
     {
         Settings = settings;
+        if (_changes is not null)
+        {
+            _changes.Kind(ChangeKind.SettingsChanged);
+            SettingsRecord.Write(_changes, settings);
+        }
+
         _counters.DedupEvictions += _window.Trim(settings.DedupMaxEntries);
         _idleSince = MonotonicClock.Never;
     }
@@ -71,17 +77,22 @@ internal sealed partial class QueueCore
             section.LeaveLine(entry!);
             entry!.Sequence = ++_sequence;
             MakeReadyLocked(entry, delay);
+            if (_changes is not null)
+            {
+                _changes.Kind(ChangeKind.Rescheduled).Number(entry.Slot).Number(entry.Sequence)
+                    .Number(entry.Place == EntryPlace.Scheduled ? WallTimeOf(entry.Time).UtcTicks : 0);
+            }
         }
 
         return change;
     }
 
-    /// <summary>Removes what is ready or scheduled.</summary>
+    /// <summary>Removes what is ready or scheduled, up to a number of messages.</summary>
     /// <returns>How many messages.</returns>
-    public long PurgeLocked(QueueSection section)
+    public long PurgeLocked(QueueSection section, int limit)
     {
         var removed = 0L;
-        while ((section.OldestOfLowest ?? section.FirstScheduled) is { } entry)
+        while (removed < limit && (section.OldestOfLowest ?? section.FirstScheduled) is { } entry)
         {
             section.Remove(entry);
             RemoveLocked(entry);
@@ -110,7 +121,7 @@ internal sealed partial class QueueCore
         var moved = 0L;
         foreach (var entry in entries)
         {
-            if (moved < limit && entry.Sequence <= lastSequence && filter.Matches(entry.Message))
+            if (moved < limit && entry.Sequence <= lastSequence && filter.Matches(MessageOf(entry)))
             {
                 Dead.Remove(entry);
                 RedriveLocked(entry);
@@ -128,7 +139,7 @@ internal sealed partial class QueueCore
     private TimeSpan AgeOf(QueueEntry entry)
     {
         // The wall clock may have been set back meanwhile.
-        var age = _store.Clock.UtcNow - entry.Message.EnqueuedAt;
+        var age = _store.Clock.UtcNow - MessageOf(entry).EnqueuedAt;
         return age > TimeSpan.Zero ? age : TimeSpan.Zero;
     }
 
@@ -145,9 +156,9 @@ internal sealed partial class QueueCore
 
     private BrowsedMessage ShowLocked(QueueEntry entry) => entry.Place switch
     {
-        EntryPlace.Scheduled => new(entry.Message, MessageState.Scheduled, entry.Attempts, WallTimeOf(entry.Time), entry.LastError),
-        EntryPlace.Leased => new(entry.Message, MessageState.Leased, entry.Attempts, null, entry.LastError),
-        _ => new(entry.Message, MessageState.Ready, entry.Attempts, null, entry.LastError),
+        EntryPlace.Scheduled => new(MessageOf(entry), MessageState.Scheduled, entry.Attempts, WallTimeOf(entry.Time), entry.LastError),
+        EntryPlace.Leased => new(MessageOf(entry), MessageState.Leased, entry.Attempts, null, entry.LastError),
+        _ => new(MessageOf(entry), MessageState.Ready, entry.Attempts, null, entry.LastError),
     };
 
     private MessageChange FindIdleLocked(QueueSection section, MessageId id, out QueueEntry? entry)
@@ -161,14 +172,32 @@ internal sealed partial class QueueCore
     /// <summary>The oldest message in a section with this id.</summary>
     private QueueEntry? FindLocked(QueueSection section, MessageId id)
     {
-        var sent = _liveIds.Count > 0 && !id.IsEmpty ? _liveIds.Find(HashOf(id), section) : null;
-        var assigned = id.TryGetUuid(out var uuid) ? _table.Find(StoreIds.SlotOf(uuid)) : null;
-        if (assigned is null || assigned.HasSenderId || assigned.Message.Id != id || !ReferenceEquals(assigned.Section, section))
+        var sent = _liveIds.Count > 0 && !id.IsEmpty ? FindSentLocked(section, HashOf(id)) : null;
+        var assigned = id.TryGetUuid(out var uuid) ? FindOrWarmLocked(StoreIds.SlotOf(uuid)) : null;
+        if (assigned is null || assigned.HasSenderId || MessageOf(assigned).Id != id || !ReferenceEquals(assigned.Section, section))
         {
             return sent;
         }
 
         // A sender may have repeated an id that the store assigned to another message.
-        return sent is not null && sent.Message.EnqueuedAt < assigned.Message.EnqueuedAt ? sent : assigned;
+        return sent is not null && MessageOf(sent).EnqueuedAt < MessageOf(assigned).EnqueuedAt ? sent : assigned;
     }
+
+    private QueueEntry? FindSentLocked(QueueSection section, UInt128 hash)
+    {
+        var slots = _liveIds.Find(hash);
+        for (var i = 0; i < slots.Count; i++)
+        {
+            if (FindOrWarmLocked(slots[i]) is { } entry && ReferenceEquals(entry.Section, section))
+            {
+                return entry;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The entry in a slot; one that is cold is made an entry again.</summary>
+    private QueueEntry? FindOrWarmLocked(int slot) =>
+        _table.Find(slot) ?? (_table.FindCold(slot) is { } cold ? Main.Warm(in cold) : null);
 }

@@ -26,7 +26,7 @@ internal sealed partial class QueueCore
         if (hasSenderId)
         {
             entry.HasSenderId = true;
-            _liveIds.Add(hash, entry);
+            _liveIds.Add(hash, entry.Slot);
         }
         else
         {
@@ -35,6 +35,8 @@ internal sealed partial class QueueCore
 
         entry.Section = Main;
         entry.Sequence = ++_sequence;
+        entry.BodyBytes = body.Length;
+        entry.Priority = (byte)envelope.Priority;
         entry.Message = new Message
         {
             Id = id,
@@ -56,6 +58,12 @@ internal sealed partial class QueueCore
         }
 
         MakeReadyLocked(entry, envelope.Delay);
+        if (_changes is not null)
+        {
+            entry.IsWaived = envelope.Durability == MessageDurability.None;
+            WriteStored(entry);
+        }
+
         return new EnqueueResult(id, EnqueueOutcome.Stored);
     }
 
@@ -66,9 +74,17 @@ internal sealed partial class QueueCore
     /// <summary>Whether a message with this id would be a repeat: one that was sent here with it is unsettled, or was settled within the window.</summary>
     public bool IsKnownLocked(UInt128 hash)
     {
-        if (_liveIds.Count > 0 && _liveIds.Find(hash, Main) is not null)
+        if (_liveIds.Count > 0)
         {
-            return true;
+            var slots = _liveIds.Find(hash);
+            for (var i = 0; i < slots.Count; i++)
+            {
+                // What is cold stands in the queue itself.
+                if (_table.Find(slots[i]) is not { Section.IsDead: true })
+                {
+                    return true;
+                }
+            }
         }
 
         _window.ForgetUntil(_now - DedupWindowTicks);
@@ -83,20 +99,29 @@ internal sealed partial class QueueCore
         var count = 0;
         while (count < into.Length && section.FirstLeasable is { } entry)
         {
+            var message = MessageOf(entry);
             section.Remove(entry);
             var wasLeased = entry.WasLeased;
             entry.WasLeased = true;
             entry.Attempts++;
-            var message = entry.Message;
+            entry.Message = message;
+            if (_changes is not null)
+            {
+                _store.Memory!.Remove(entry);
+                _servedMustBeDurable |= !entry.IsWaived && !IsDurable(entry);
+            }
+
             var attempt = entry.Attempts;
             var token = default(LeaseToken);
             if (receiver.SettlesOnLease)
             {
                 CountersOf(section).Completed++;
                 RemoveLocked(entry);
+                _servedMustBeDurable = true;
             }
             else
             {
+                _changes?.Kind(ChangeKind.Leased).Number(entry.Slot).Number(entry.Attempts);
                 entry.Place = EntryPlace.Leased;
                 entry.Holder = receiver;
                 entry.LeaseNumber = ++_leaseNumber;
@@ -137,7 +162,7 @@ internal sealed partial class QueueCore
                 entry.Attempts -= settlement.Uncounted ? 1 : 0;
                 
                 // A due time beyond what a calendar can show would be shown to nobody; the store's longest delay is as good as never.
-                ReturnLocked(entry, settlement.Delay < _store.Capabilities.MaxDelay ? settlement.Delay : _store.Capabilities.MaxDelay);
+                ReturnLocked(entry, settlement.Delay < _store.Capabilities.MaxDelay ? settlement.Delay : _store.Capabilities.MaxDelay, isWritten: true);
                 break;
         }
 
@@ -166,7 +191,7 @@ internal sealed partial class QueueCore
         while (receiver.Open.Head is { } entry)
         {
             entry.Attempts--;
-            ReturnLocked(entry, TimeSpan.Zero);
+            ReturnLocked(entry, TimeSpan.Zero, isWritten: true);
         }
 
         if (IndexedHeap<QueueReceiver, QueueReceiver.InLeases>.Contains(receiver))
@@ -228,7 +253,7 @@ internal sealed partial class QueueCore
     }
 
     /// <summary>A leased message comes back: it has expired, its attempts are used up, or it is ready again now or later.</summary>
-    private void ReturnLocked(QueueEntry entry, TimeSpan delay)
+    private void ReturnLocked(QueueEntry entry, TimeSpan delay, bool isWritten)
     {
         DetachLocked(entry);
         if (HasExpiredLocked(entry))
@@ -248,6 +273,11 @@ internal sealed partial class QueueCore
             }
 
             MakeReadyLocked(entry, delay);
+            _store.Memory?.Add(entry);
+            if (_changes is not null && isWritten)
+            {
+                WriteReturned(entry);
+            }
         }
     }
 
@@ -269,19 +299,24 @@ internal sealed partial class QueueCore
     {
         CountersOf(entry.Section).DeadLettered++;
         LeaveLocked(entry);
-        entry.Message = CopyOf(entry.Message, new DeadLetterInfo(reason, entry.LastError, entry.Attempts, WallTimeOf(_now)));
+        entry.Message = CopyOf(MessageOf(entry), new DeadLetterInfo(reason, entry.LastError, entry.Attempts, WallTimeOf(_now)));
         entry.ExpiresAt = MonotonicClock.Never;
         EnterLocked(entry, Dead);
+        if (_changes is not null)
+        {
+            WriteDied(entry, reason);
+        }
     }
 
     /// <summary>Moves a dead letter that stands nowhere back to the queue.</summary>
     private void RedriveLocked(QueueEntry entry)
     {
         LeaveLocked(entry);
-        entry.Message = CopyOf(entry.Message, null);
+        entry.Message = CopyOf(MessageOf(entry), null);
         entry.Attempts = 0;
         entry.LastError = null;
         EnterLocked(entry, Main);
+        _changes?.Kind(ChangeKind.Redriven).Number(entry.Slot).Number(entry.Sequence);
     }
 
     private void EnterLocked(QueueEntry entry, QueueSection section)
@@ -298,7 +333,13 @@ internal sealed partial class QueueCore
         LeaveLocked(entry);
         if (entry.HasSenderId)
         {
-            _liveIds.Remove(HashOf(entry.Message.Id), entry);
+            _liveIds.Remove(HashOf(MessageOf(entry).Id), entry.Slot);
+        }
+
+        if (_changes is not null)
+        {
+            _changes.Kind(ChangeKind.Removed).Number(entry.Slot);
+            ForgetRecordLocked(entry);
         }
 
         _table.Return(entry);
@@ -318,7 +359,7 @@ internal sealed partial class QueueCore
         // A dead letter's id has been in the window since it died.
         if (entry.HasSenderId && !section.IsDead && DedupWindowTicks > 0)
         {
-            _counters.DedupEvictions += _window.Add(HashOf(entry.Message.Id), _now, Settings.DedupMaxEntries);
+            _counters.DedupEvictions += _window.Add(HashOf(MessageOf(entry).Id), _now, Settings.DedupMaxEntries);
             NoteEventLocked(MonotonicClock.Add(_now, DedupWindowTicks));
         }
     }

@@ -8,8 +8,8 @@ namespace Millrace.Storage.Engine;
 /// administration are in the other parts.
 /// </summary>
 /// <remarks>
-/// Every operation is: take <see cref="Gate"/>, <see cref="AdvanceLocked"/> to its time, act, <see cref="FinishLocked"/>, leave the gate, and only then
-/// <see cref="QueueReceiver.CompleteAll"/> the receivers that were served.
+/// Every operation is: set room in the journal aside, take <see cref="Gate"/>, <see cref="AdvanceLocked"/> to its time, act, <see cref="FinishLocked"/>, leave the gate, and only
+/// then <see cref="QueueEngine.EndAsync"/>: write through, complete the receivers that were served, wait for durability.
 /// What holds whenever the gate is free is written in <see cref="AssertInvariantsLocked"/>.
 /// </remarks>
 internal sealed partial class QueueCore : TimerHeapEntry
@@ -47,6 +47,7 @@ internal sealed partial class QueueCore : TimerHeapEntry
         Serial = serial;
         Name = name;
         Settings = settings;
+        _changes = store.Journal is null ? null : new ChangeWriter(serial);
         Main = new QueueSection(this, name, isDead: false);
         Dead = new QueueSection(this, ResourceName.DeadLetterQueueOf(name), isDead: true);
     }
@@ -93,9 +94,18 @@ internal sealed partial class QueueCore : TimerHeapEntry
         return now;
     }
 
-    /// <summary>Ends an operation: serves those who wait, and sees to it that the next event is not missed.</summary>
-    /// <returns>The receivers that were served, to be completed outside the gate.</returns>
-    public QueueReceiver? FinishLocked()
+    /// <summary>Ends an operation: serves those who wait, sees to it that the next event is not missed, and writes down what was changed.</summary>
+    /// <param name="room">The room that the operation has set aside.</param>
+    /// <returns>What is left to do outside the gate.</returns>
+    public OperationEnd FinishLocked(JournalRoom room)
+    {
+        SettleDownLocked();
+        var end = WriteDownLocked(room);
+        return TakeEndLocked(end);
+    }
+
+    /// <summary>The first half of <see cref="FinishLocked"/>, for an operation on several queues: what they changed is then written down together.</summary>
+    public void SettleDownLocked()
     {
         ServeLocked(Main);
         ServeLocked(Dead);
@@ -107,23 +117,32 @@ internal sealed partial class QueueCore : TimerHeapEntry
         }
 
         AssertInvariantsLocked();
-        var served = _firstServed;
+    }
+
+    /// <summary>The last step of <see cref="FinishLocked"/>.</summary>
+    /// <param name="journalEnd">Where the journal ends behind what the operation changed.</param>
+    public OperationEnd TakeEndLocked(long journalEnd)
+    {
+        AssertWrittenLocked();
+        var end = new OperationEnd(_firstServed, journalEnd, _servedMustBeDurable);
         _firstServed = null;
         _lastServed = null;
-        return served;
+        _servedMustBeDurable = false;
+        return end;
     }
 
     protected internal override void OnDue()
     {
-        QueueReceiver? served;
+        OperationEnd end;
         lock (Gate)
         {
             _armedFor = MonotonicClock.Never;
             AdvanceLocked(_store.Clock.Now);
-            served = FinishLocked();
+            end = FinishLocked(default);
         }
 
-        QueueReceiver.CompleteAll(served);
+        // What time alone has changed is changed again after a crash: nobody waits for its flush.
+        _store.EndUnflushed(end);
     }
 
     /// <summary>Notes a receiver whose wait has an outcome; <see cref="FinishLocked"/> hands it out.</summary>
@@ -145,6 +164,7 @@ internal sealed partial class QueueCore : TimerHeapEntry
     public void DeleteLocked()
     {
         IsDeleted = true;
+        _changes?.Kind(ChangeKind.QueueDeleted);
         for (var i = 0; i < _leases.Count; i++)
         {
             _leases[i].LoseAllLocked(TokenOf);
@@ -160,13 +180,38 @@ internal sealed partial class QueueCore : TimerHeapEntry
 
         _store.Timers.Cancel(this);
         _store.Forget(this);
+        ForgetRecordsLocked();
+    }
+
+    /// <summary>Notes that the queue exists, for the journal.</summary>
+    public void WriteCreatedLocked()
+    {
+        if (_changes is not null)
+        {
+            _changes.Kind(ChangeKind.QueueCreated).Text(Name);
+            SettingsRecord.Write(_changes, Settings);
+        }
     }
 
     /// <summary>Binds the queue to a pattern.</summary>
     public bool BindLocked(TopicPattern pattern)
     {
         _store.AddBinding(Name, pattern);
+        _changes?.Kind(ChangeKind.Bound).Text(pattern.Text);
         return true;
+    }
+
+    /// <summary>Takes a binding away.</summary>
+    /// <returns>False when there was none.</returns>
+    public bool UnbindLocked(TopicPattern pattern)
+    {
+        var wasBound = _store.RemoveBinding(Name, pattern);
+        if (wasBound)
+        {
+            _changes?.Kind(ChangeKind.Unbound).Text(pattern.Text);
+        }
+
+        return wasBound;
     }
 
     private DateTimeOffset WallTimeOf(long instant) => _store.Clock.UtcNow.AddTicks(instant - _store.Clock.Now);
@@ -240,8 +285,9 @@ internal sealed partial class QueueCore : TimerHeapEntry
             return;
         }
 
+        // Not written down: after a crash all leases have ended, and this one with them.
         receiver.NoteLost(TokenOf(entry));
-        ReturnLocked(entry, TimeSpan.Zero);
+        ReturnLocked(entry, TimeSpan.Zero, isWritten: false);
     }
 
     private void ReachExpiryLocked(QueueEntry entry)
@@ -256,12 +302,13 @@ internal sealed partial class QueueCore : TimerHeapEntry
         }
     }
 
-    private static void PromoteLocked(QueueSection section)
+    private void PromoteLocked(QueueSection section)
     {
         var entry = section.FirstScheduled!;
         section.Remove(entry);
-        entry.Sequence = ++section.Core._sequence;
+        entry.Sequence = ++_sequence;
         section.AddReady(entry);
+        _changes?.Kind(ChangeKind.Promoted).Number(entry.Slot).Number(entry.Sequence);
     }
 
     private void ServeLocked(QueueSection section)

@@ -5,6 +5,10 @@ internal sealed partial class QueueEngine : IQueueAdmin
 {
     private const int MaxPage = 1000;
 
+    // At a gate's hold of some milliseconds.
+    private const int MaxPurged = 10_000;
+    private const long PageChangeBytes = MaxPurged * ShortChangeBytes;
+
     private delegate TResult Look<in TArgument, out TResult>(QueueSection section, TArgument argument);
 
     public ValueTask<bool> CreateQueueAsync(string queue, QueueSettings settings, CancellationToken cancellationToken = default)
@@ -16,7 +20,9 @@ internal sealed partial class QueueEngine : IQueueAdmin
             {
                 RequireSendable(request.queue);
                 request.settings.Validate();
-                return request.Store.Find(request.queue) is null && request.Store.TryCreate(request.queue, request.settings);
+                return request.Store.Find(request.queue) is null && request.Store.TryCreate(request.queue, request.settings, out var end)
+                    ? (true, end)
+                    : (false, default(OperationEnd));
             },
             cancellationToken);
     }
@@ -27,11 +33,17 @@ internal sealed partial class QueueEngine : IQueueAdmin
             static request =>
             {
                 RequireSendable(request.queue);
-                return request.Store.Find(request.queue) is { } section && request.Store.Under(section, true, static (section, _) =>
+                if (request.Store.Find(request.queue) is not { } section)
+                {
+                    return (false, default(OperationEnd));
+                }
+
+                var (deleted, _, end) = request.Store.Under(section, true, static (section, _) =>
                 {
                     section.Core.DeleteLocked();
                     return true;
-                }).Done;
+                });
+                return (deleted, end);
             },
             cancellationToken);
 
@@ -73,7 +85,7 @@ internal sealed partial class QueueEngine : IQueueAdmin
                 }
 
                 names.Sort(StringComparer.Ordinal);
-                return (IReadOnlyList<string>)names[..Math.Min(names.Count, request.limit)];
+                return ((IReadOnlyList<string>)names[..Math.Min(names.Count, request.limit)], default(OperationEnd));
             },
             cancellationToken);
     }
@@ -125,7 +137,8 @@ internal sealed partial class QueueEngine : IQueueAdmin
                         var cursor = request.cursor;
                         return (section.Core.RedriveLocked(request.state, request.filter, request.last, request.limit, ref cursor), cursor);
                     },
-                    cancellationToken).ConfigureAwait(false);
+                    cancellationToken,
+                    PageChangeBytes).ConfigureAwait(false);
                 moved += count;
             }
             while (cursor is not null && moved < (filter.Limit ?? long.MaxValue));
@@ -134,8 +147,21 @@ internal sealed partial class QueueEngine : IQueueAdmin
         return moved;
     }
 
-    public ValueTask<long> PurgeAsync(string queue, CancellationToken cancellationToken = default) =>
-        On(queue, 0, static (section, _) => section.Core.PurgeLocked(section), cancellationToken);
+    public async ValueTask<long> PurgeAsync(string queue, CancellationToken cancellationToken = default)
+    {
+        // As many as there are now, and a page at a time, so that a long purge neither holds the queue up nor outruns its senders.
+        var rest = await On(queue, 0, static (section, _) => section.Ready + section.Scheduled, cancellationToken).ConfigureAwait(false);
+        var purged = 0L;
+        while (rest > 0)
+        {
+            var page = (int)Math.Min(rest, MaxPurged);
+            var removed = await On(queue, page, static (section, page) => section.Core.PurgeLocked(section, page), cancellationToken, PageChangeBytes).ConfigureAwait(false);
+            purged += removed;
+            rest = removed == page ? rest - removed : 0;
+        }
+
+        return purged;
+    }
 
     private static void RequireLimit(int limit)
     {
@@ -143,8 +169,8 @@ internal sealed partial class QueueEngine : IQueueAdmin
         ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, MaxPage);
     }
 
-    /// <summary>Makes a synchronous answer a task, its faults included.</summary>
-    private static ValueTask<TResult> Answer<TRequest, TResult>(TRequest request, Func<TRequest, TResult> answer, CancellationToken cancellationToken)
+    /// <summary>Makes an answer, and what is left to do before it is given, a task, its faults included.</summary>
+    private ValueTask<TResult> Answer<TRequest, TResult>(TRequest request, Func<TRequest, (TResult Result, OperationEnd End)> answer, CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested)
         {
@@ -153,7 +179,8 @@ internal sealed partial class QueueEngine : IQueueAdmin
 
         try
         {
-            return new ValueTask<TResult>(answer(request));
+            var (result, end) = answer(request);
+            return EndAsync(end, waitsForFlush: true, result);
         }
         catch (MillraceException exception)
         {
@@ -162,40 +189,43 @@ internal sealed partial class QueueEngine : IQueueAdmin
     }
 
     /// <summary>Does something with a queue that must exist, under its gate.</summary>
-    private ValueTask<TResult> On<TArgument, TResult>(string queue, TArgument argument, Look<TArgument, TResult> look, CancellationToken cancellationToken) =>
+    private ValueTask<TResult> On<TArgument, TResult>(
+        string queue, TArgument argument, Look<TArgument, TResult> look, CancellationToken cancellationToken, long changeBytes = ChangeBytes) =>
         Answer(
-            (Store: this, queue, argument, look),
+            (Store: this, queue, argument, look, changeBytes),
             static request =>
             {
                 while (request.Store.Find(request.queue) is { } section)
                 {
-                    if (request.Store.Under(section, request.argument, request.look) is (true, var result))
+                    var (done, result, end) = request.Store.Under(section, request.argument, request.look, request.changeBytes);
+                    if (done)
                     {
-                        return result!;
+                        return (result!, end);
                     }
+
+                    request.Store.EndUnflushed(end);
                 }
 
                 throw new QueueNotFoundException(request.queue);
             },
             cancellationToken);
 
-    private (bool Done, TResult? Result) Under<TArgument, TResult>(QueueSection section, TArgument argument, Look<TArgument, TResult> look)
+    private (bool Done, TResult? Result, OperationEnd End) Under<TArgument, TResult>(
+        QueueSection section, TArgument argument, Look<TArgument, TResult> look, long changeBytes = ChangeBytes)
     {
         var core = section.Core;
-        QueueReceiver? served;
-        var answer = default((bool, TResult?));
+        var result = default(TResult);
+        var room = RoomForChange(changeBytes);
         lock (core.Gate)
         {
             core.AdvanceLocked(Clock.Now);
-            if (!core.IsDeleted)
+            var isDone = !core.IsDeleted;
+            if (isDone)
             {
-                answer = (true, look(section, argument));
+                result = look(section, argument);
             }
 
-            served = core.FinishLocked();
+            return (isDone, result, core.FinishLocked(room));
         }
-
-        QueueReceiver.CompleteAll(served);
-        return answer;
     }
 }

@@ -17,10 +17,13 @@ internal sealed partial class QueueEngine : IQueueRouting, IQueueTransactions
                     var core = request.Store.FindOrCreateForSending(request.queue);
 
                     // Under the gate, so that a queue that is being deleted does not leave a binding behind.
-                    if (request.Store.Under(core.Main, request.pattern, static (section, pattern) => section.Core.BindLocked(pattern)).Done)
+                    var (bound, _, end) = request.Store.Under(core.Main, request.pattern, static (section, pattern) => section.Core.BindLocked(pattern));
+                    if (bound)
                     {
-                        return true;
+                        return (true, end);
                     }
+
+                    request.Store.EndUnflushed(end);
                 }
             },
             cancellationToken);
@@ -35,8 +38,14 @@ internal sealed partial class QueueEngine : IQueueRouting, IQueueTransactions
             static request =>
             {
                 RequireSendable(request.queue);
-                ObjectDisposedException.ThrowIf(request.Store.IsDisposed, request.Store);
-                return request.Store._bindings.Remove(request.queue, request.pattern);
+                if (request.Store.Find(request.queue) is not { } section)
+                {
+                    return (false, default(OperationEnd));
+                }
+
+                // Under the gate, so that the journal has binding and unbinding in their order.
+                var (_, wasBound, end) = request.Store.Under(section, request.pattern, static (section, pattern) => section.Core.UnbindLocked(pattern));
+                return (wasBound, end);
             },
             cancellationToken);
     }
@@ -52,7 +61,7 @@ internal sealed partial class QueueEngine : IQueueRouting, IQueueTransactions
                     RequireSendable(request.queue);
                 }
 
-                return request.Store._bindings.List(request.queue);
+                return (request.Store._bindings.List(request.queue), default(OperationEnd));
             },
             cancellationToken);
 
@@ -69,7 +78,7 @@ internal sealed partial class QueueEngine : IQueueRouting, IQueueTransactions
                 if (request.Store.QueuesBoundTo(request.topic).Length == 0)
                 {
                     // Most topics have live subscribers only, and everything that is sent to one asks here.
-                    return 0;
+                    return (0, default(OperationEnd));
                 }
 
                 var commit = new QueueCommit(request.Store);
@@ -78,8 +87,8 @@ internal sealed partial class QueueEngine : IQueueRouting, IQueueTransactions
                     commit.AddPublish(request.topic, in envelope);
                 }
 
-                commit.Run();
-                return commit.QueuesReached;
+                var (_, end) = commit.Run();
+                return (commit.QueuesReached, end);
             },
             cancellationToken);
     }
@@ -112,6 +121,8 @@ internal sealed partial class QueueEngine : IQueueRouting, IQueueTransactions
     internal BoundQueue[] QueuesBoundTo(string topic) => _bindings.Find(topic);
 
     internal void AddBinding(string queue, TopicPattern pattern) => _bindings.Add(queue, pattern);
+
+    internal bool RemoveBinding(string queue, TopicPattern pattern) => _bindings.Remove(queue, pattern);
 
     private void AddTo(QueueCommit commit, QueueOperation operation)
     {

@@ -1,9 +1,13 @@
 using System.Buffers;
 using System.Collections.Concurrent;
+using System.Diagnostics;
 
 namespace Millrace.Storage.Engine;
 
-/// <summary>The queues of one backend in this process: finds the <see cref="QueueCore"/> of a name, and lets it act.</summary>
+/// <summary>
+/// The queues of one backend in this process: finds the <see cref="QueueCore"/> of a name, and lets it act. With a journal they outlive the process: every operation is applied in
+/// memory, written down in the order in which queues applied it, and answered when that is durable.
+/// </summary>
 internal sealed partial class QueueEngine : IQueueStore
 {
     // Sections by name, so that a dead-letter queue is found without taking its name apart.
@@ -11,20 +15,38 @@ internal sealed partial class QueueEngine : IQueueStore
     private readonly bool _createsQueues;
     private uint _lastSerial;
 
+    /// <summary>Queues that live in memory alone.</summary>
     public QueueEngine(MonotonicClock clock, TimerHeap timers, bool createsQueues)
+        : this(clock, timers, createsQueues, new QueueCapabilities { Backend = "memory", Durability = StoreDurability.None })
     {
+    }
+
+    /// <summary>Queues with a journal, if it is not null.</summary>
+    public QueueEngine(MonotonicClock clock, TimerHeap timers, bool createsQueues, QueueCapabilities capabilities, IEngineJournal? journal = null, MessageMemory? memory = null)
+    {
+        Debug.Assert(journal is null == memory is null, "Messages that a journal has need not be in memory; others must.");
         Clock = clock;
         Timers = timers;
+        Capabilities = capabilities;
+        Journal = journal;
+        Memory = memory;
         _createsQueues = createsQueues;
     }
 
-    public QueueCapabilities Capabilities { get; } = new() { Backend = "memory", Durability = StoreDurability.None };
+    public QueueCapabilities Capabilities { get; }
+
+    /// <summary>Where changes are written down; null: nowhere.</summary>
+    public IEngineJournal? Journal { get; }
+
+    /// <summary>Counts the memory of waiting messages; null without a journal.</summary>
+    public MessageMemory? Memory { get; }
 
     public MonotonicClock Clock { get; }
 
     public TimerHeap Timers { get; }
 
-    public IdHash IdHash { get; } = new();
+    /// <summary>The hash of ids, under a key that a journal keeps.</summary>
+    public IdHash IdHash { get; init; } = new();
 
     public bool IsDisposed { get; private set; }
 
@@ -56,14 +78,15 @@ internal sealed partial class QueueEngine : IQueueStore
             options.Validate();
             while (true)
             {
-                var opened = Under(FindOrCreate(queue), (Store: this, options), static (section, request) =>
+                var (opened, receiver, end) = Under(FindOrCreate(queue), (Store: this, options), static (section, request) =>
                 {
                     section.Core.Receivers++;
                     return (IQueueReceiver)new QueueReceiver(request.Store, section, request.options);
                 });
-                if (opened.Done)
+                EndUnflushed(end);
+                if (opened)
                 {
-                    return new ValueTask<IQueueReceiver>(opened.Result!);
+                    return new ValueTask<IQueueReceiver>(receiver!);
                 }
             }
         }
@@ -83,8 +106,7 @@ internal sealed partial class QueueEngine : IQueueStore
 
         try
         {
-            Settle(Find(queue), batch.Span, results.Span);
-            return default;
+            return Settle(Find(queue), batch.Span, results.Span);
         }
         catch (MillraceException exception)
         {
@@ -98,7 +120,7 @@ internal sealed partial class QueueEngine : IQueueStore
         IsDisposed = true;
         foreach (var section in _sections.Values)
         {
-            QueueReceiver? served;
+            OperationEnd end;
             lock (section.Core.Gate)
             {
                 while (section.Waiting.First is { } receiver)
@@ -106,10 +128,10 @@ internal sealed partial class QueueEngine : IQueueStore
                     receiver.EndWaitLocked(0, new ObjectDisposedException(nameof(IQueueStore), "The store was disposed while the receiver waited."));
                 }
 
-                served = section.Core.FinishLocked();
+                end = section.Core.FinishLocked(default);
             }
 
-            QueueReceiver.CompleteAll(served);
+            QueueReceiver.CompleteAll(end.Served);
         }
 
         return default;
@@ -142,8 +164,7 @@ internal sealed partial class QueueEngine : IQueueStore
         if (batch.Length == 1)
         {
             var body = CopyOf(batch[0].Body);
-            Enqueue(queue, batch, new ReadOnlySpan<byte[]>(in body), results);
-            return default;
+            return Enqueue(queue, batch, new ReadOnlySpan<byte[]>(in body), results);
         }
 
         // Bodies are copied before the gate is taken.
@@ -155,18 +176,16 @@ internal sealed partial class QueueEngine : IQueueStore
                 bodies[i] = CopyOf(batch[i].Body);
             }
 
-            Enqueue(queue, batch, bodies, results);
+            return Enqueue(queue, batch, bodies, results);
         }
         finally
         {
             bodies.AsSpan(0, batch.Length).Clear();
             ArrayPool<byte[]>.Shared.Return(bodies);
         }
-
-        return default;
     }
 
-    private void Enqueue(string queue, ReadOnlySpan<Envelope> batch, ReadOnlySpan<byte[]> bodies, Span<EnqueueResult> results)
+    private ValueTask Enqueue(string queue, ReadOnlySpan<Envelope> batch, ReadOnlySpan<byte[]> bodies, Span<EnqueueResult> results)
     {
         while (true)
         {
@@ -174,8 +193,9 @@ internal sealed partial class QueueEngine : IQueueStore
             var now = Clock.Now;
             var acceptedAt = Clock.UtcNow;
             string? bound = null;
-            QueueReceiver? served;
+            OperationEnd end;
             bool isDeleted;
+            var room = RoomFor(batch);
             lock (core.Gate)
             {
                 core.AdvanceLocked(now);
@@ -193,34 +213,35 @@ internal sealed partial class QueueEngine : IQueueStore
                     }
                 }
 
-                served = core.FinishLocked();
+                end = core.FinishLocked(room);
             }
 
-            QueueReceiver.CompleteAll(served);
+            if (bound is null && !isDeleted)
+            {
+                return EndAsync(end, WaitsForFlush(batch));
+            }
+
+            EndUnflushed(end);
             if (bound is not null)
             {
                 throw new QueueFullException(queue, bound);
             }
-
-            if (!isDeleted)
-            {
-                return;
-            }
         }
     }
 
-    private void Settle(QueueSection? section, ReadOnlySpan<Settlement> batch, Span<SettleResult> results)
+    private ValueTask Settle(QueueSection? section, ReadOnlySpan<Settlement> batch, Span<SettleResult> results)
     {
         if (section is null)
         {
             // No queue, no lease.
             results[..Math.Min(results.Length, batch.Length)].Fill(SettleResult.LeaseLost);
-            return;
+            return default;
         }
 
         var core = section.Core;
         var now = Clock.Now;
-        QueueReceiver? served;
+        OperationEnd end;
+        var room = RoomFor(batch);
         lock (core.Gate)
         {
             core.AdvanceLocked(now);
@@ -233,10 +254,10 @@ internal sealed partial class QueueEngine : IQueueStore
                 }
             }
 
-            served = core.FinishLocked();
+            end = core.FinishLocked(room);
         }
 
-        QueueReceiver.CompleteAll(served);
+        return EndAsync(end, waitsForFlush: true);
     }
 
     private static byte[] CopyOf(ReadOnlyMemory<byte> body) => body.IsEmpty ? [] : body.ToArray();
@@ -295,18 +316,25 @@ internal sealed partial class QueueEngine : IQueueStore
                 throw new QueueNotFoundException(queue);
             }
 
-            TryCreate(ResourceName.SourceOf(queue), QueueSettings.Default);
+            if (TryCreate(ResourceName.SourceOf(queue), QueueSettings.Default, out var end))
+            {
+                // Whoever creates a queue to use it waits for the flush of that.
+                EndUnflushed(end);
+            }
         }
     }
 
-    private bool TryCreate(string name, QueueSettings settings)
+    private bool TryCreate(string name, QueueSettings settings, out OperationEnd end)
     {
+        end = default;
         var core = new QueueCore(this, Interlocked.Increment(ref _lastSerial), name, settings);
+        var room = Journal?.Reserve(ChangeBytes, isEssential: false) ?? default;
         lock (core.Gate)
         {
             // Under its gate, so that nobody deletes it before both names are there.
             if (!_sections.TryAdd(name, core.Main))
             {
+                Journal?.Release(room);
                 return false;
             }
 
@@ -314,7 +342,8 @@ internal sealed partial class QueueEngine : IQueueStore
 
             // A queue that nobody uses counts its idle time from here.
             core.AdvanceLocked(Clock.Now);
-            core.FinishLocked();
+            core.WriteCreatedLocked();
+            end = core.FinishLocked(room);
         }
 
         return true;

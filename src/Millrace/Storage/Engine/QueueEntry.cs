@@ -24,9 +24,11 @@ internal enum EntryPlace : byte
 /// It is in one place at a time, so places share fields: the links serve ready lists and receivers' lists, the heap position serves returned and scheduled
 /// messages. Entries are used again; what refers to one over time (a token, an id) bears a number that is not.
 /// </remarks>
-internal sealed class QueueEntry(int slot)
+internal sealed class QueueEntry
 {
-    public Message Message = null!;
+    /// <summary>The message; null while only its record in the journal is kept. <see cref="QueueCore.MessageOf"/> reads it back.</summary>
+    public Message? Message;
+
     public QueueSection Section = null!;
     public QueueEntry? Previous;
     public QueueEntry? Next;
@@ -46,19 +48,34 @@ internal sealed class QueueEntry(int slot)
     /// <summary>The number of its last lease, never used twice by a queue.</summary>
     public long LeaseNumber;
 
+    /// <summary>Where the journal has the message's record; <see cref="Nowhere"/> without a journal, below that while the record's frame has no place yet.</summary>
+    public long Location = Nowhere;
+
+    /// <summary>The bytes of the record.</summary>
+    public int RecordBytes;
+
+    public int BodyBytes;
     public int HeapPosition = -1;
     public int ExpiryPosition = -1;
     public int Attempts;
     public EntryPlace Place;
+    public byte Priority;
     public bool WasLeased;
+
+    /// <summary>Whether the sender waived durability, so that receivers don't wait for it either.</summary>
+    public bool IsWaived;
+
+    /// <summary>Whether its message counts as held in memory; see <see cref="MessageMemory"/>.</summary>
+    public bool IsCounted;
 
     /// <summary>Whether the sender supplied the id, so that it is subject to deduplication.</summary>
     public bool HasSenderId;
 
-    /// <summary>Its slot in the <see cref="EntryTable"/>, for its whole life.</summary>
-    public int Slot { get; } = slot;
+    /// <summary>Its slot in the <see cref="EntryTable"/>, while it is in use.</summary>
+    public int Slot;
 
-    public int BodyBytes => Message.Body.Length;
+    /// <summary>The <see cref="Location"/> of a message that no journal has.</summary>
+    public const long Nowhere = -1;
 
     /// <summary>Position in the heap of returned or of scheduled messages.</summary>
     public readonly struct InHeap : IHeapPosition<QueueEntry>

@@ -69,6 +69,17 @@ internal sealed class QueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTask
         }
     }
 
+    /// <summary>Ends the waits of a list of receivers with a failure.</summary>
+    public static void FailAll(QueueReceiver? served, Exception exception)
+    {
+        for (var receiver = served; receiver is not null; receiver = receiver.NextServed)
+        {
+            receiver._error ??= exception;
+        }
+
+        CompleteAll(served);
+    }
+
     public ValueTask<int> LeaseAsync(Memory<Delivery> into, TimeSpan maxWait, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfZero(into.Length, nameof(into));
@@ -86,7 +97,17 @@ internal sealed class QueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTask
         var leased = 0;
         var version = default(short);
         Exception? refusal;
-        QueueReceiver? served;
+        OperationEnd end;
+        JournalRoom room;
+        try
+        {
+            room = _store.RoomForLeases(into.Length);
+        }
+        catch (MillraceException exception)
+        {
+            return ValueTask.FromException<int>(exception);
+        }
+
         lock (_core.Gate)
         {
             now = _core.AdvanceLocked(now);
@@ -100,10 +121,15 @@ internal sealed class QueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTask
                 }
             }
 
-            served = _core.FinishLocked();
+            end = _core.FinishLocked(room);
         }
 
-        CompleteAll(served);
+        if (leased > 0 && end.JournalEnd > 0)
+        {
+            return _store.EndLeaseAsync(end, leased);
+        }
+
+        _store.EndUnflushed(end);
         if (refusal is not null)
         {
             return ValueTask.FromException<int>(refusal);
@@ -128,7 +154,7 @@ internal sealed class QueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTask
 
         var now = _store.Clock.Now;
         IReadOnlyList<LeaseToken> lost = [];
-        QueueReceiver? served;
+        OperationEnd end;
         lock (_core.Gate)
         {
             ObjectDisposedException.ThrowIf(_isDisposed || _store.IsDisposed, this);
@@ -140,16 +166,16 @@ internal sealed class QueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTask
                 _lost = [];
             }
 
-            served = _core.FinishLocked();
+            end = _core.FinishLocked(default);
         }
 
-        CompleteAll(served);
+        _store.EndUnflushed(end);
         return new ValueTask<IReadOnlyList<LeaseToken>>(lost);
     }
 
     public ValueTask DisposeAsync()
     {
-        QueueReceiver? served;
+        OperationEnd end;
         lock (_core.Gate)
         {
             if (_isDisposed)
@@ -166,10 +192,11 @@ internal sealed class QueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTask
 
             _core.ReturnAllLocked(this);
             _core.Receivers--;
-            served = _core.FinishLocked();
+            end = _core.FinishLocked(default);
         }
 
-        CompleteAll(served);
+        // Nobody waits for the flush: what a power cut takes back is only that these attempts do not count.
+        _store.EndUnflushed(end);
         return default;
     }
 
@@ -227,7 +254,7 @@ internal sealed class QueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTask
 
     protected internal override void OnDue()
     {
-        QueueReceiver? served;
+        OperationEnd end;
         lock (_core.Gate)
         {
             // Messages that are due at the deadline still come in time; a call from an earlier wait finds a later deadline.
@@ -237,10 +264,10 @@ internal sealed class QueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTask
                 EndWaitLocked(0, null);
             }
 
-            served = _core.FinishLocked();
+            end = _core.FinishLocked(default);
         }
 
-        CompleteAll(served);
+        _store.EndUnflushed(end);
     }
 
     private Exception? RefusalLocked()
@@ -273,7 +300,7 @@ internal sealed class QueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTask
 
     private void Cancel(CancellationToken cancellationToken)
     {
-        QueueReceiver? served;
+        OperationEnd end;
         lock (_core.Gate)
         {
             // A call that has leased returns its deliveries instead.
@@ -282,10 +309,10 @@ internal sealed class QueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTask
                 EndWaitLocked(0, new OperationCanceledException(cancellationToken));
             }
 
-            served = _core.FinishLocked();
+            end = _core.FinishLocked(default);
         }
 
-        CompleteAll(served);
+        _store.EndUnflushed(end);
     }
 
     private void CompleteWait()

@@ -23,7 +23,7 @@ internal sealed class QueueSection
         IsDead = isDead;
         for (var i = 0; i < _levels.Length; i++)
         {
-            _levels[i] = new ReadyLevel();
+            _levels[i] = new ReadyLevel(this);
         }
     }
 
@@ -101,20 +101,37 @@ internal sealed class QueueSection
         Ready++;
         ReadyBytes += entry.BodyBytes;
         var line = entry.Key?.Line;
-        if (line is null && entry.Message.Key is { } key)
+        if (line is null && Core.MessageOf(entry).Key is { } key)
         {
-            line = JoinLine(entry, key);
+            line = JoinLine(entry, key, entry.Sequence);
         }
 
-        if (line is null || ReferenceEquals(line.Head, entry))
-        {
-            AddLeasable(entry);
-        }
-        else
-        {
-            _levels[entry.Message.Priority].AddBlocked(entry);
-        }
+        AddReady(entry, line);
     }
+
+    /// <summary>Puts an entry into the line of its key, as a start does with what the journal has: in the order in which they joined.</summary>
+    public void Rejoin(QueueEntry entry, string key, long joinedAt) => JoinLine(entry, key, joinedAt);
+
+    /// <summary>Lets the message of a ready entry wait in the journal, if it is the last in the order of its level.</summary>
+    public bool TryCool(QueueEntry entry) => _levels[entry.Priority].TryCool(entry);
+
+    /// <summary>Whether the level of a priority has cold messages, so that what comes after them must be cold too.</summary>
+    public bool HasCold(int priority) => _levels[priority].Cold.Count > 0;
+
+    /// <summary>Puts a cold slot at the end of its level, as a start does with what the journal has.</summary>
+    public void AddCold(int slot, in ColdEntry cold, long sequence)
+    {
+        Ready++;
+        ReadyBytes += cold.BodyBytes;
+        _levels[cold.Priority].AddCold(sequence, slot);
+        _leasable |= 1u << cold.Priority;
+    }
+
+    /// <summary>The full sequence of a cold message.</summary>
+    public long SequenceOf(in ColdEntry cold) => cold.SequenceUpTo(_levels[cold.Priority].Cold.LastSequence);
+
+    /// <summary>Makes one cold message an entry at its place again.</summary>
+    public QueueEntry Warm(in ColdEntry cold) => _levels[cold.Priority].Warm(SequenceOf(in cold));
 
     public void AddScheduled(QueueEntry entry)
     {
@@ -132,11 +149,11 @@ internal sealed class QueueSection
         }
 
         Debug.Assert(entry.Place is EntryPlace.Ready or EntryPlace.Blocked, "What is removed from a section's places is ready or scheduled.");
-        var level = _levels[entry.Message.Priority];
+        var level = _levels[entry.Priority];
         level.Remove(entry);
         if (!level.HasLeasable)
         {
-            _leasable &= ~(1u << entry.Message.Priority);
+            _leasable &= ~(1u << entry.Priority);
         }
 
         Ready--;
@@ -160,7 +177,7 @@ internal sealed class QueueSection
         else if (wasHead)
         {
             Debug.Assert(line.Head.Place == EntryPlace.Blocked, "Only the head of a line is anything but blocked.");
-            _levels[line.Head.Message.Priority].Remove(line.Head);
+            _levels[line.Head.Priority].Remove(line.Head);
             AddLeasable(line.Head);
         }
     }
@@ -188,11 +205,23 @@ internal sealed class QueueSection
 
     private void AddLeasable(QueueEntry entry)
     {
-        _levels[entry.Message.Priority].Add(entry);
-        _leasable |= 1u << entry.Message.Priority;
+        _levels[entry.Priority].Add(entry);
+        _leasable |= 1u << entry.Priority;
     }
 
-    private KeyLine JoinLine(QueueEntry entry, string key)
+    private void AddReady(QueueEntry entry, KeyLine? line)
+    {
+        if (line is null || ReferenceEquals(line.Head, entry))
+        {
+            AddLeasable(entry);
+        }
+        else
+        {
+            _levels[entry.Priority].AddBlocked(entry);
+        }
+    }
+
+    private KeyLine JoinLine(QueueEntry entry, string key, long joinedAt)
     {
         if (!_lines.TryGetValue(key, out var line))
         {
@@ -200,7 +229,7 @@ internal sealed class QueueSection
             _lines.Add(key, line);
         }
 
-        line.Append(entry);
+        line.Append(entry, joinedAt);
         return line;
     }
 }

@@ -1,0 +1,59 @@
+namespace Millrace.Storage.Engine;
+
+/// <summary>
+/// The changes that a journal holds. Each says what is so from then on, not by how much it differs from before: reading one a second time changes nothing. The numbers are part of
+/// the disk format (docs/formats.md).
+/// </summary>
+internal enum ChangeKind : byte
+{
+    /// <summary>A message came into a slot: slot, <see cref="MessageRecord"/>.</summary>
+    Stored = 1,
+
+    /// <summary>The message of a slot is gone: slot.</summary>
+    Removed = 2,
+
+    /// <summary>It was leased: slot, attempts.</summary>
+    Leased = 3,
+
+    /// <summary>It came back: slot, attempts, sequence, due time or 0, last error.</summary>
+    Returned = 4,
+
+    /// <summary>It became a dead letter: slot, sequence, attempts, reason, last error.</summary>
+    Died = 5,
+
+    /// <summary>It became due: slot, sequence.</summary>
+    Promoted = 6,
+
+    /// <summary>It went from the dead letters back to the queue: slot, sequence.</summary>
+    Redriven = 7,
+
+    /// <summary>It was given another due time: slot, sequence, due time or 0 for now.</summary>
+    Rescheduled = 8,
+
+    /// <summary>Its record stands here now: slot, <see cref="MessageRecord"/>.</summary>
+    Moved = 9,
+
+    /// <summary>The queue of this section exists: name, settings.</summary>
+    QueueCreated = 16,
+
+    /// <summary>The queue of this section is gone with all that it held.</summary>
+    QueueDeleted = 17,
+
+    /// <summary>Its settings: settings.</summary>
+    SettingsChanged = 18,
+
+    /// <summary>It is bound to a pattern: pattern.</summary>
+    Bound = 19,
+
+    /// <summary>It is no longer bound to a pattern: pattern.</summary>
+    Unbound = 20,
+
+    /// <summary>A state document was written: key, revision, value.</summary>
+    StatePut = 32,
+
+    /// <summary>A state document was deleted: key, revision.</summary>
+    StateDeleted = 33,
+
+    /// <summary>The last fencing token that was granted: token.</summary>
+    LockToken = 34,
+}

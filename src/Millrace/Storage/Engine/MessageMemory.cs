@@ -1,0 +1,33 @@
+namespace Millrace.Storage.Engine;
+
+/// <summary>
+/// How much memory the messages take that wait in the queues of one engine with a journal. Beyond the budget, what is far from the head of its queue is kept in the journal alone.
+/// Safe for concurrent use.
+/// </summary>
+internal sealed class MessageMemory(long budgetBytes)
+{
+    // An entry with its message, id and headers, besides the body; measured on messages with an id of the store and no headers.
+    private const int BytesPerMessage = 320;
+
+    private long _bytes;
+
+    public bool IsOver => Volatile.Read(ref _bytes) > budgetBytes;
+
+    public void Add(QueueEntry entry)
+    {
+        if (!entry.IsCounted && entry.Message is not null)
+        {
+            entry.IsCounted = true;
+            Interlocked.Add(ref _bytes, BytesPerMessage + entry.BodyBytes);
+        }
+    }
+
+    public void Remove(QueueEntry entry)
+    {
+        if (entry.IsCounted)
+        {
+            entry.IsCounted = false;
+            Interlocked.Add(ref _bytes, -BytesPerMessage - entry.BodyBytes);
+        }
+    }
+}

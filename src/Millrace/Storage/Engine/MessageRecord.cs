@@ -1,0 +1,204 @@
+using System.Buffers.Binary;
+using System.Numerics;
+
+namespace Millrace.Storage.Engine;
+
+/// <summary>The form in which a journal has a message: all that its sender gave and the store added, closed by a checksum, so that it can be read back alone.</summary>
+internal static class MessageRecord
+{
+    private const byte HasSenderId = 1;
+    private const byte HasTextId = 2;
+    private const byte HasKey = 4;
+    private const byte HasContentType = 8;
+    private const byte HasHeaders = 16;
+    private const byte HasExpiry = 32;
+    private const byte IsScheduled = 64;
+    private const int ChecksumBytes = 4;
+
+    // Everything but texts, headers and the body: kind, slot, flags, priority, sequence, three instants, a UUID, the lengths, the checksum.
+    private const int MaxFixedBytes = 100;
+
+    /// <summary>An upper bound of the bytes of the change that stores a message.</summary>
+    public static long BoundOf(in Envelope envelope)
+    {
+        const int MaxBytesPerChar = 3;
+        var bytes = MaxFixedBytes + (long)envelope.Body.Length
+            + (MaxBytesPerChar * ((long)(envelope.Key?.Length ?? 0) + (envelope.ContentType?.Length ?? 0) + EnvelopeRules.MaxTextBytes));
+        foreach (var header in (envelope.Headers ?? MessageHeaders.Empty).AsSpan())
+        {
+            bytes += 10 + (MaxBytesPerChar * ((long)header.Key.Length + header.Value.Length));
+        }
+
+        return bytes;
+    }
+
+    /// <summary>Writes the record of a message.</summary>
+    /// <param name="changes">Where to.</param>
+    /// <param name="message">The message.</param>
+    /// <param name="sequence">Its place.</param>
+    /// <param name="hasSenderId">Whether the id is the sender's.</param>
+    /// <param name="dueAt">When it is due, in UTC ticks; 0: at once.</param>
+    public static void Write(ChangeWriter changes, Message message, long sequence, bool hasSenderId, long dueAt)
+    {
+        var start = changes.Position;
+        var isUuid = message.Id.TryGetUuid(out var uuid);
+        var flags = (byte)((hasSenderId ? HasSenderId : 0)
+            | (isUuid ? 0 : HasTextId)
+            | (message.Key is null ? 0 : HasKey)
+            | (message.ContentType is null ? 0 : HasContentType)
+            | (message.Headers.Count == 0 ? 0 : HasHeaders)
+            | (message.ExpiresAt is null ? 0 : HasExpiry)
+            | (dueAt == 0 ? 0 : IsScheduled));
+        changes.Byte(flags).Byte((byte)message.Priority).Number(sequence).Ticks(message.EnqueuedAt.UtcTicks);
+        if (isUuid)
+        {
+            changes.Uuid(uuid);
+        }
+        else
+        {
+            changes.Text(message.Id.ToString());
+        }
+
+        if (dueAt != 0)
+        {
+            changes.Ticks(dueAt);
+        }
+
+        if (message.ExpiresAt is { } expiresAt)
+        {
+            changes.Ticks(expiresAt.UtcTicks);
+        }
+
+        WriteTexts(changes, message);
+        changes.Bytes(message.Body.Span);
+        changes.Fixed(Checksum(changes.Since(start)));
+    }
+
+    /// <summary>Reads a record, and moves the reader behind it.</summary>
+    /// <param name="reader">Stands at the record.</param>
+    /// <param name="withMessage">Whether the message is wanted, or only what the queue keeps of it.</param>
+    /// <exception cref="StorageCorruptException">The record is damaged.</exception>
+    public static StoredMessage Read(ref ChangeReader reader, bool withMessage)
+    {
+        var start = reader.Position;
+        var flags = reader.Byte();
+        var stored = new StoredMessage
+        {
+            Priority = reader.Byte(),
+            Sequence = reader.Number(),
+            HasSenderId = (flags & HasSenderId) != 0,
+        };
+        var enqueuedAt = reader.Ticks();
+        stored.Id = (flags & HasTextId) == 0 ? new MessageId(reader.Uuid()) : new MessageId(reader.Text()!);
+        stored.DueAt = (flags & IsScheduled) == 0 ? 0 : reader.Ticks();
+        stored.ExpiresAt = (flags & HasExpiry) == 0 ? 0 : reader.Ticks();
+        stored.Key = (flags & HasKey) == 0 ? null : reader.Text();
+        var contentType = (flags & HasContentType) == 0 ? null : reader.Text();
+        var headers = (flags & HasHeaders) == 0 ? MessageHeaders.Empty : ReadHeaders(ref reader);
+        var body = reader.Bytes();
+        stored.BodyBytes = body.Length;
+        _ = reader.Fixed();
+        stored.RecordBytes = reader.Position - start;
+        if (withMessage)
+        {
+            stored.Message = new Message
+            {
+                Id = stored.Id,
+                Body = body.ToArray(),
+                Headers = headers,
+                ContentType = contentType,
+                Key = stored.Key,
+                Priority = stored.Priority,
+                EnqueuedAt = new DateTimeOffset(enqueuedAt, TimeSpan.Zero),
+                ExpiresAt = stored.ExpiresAt == 0 ? null : new DateTimeOffset(stored.ExpiresAt, TimeSpan.Zero),
+            };
+        }
+
+        return stored;
+    }
+
+    /// <summary>Reads one record that was read back alone, and checks it.</summary>
+    /// <exception cref="StorageCorruptException">The record is damaged.</exception>
+    public static Message ReadAlone(ReadOnlySpan<byte> record, long location)
+    {
+        var reader = new ChangeReader(record);
+        if (record.Length > ChecksumBytes && Checksum(record[..^ChecksumBytes]) == ChecksumOf(record))
+        {
+            return Read(ref reader, withMessage: true).Message!;
+        }
+
+        throw new StorageCorruptException($"The message that the journal has at position {location} ({record.Length} bytes) is damaged: its checksum does not match.");
+    }
+
+    private static uint ChecksumOf(ReadOnlySpan<byte> record) => new ChangeReader(record[^ChecksumBytes..]).Fixed();
+
+    private static uint Checksum(ReadOnlySpan<byte> bytes)
+    {
+        var checksum = uint.MaxValue;
+        for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..])
+        {
+            checksum = BitOperations.Crc32C(checksum, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
+        }
+
+        foreach (var value in bytes)
+        {
+            checksum = BitOperations.Crc32C(checksum, value);
+        }
+
+        return ~checksum;
+    }
+
+    private static void WriteTexts(ChangeWriter changes, Message message)
+    {
+        if (message.Key is not null)
+        {
+            changes.Text(message.Key);
+        }
+
+        if (message.ContentType is not null)
+        {
+            changes.Text(message.ContentType);
+        }
+
+        if (message.Headers.Count > 0)
+        {
+            changes.Number(message.Headers.Count);
+            foreach (var header in message.Headers.AsSpan())
+            {
+                changes.Text(header.Key).Text(header.Value);
+            }
+        }
+    }
+
+    private static MessageHeaders ReadHeaders(ref ChangeReader reader)
+    {
+        var headers = new KeyValuePair<string, string>[reader.SmallNumber()];
+        for (var i = 0; i < headers.Length; i++)
+        {
+            var name = reader.Text();
+            headers[i] = new(name!, reader.Text() ?? "");
+        }
+
+        return MessageHeaders.Create(headers);
+    }
+}
+
+/// <summary>A message as a journal has it.</summary>
+internal struct StoredMessage
+{
+    public MessageId Id;
+    public string? Key;
+    public Message? Message;
+    public long Sequence;
+
+    /// <summary>In UTC ticks; 0: at once.</summary>
+    public long DueAt;
+
+    /// <summary>In UTC ticks; 0: never.</summary>
+    public long ExpiresAt;
+
+    public int BodyBytes;
+    public int RecordBytes;
+    public byte Priority;
+    public bool HasSenderId;
+}
