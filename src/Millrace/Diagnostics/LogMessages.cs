@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Millrace.Diagnostics;
 
-/// <summary>Every message that the core logs, with an id that stays: 1000–1099 loops, dispatch, workers and locks; 1100–1199 clients and pipelines; 1200–1299 the client of a server.</summary>
+/// <summary>Every message that the core logs, with an id that stays: 1000–1099 loops, dispatch, workers and locks; 1100–1199 clients and pipelines; 1200–1299 the client of a server; 1300–1399 files.</summary>
 internal static partial class LogMessages
 {
     [LoggerMessage(1000, LogLevel.Error, "'{Loop}' crashed and is not restarted.")]
@@ -91,4 +91,25 @@ internal static partial class LogMessages
 
     [LoggerMessage(1201, LogLevel.Error, "The subscription to '{Pattern}' cannot be opened again, and has ended.")]
     public static partial void SubscriptionFailed(this ILogger logger, Exception exception, string pattern);
+
+    [LoggerMessage(1300, LogLevel.Error, "The file '{File}' of log '{Log}' is damaged at byte {Offset}: {Reason}. What stood before is kept; what comes after was put aside as '.damaged'.")]
+    public static partial void LogDamaged(this ILogger logger, string log, string file, long offset, string reason);
+
+    [LoggerMessage(1301, LogLevel.Warning, "The file '{File}' of log '{Log}' ended at byte {Offset} in an append that a crash has cut off; it was removed.")]
+    public static partial void TornAppendCut(this ILogger logger, string log, string file, long offset);
+
+    [LoggerMessage(1302, LogLevel.Critical, "The log '{Log}' has failed, and takes nothing more until its store is opened again.")]
+    public static partial void FileLogFailed(this ILogger logger, Exception exception, string log);
+
+    [LoggerMessage(1303, LogLevel.Error, "What was appended last to the log '{Log}' could not be flushed when it was closed.")]
+    public static partial void FileLogCloseFailed(this ILogger logger, Exception exception, string log);
+
+    [LoggerMessage(1304, LogLevel.Warning, "The next segment of the log '{Log}' could not be prepared; it is tried again when it is needed.")]
+    public static partial void NoSpareSegment(this ILogger logger, Exception exception, string log);
+
+    [LoggerMessage(1305, LogLevel.Warning, "There is no space for the {Bytes} bytes that the log '{Log}' keeps for settling on a full disk.")]
+    public static partial void NoEssentialSpace(this ILogger logger, string log, long bytes);
+
+    [LoggerMessage(1306, LogLevel.Debug, "The spare segment '{File}' could not be deleted.")]
+    public static partial void SpareNotDeleted(this ILogger logger, Exception exception, string file);
 }

@@ -1,0 +1,247 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Millrace.Diagnostics;
+
+namespace Millrace.Storage.FileLog;
+
+/// <summary>
+/// Finds what is valid in the folder of a log. The last two segments are checked frame by frame; those before were flushed before the last one was begun, and are checked when they are read.
+/// What cannot be read is put aside, not destroyed, unless it is the rest of one frame that a crash has cut off.
+/// </summary>
+internal sealed class LogRecovery
+{
+    private const int CheckedSegments = 2;
+    private const string DamagedExtension = ".damaged";
+
+    private readonly IFileSystem _files;
+    private readonly string _folder;
+    private readonly ILogger _log;
+    private readonly List<LogSegment> _segments = [];
+    private LogDamage? _damage;
+
+    private LogRecovery(IFileSystem files, string folder, ILogger log) => (_files, _folder, _log) = (files, folder, log);
+
+    public static RecoveredLog Run(IFileSystem files, string folder, ILogger log) => new LogRecovery(files, folder, log).Run();
+
+    private RecoveredLog Run()
+    {
+        var found = FindFiles();
+        LogSegment? active = null;
+        for (var i = 0; i < found.Count && _damage is null; i++)
+        {
+            var limit = i + 1 < found.Count ? found[i + 1].Start - found[i].Start : found[i].Length;
+            if (i >= found.Count - CheckedSegments)
+            {
+                active = Check(found[i].Start, found[i].Length, limit, isLast: i + 1 == found.Count);
+                if (_damage is not null)
+                {
+                    PutAside(found.Skip(i + 1));
+                }
+            }
+            else if (limit > found[i].Length)
+            {
+                throw new StorageCorruptException(
+                    $"The log '{Path.GetFileName(_folder)}' lacks what stood between its files '{LogFormat.NameOf(found[i].Start)}' and '{LogFormat.NameOf(found[i + 1].Start)}'. "
+                    + "Restore what is missing, or move the files from the second one on away, which loses what is in them. Nothing was changed.");
+            }
+            else
+            {
+                _segments.Add(Segment(found[i].Start, limit, found[i].Length, file: null));
+            }
+        }
+
+        // A name that was given last may not have survived the crash that this may be the recovery from; nor may what a process that was killed has written.
+        foreach (var segment in _segments.Skip(_segments.Count - CheckedSegments))
+        {
+            segment.File.Flush();
+        }
+
+        _files.FlushFolder(_folder);
+        var end = _segments.Count == 0 ? 0 : _segments[^1].EndPosition;
+        return new RecoveredLog(_segments, active, end, _damage);
+    }
+
+    private List<(long Start, long Length)> FindFiles()
+    {
+        var found = new List<(long Start, long Length)>();
+        foreach (var file in _files.ListFiles(_folder))
+        {
+            if (LogFormat.TryParseName(file.Name, out var start))
+            {
+                found.Add((start, file.Length));
+            }
+            else if (file.Name.EndsWith(FileLog.SpareExtension, StringComparison.Ordinal))
+            {
+                _files.Delete(Path.Combine(_folder, file.Name));
+            }
+        }
+
+        found.Sort();
+        return found;
+    }
+
+    /// <summary>Checks a segment, and keeps its valid prefix.</summary>
+    /// <returns>The segment if more can be appended to it.</returns>
+    private LogSegment? Check(long start, long length, long limit, bool isLast)
+    {
+        var file = _files.Open(PathOf(start), readOnly: false);
+        try
+        {
+            var name = LogFormat.NameOf(start);
+            Span<byte> header = stackalloc byte[LogFormat.HeaderBytes];
+            var reason = LogFormat.CheckHeader(header[..ReadHeader(file, header)], start, name);
+            if (reason is not null)
+            {
+                CutHeader(file, start, length, reason, isLast);
+                return null;
+            }
+
+            using var reader = new FrameReader();
+            reader.Open(file, start, LogFormat.HeaderBytes, Math.Min(limit, length));
+            FrameStatus status;
+            while ((status = reader.Next()) == FrameStatus.Frame)
+            {
+            }
+
+            var end = reader.Offset;
+            var written = EndOfWritten(file, end, length);
+            var isWhole = status == FrameStatus.End && (isLast ? written <= end : end == limit);
+            if (!isWhole)
+            {
+                Cut(file, start, end, written, reader.Reason ?? "a frame is missing", isLast);
+            }
+
+            var segment = Segment(start, end, isWhole ? length : end, file);
+            _segments.Add(segment);
+            file = null;
+            return isLast && isWhole ? segment : null;
+        }
+        finally
+        {
+            file?.Dispose();
+        }
+    }
+
+    private void CutHeader(IStorageFile file, long start, long length, string reason, bool isLast)
+    {
+        if (isLast && EndOfWritten(file, 0, length) == 0)
+        {
+            // It got its name, and nothing yet.
+            _files.Delete(PathOf(start));
+            return;
+        }
+
+        Report(new LogDamage(LogFormat.NameOf(start), 0, start, reason, IsTorn: false));
+        PutAside([(start, length)]);
+    }
+
+    private void Cut(IStorageFile file, long start, long end, long written, string reason, bool isLast)
+    {
+        var isTorn = isLast && IsRestOfOneFrame(file, end, written);
+        if (!isTorn && written > end)
+        {
+            Copy(file, end, written, PathOf(start) + "." + end.ToString(CultureInfo.InvariantCulture) + DamagedExtension);
+        }
+
+        Report(new LogDamage(LogFormat.NameOf(start), end, start + end, reason, isTorn));
+        file.SetLength(end);
+        file.Flush();
+    }
+
+    private void Report(LogDamage damage)
+    {
+        _damage = damage;
+        if (damage.IsTorn)
+        {
+            _log.TornAppendCut(Path.GetFileName(_folder), damage.File, damage.Offset);
+        }
+        else
+        {
+            _log.LogDamaged(Path.GetFileName(_folder), damage.File, damage.Offset, damage.Reason);
+        }
+    }
+
+    private void PutAside(IEnumerable<(long Start, long Length)> files)
+    {
+        foreach (var (start, _) in files)
+        {
+            _files.Rename(PathOf(start), PathOf(start) + DamagedExtension);
+        }
+    }
+
+    private static int ReadHeader(IStorageFile file, Span<byte> into)
+    {
+        var count = 0;
+        while (count < into.Length)
+        {
+            var read = file.Read(into[count..], count);
+            if (read <= 0)
+            {
+                break;
+            }
+
+            count += read;
+        }
+
+        return count;
+    }
+
+    /// <summary>Whether nothing was written behind the frame that begins at an offset.</summary>
+    private static bool IsRestOfOneFrame(IStorageFile file, long offset, long written)
+    {
+        Span<byte> head = stackalloc byte[LogFormat.FrameBytes];
+        return file.Read(head, offset) < head.Length || (LogFormat.LengthOf(head) is var length && length > 0 && written <= offset + LogFormat.FrameBytes + length);
+    }
+
+    /// <summary>Behind the last byte from an offset on that is not zero; the offset if all are.</summary>
+    private static long EndOfWritten(IStorageFile file, long offset, long length)
+    {
+        var end = offset;
+        var buffer = new byte[64 * 1024];
+        while (offset < length)
+        {
+            var read = file.Read(buffer.AsSpan(0, (int)Math.Min(buffer.Length, length - offset)), offset);
+            if (read <= 0)
+            {
+                break;
+            }
+
+            var last = buffer.AsSpan(0, read).LastIndexOfAnyExcept((byte)0);
+            end = last < 0 ? end : offset + last + 1;
+            offset += read;
+        }
+
+        return end;
+    }
+
+    private void Copy(IStorageFile from, long offset, long end, string path)
+    {
+        _files.Delete(path);
+        using var copy = _files.Create(path, end - offset);
+        var buffer = new byte[64 * 1024];
+        var at = offset;
+        while (at < end)
+        {
+            var read = from.Read(buffer.AsSpan(0, (int)Math.Min(buffer.Length, end - at)), at);
+            if (read <= 0)
+            {
+                break;
+            }
+
+            var bytes = buffer.AsSpan(0, read);
+            while (bytes.Length > 0)
+            {
+                var written = copy.Write(bytes, at - offset);
+                at += written;
+                bytes = bytes[written..];
+            }
+        }
+
+        copy.Flush();
+    }
+
+    private LogSegment Segment(long start, long end, long bytes, IStorageFile? file) =>
+        new(_files, PathOf(start), start, start + end, bytes, file) { IsInPlace = true };
+
+    private string PathOf(long start) => Path.Combine(_folder, LogFormat.NameOf(start));
+}

@@ -1,0 +1,110 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Millrace.Storage.FileLog;
+
+/// <summary>The files of this machine.</summary>
+internal sealed class NativeFileSystem : IFileSystem
+{
+    private NativeFileSystem()
+    {
+    }
+
+    /// <summary>The one.</summary>
+    public static NativeFileSystem Instance { get; } = new();
+
+    public IStorageFile Open(string path, bool readOnly) => new NativeFile(File.OpenHandle(
+        path,
+        FileMode.Open,
+        readOnly ? FileAccess.Read : FileAccess.ReadWrite,
+        FileShare.ReadWrite | FileShare.Delete));
+
+    public IStorageFile Create(string path, long bytes)
+    {
+        var handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, bytes);
+        try
+        {
+            // Where the framework reserves space it leaves the length alone; the length is set so that no later flush has one to write.
+            RandomAccess.SetLength(handle, bytes);
+            return new NativeFile(handle);
+        }
+        catch
+        {
+            handle.Dispose();
+            File.Delete(path);
+            throw;
+        }
+    }
+
+    public IReadOnlyList<FileEntry> ListFiles(string folder)
+    {
+        var directory = new DirectoryInfo(folder);
+        return directory.Exists ? [.. directory.EnumerateFiles().Select(file => new FileEntry(file.Name, file.Length))] : [];
+    }
+
+    public IReadOnlyList<string> ListFolders(string folder)
+    {
+        var directory = new DirectoryInfo(folder);
+        return directory.Exists ? [.. directory.EnumerateDirectories().Select(child => child.Name)] : [];
+    }
+
+    public bool FolderExists(string folder) => Directory.Exists(folder);
+
+    public void CreateFolder(string folder) => Directory.CreateDirectory(folder);
+
+    public void DeleteFolder(string folder) => Directory.Delete(folder, recursive: true);
+
+    public void Rename(string from, string to) => File.Move(from, to, overwrite: true);
+
+    public void Delete(string path) => File.Delete(path);
+
+    public void FlushFolder(string folder)
+    {
+        // Windows writes names through by itself, and has no handle of a folder to flush.
+        if (!OperatingSystem.IsWindows())
+        {
+            NativeCalls.FlushFolder(folder);
+        }
+    }
+
+    public IDisposable? TryLock(string path)
+    {
+        try
+        {
+            return File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException fault) when (fault is not (FileNotFoundException or DirectoryNotFoundException or PathTooLongException) && File.Exists(path))
+        {
+            return null;
+        }
+    }
+
+    private sealed class NativeFile(SafeFileHandle handle) : IStorageFile
+    {
+        public long Length => RandomAccess.GetLength(handle);
+
+        public int Write(ReadOnlySpan<byte> bytes, long position)
+        {
+            RandomAccess.Write(handle, bytes, position);
+            return bytes.Length;
+        }
+
+        public int Read(Span<byte> into, long position) => RandomAccess.Read(handle, into, position);
+
+        public void Flush()
+        {
+            // The framework flushes the times of the file as well, which costs a second write to the journal of the file system.
+            if (OperatingSystem.IsLinux())
+            {
+                NativeCalls.FlushData(handle);
+            }
+            else
+            {
+                RandomAccess.FlushToDisk(handle);
+            }
+        }
+
+        public void SetLength(long bytes) => RandomAccess.SetLength(handle, bytes);
+
+        public void Dispose() => handle.Dispose();
+    }
+}
