@@ -33,7 +33,16 @@ internal enum ChangeKind : byte
     /// <summary>Its record stands here now: slot, <see cref="MessageRecord"/>.</summary>
     Moved = 9,
 
-    /// <summary>The queue of this section exists: name, settings.</summary>
+    /// <summary>In a checkpoint, what is kept of the message of a slot: see <see cref="KeptEntry"/>.</summary>
+    Kept = 10,
+
+    /// <summary>In a checkpoint, the hash of the id that the sender of a slot's message gave it: slot, hash.</summary>
+    SentId = 11,
+
+    /// <summary>In a checkpoint, an id of the window: hash, when its message was settled.</summary>
+    SettledId = 12,
+
+    /// <summary>The queue of this section exists: name, last sequence, settings.</summary>
     QueueCreated = 16,
 
     /// <summary>The queue of this section is gone with all that it held.</summary>
@@ -56,4 +65,13 @@ internal enum ChangeKind : byte
 
     /// <summary>The last fencing token that was granted: token.</summary>
     LockToken = 34,
+
+    /// <summary>The key under which ids are hashed: 16 bytes.</summary>
+    IdHashKey = 35,
+
+    /// <summary>In a checkpoint, its first change: where in the journal it begins to be taken, so that reading goes on there: position.</summary>
+    CheckpointBegin = 48,
+
+    /// <summary>In a checkpoint, its last change.</summary>
+    CheckpointEnd = 49,
 }

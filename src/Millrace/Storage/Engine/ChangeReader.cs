@@ -45,6 +45,8 @@ internal ref struct ChangeReader(ReadOnlySpan<byte> bytes)
 
     public uint Fixed() => BinaryPrimitives.ReadUInt32LittleEndian(Take(4));
 
+    public UInt128 Hash() => BinaryPrimitives.ReadUInt128LittleEndian(Take(16));
+
     public Guid Uuid() => new(Take(16), bigEndian: true);
 
     public ReadOnlySpan<byte> Bytes() => Take(SmallNumber());

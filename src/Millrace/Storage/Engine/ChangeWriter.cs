@@ -123,6 +123,21 @@ internal sealed class ChangeWriter(uint serial)
         return this;
     }
 
+    public ChangeWriter Hash(UInt128 value)
+    {
+        BinaryPrimitives.WriteUInt128LittleEndian(Room(16), value);
+        _end += 16;
+        return this;
+    }
+
+    /// <summary>Bytes as they are.</summary>
+    public ChangeWriter Raw(ReadOnlySpan<byte> value)
+    {
+        value.CopyTo(Room(value.Length));
+        _end += value.Length;
+        return this;
+    }
+
     public ChangeWriter Fixed(uint value)
     {
         BinaryPrimitives.WriteUInt32LittleEndian(Room(4), value);

@@ -45,7 +45,7 @@ internal readonly struct ColdEntry
     public long SequenceUpTo(long last) => last - ((uint)last - _sequence);
 
     /// <summary>The same message, whose record now stands elsewhere.</summary>
-    public ColdEntry At(long location) => new(location, _recordBytes, _bodyBytes, _sequence, _priority, HasSenderId);
+    public ColdEntry At(long location, int recordBytes) => new(location, recordBytes, _bodyBytes, _sequence, _priority, HasSenderId);
 
     /// <summary>Gives an entry everything but its sequence, which the run has.</summary>
     public void CopyTo(QueueEntry entry)

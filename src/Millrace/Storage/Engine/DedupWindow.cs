@@ -57,6 +57,23 @@ internal sealed class DedupWindow
         return Trim(maxEntries);
     }
 
+    /// <summary>The ids that are remembered with the times of their settling, oldest first.</summary>
+    public (UInt128 Id, long SettledAt)[] ToArray()
+    {
+        var ids = new (UInt128, long)[Count];
+        var count = 0;
+        for (var i = 0; i < _used; i++)
+        {
+            ref var slot = ref _ring[Wrap(_first + i)];
+            if (!slot.IsForgotten)
+            {
+                ids[count++] = (slot.Id, slot.SettledAt);
+            }
+        }
+
+        return ids;
+    }
+
     /// <summary>Forgets ids that were settled at or before <paramref name="instant"/>.</summary>
     public void ForgetUntil(long instant)
     {

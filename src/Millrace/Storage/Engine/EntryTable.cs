@@ -100,6 +100,27 @@ internal sealed class EntryTable
         return entry;
     }
 
+    /// <summary>Empties a slot, whatever it holds, as long as that stands nowhere.</summary>
+    public void Empty(int slot)
+    {
+        if (Find(slot) is { } entry)
+        {
+            Vacate(entry);
+        }
+        else if (FindCold(slot) is not null)
+        {
+            _chunks[slot >> ChunkBits].Cold![slot & (ChunkSize - 1)] = default;
+            Count--;
+        }
+    }
+
+    /// <summary>Says where the record of a cold message stands now.</summary>
+    public void Move(int slot, long location, int recordBytes)
+    {
+        ref var cold = ref _chunks[slot >> ChunkBits].Cold![slot & (ChunkSize - 1)];
+        cold = cold.At(location, recordBytes);
+    }
+
     /// <summary>After a start has put everything into its slots: the slots between are free.</summary>
     public void FindFreeSlots()
     {
@@ -146,6 +167,7 @@ internal sealed class EntryTable
         entry.Attempts = 0;
         entry.WasLeased = false;
         entry.HasSenderId = false;
+        entry.IsKeyed = false;
         entry.IsWaived = false;
         if (_keptCount < MaxKept)
         {

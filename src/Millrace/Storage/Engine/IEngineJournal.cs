@@ -45,5 +45,6 @@ internal interface IEngineJournal
 
 /// <summary>Room in a journal that an operation has set aside.</summary>
 /// <param name="Bytes">How much; 0 for none.</param>
-/// <param name="IsEssential">Whether it may come from what is kept for essential operations.</param>
-internal readonly record struct JournalRoom(long Bytes, bool IsEssential);
+/// <param name="Slot">The journal's.</param>
+/// <param name="Version">The journal's.</param>
+internal readonly record struct JournalRoom(long Bytes, int Slot, int Version);

@@ -30,6 +30,18 @@ internal sealed class IdHash
         _key1 = BinaryPrimitives.ReadUInt64LittleEndian(key[8..]);
     }
 
+    /// <summary>The key, to hash alike after a restart.</summary>
+    public byte[] Key
+    {
+        get
+        {
+            var key = new byte[16];
+            BinaryPrimitives.WriteUInt64LittleEndian(key, _key0);
+            BinaryPrimitives.WriteUInt64LittleEndian(key.AsSpan(8), _key1);
+            return key;
+        }
+    }
+
     public UInt128 Of(MessageId id)
     {
         if (id.TryGetUuid(out var uuid))

@@ -50,6 +50,26 @@ internal sealed class LiveIds
         }
     }
 
+    /// <summary>Every id with a slot of it, oldest first for one id.</summary>
+    public (UInt128 Id, int Slot)[] ToArray()
+    {
+        var ids = new List<(UInt128, int)>(_oldest.Count);
+        foreach (var (id, slot) in _oldest)
+        {
+            ids.Add((id, slot));
+        }
+
+        foreach (var (id, slots) in _younger)
+        {
+            foreach (var slot in slots)
+            {
+                ids.Add((id, slot));
+            }
+        }
+
+        return [.. ids];
+    }
+
     /// <summary>The slots of the messages with this id, oldest first.</summary>
     public LiveIdSlots Find(UInt128 id)
     {

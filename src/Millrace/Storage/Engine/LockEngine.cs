@@ -3,12 +3,15 @@ using System.Diagnostics;
 namespace Millrace.Storage.Engine;
 
 /// <summary>The locks of one backend in this process (laws K1–K3, K5).</summary>
-internal sealed class LockEngine(MonotonicClock clock, TimerHeap timers) : ILockStore, IDisposable
+internal sealed class LockEngine(MonotonicClock clock, TimerHeap timers, IEngineJournal? journal = null) : ILockStore, IDisposable
 {
+    private const int ChangeBytes = 64;
+
     private readonly Lock _gate = new();
 
     // Only locks that are held: a name needs no memory beyond that, since fencing tokens rise over all names.
     private readonly Dictionary<string, HeldLock> _held = new(StringComparer.Ordinal);
+    private readonly ChangeWriter _changes = new(serial: 0);
     private long _lastToken;
     private bool _isDisposed;
 
@@ -22,6 +25,17 @@ internal sealed class LockEngine(MonotonicClock clock, TimerHeap timers) : ILock
 
         LockGrant? grant = null;
         HeldLock? ended;
+        JournalRoom room;
+        try
+        {
+            room = journal?.Reserve(ChangeBytes, isEssential: true) ?? default;
+        }
+        catch (MillraceException exception)
+        {
+            return ValueTask.FromException<LockGrant?>(exception);
+        }
+
+        var journalEnd = 0L;
         lock (_gate)
         {
             var now = FindLocked(name, out var held, out ended);
@@ -30,6 +44,11 @@ internal sealed class LockEngine(MonotonicClock clock, TimerHeap timers) : ILock
                 // At least the microseconds of the wall clock, so that tokens also rise over the restarts of the process (K2).
                 _lastToken = Math.Max(_lastToken + 1, (clock.UtcNow - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond);
                 _held.Add(name, held = new HeldLock(this, name, owner, _lastToken));
+                journalEnd = WriteDownLocked(room);
+            }
+            else
+            {
+                journal?.Release(room);
             }
 
             if (string.Equals(held.Owner, owner, StringComparison.Ordinal))
@@ -40,7 +59,33 @@ internal sealed class LockEngine(MonotonicClock clock, TimerHeap timers) : ILock
         }
 
         ended?.Free();
+        if (journalEnd > 0)
+        {
+            // Not flushed: after a power cut, the wall clock is ahead of what was lost.
+            journal!.WriteThrough(journalEnd);
+        }
+
         return new ValueTask<LockGrant?>(grant);
+    }
+
+    /// <summary>The last fencing token that was granted. It only rises.</summary>
+    public long LastToken
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _lastToken;
+            }
+        }
+
+        set
+        {
+            lock (_gate)
+            {
+                _lastToken = Math.Max(_lastToken, value);
+            }
+        }
     }
 
     public ValueTask<bool> RenewAsync(string name, string owner, long fencingToken, TimeSpan leaseDuration, CancellationToken cancellationToken = default)
@@ -169,6 +214,19 @@ internal sealed class LockEngine(MonotonicClock clock, TimerHeap timers) : ILock
         {
             return exception;
         }
+    }
+
+    private long WriteDownLocked(JournalRoom room)
+    {
+        if (journal is null)
+        {
+            return 0;
+        }
+
+        var frame = _changes.Kind(ChangeKind.LockToken).Number(_lastToken).Frame(DateTimeOffset.UnixEpoch);
+        var end = journal.Append(room, frame) + frame.Length;
+        _changes.Clear();
+        return end;
     }
 
     /// <summary>The lock if it is held; one whose lease has ended is taken out, and to be freed outside the gate.</summary>

@@ -37,6 +37,7 @@ internal sealed partial class QueueCore
         entry.Sequence = ++_sequence;
         entry.BodyBytes = body.Length;
         entry.Priority = (byte)envelope.Priority;
+        entry.IsKeyed = envelope.Key is not null;
         entry.Message = new Message
         {
             Id = id,

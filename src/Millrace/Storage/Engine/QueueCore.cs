@@ -123,7 +123,6 @@ internal sealed partial class QueueCore : TimerHeapEntry
     /// <param name="journalEnd">Where the journal ends behind what the operation changed.</param>
     public OperationEnd TakeEndLocked(long journalEnd)
     {
-        AssertWrittenLocked();
         var end = new OperationEnd(_firstServed, journalEnd, _servedMustBeDurable);
         _firstServed = null;
         _lastServed = null;
@@ -188,7 +187,7 @@ internal sealed partial class QueueCore : TimerHeapEntry
     {
         if (_changes is not null)
         {
-            _changes.Kind(ChangeKind.QueueCreated).Text(Name);
+            _changes.Kind(ChangeKind.QueueCreated).Text(Name).Number(_sequence);
             SettingsRecord.Write(_changes, Settings);
         }
     }

@@ -13,6 +13,9 @@ internal sealed partial class QueueEngine
 
     private const int MaxBytesPerChar = 3;
 
+    // Queues by serial, for whoever moves records; made again when a serial is missing.
+    private Dictionary<uint, QueueCore>? _cores;
+
     /// <summary>Does what is left after an operation, outside every gate: writes through, completes the receivers that were served, and waits for durability.</summary>
     /// <param name="end">What is left.</param>
     /// <param name="waitsForFlush">Whether the operation's caller waits until it is durable.</param>
@@ -71,6 +74,44 @@ internal sealed partial class QueueEngine
         return result;
     }
 
+    /// <summary>The last serial that a queue was given; set before the engine is used.</summary>
+    public uint LastSerial
+    {
+        set => _lastSerial = value;
+    }
+
+    /// <summary>Puts a queue back that the journal has; before the engine is used.</summary>
+    public void AddLoaded(QueueCore core)
+    {
+        _sections[core.Main.Name] = core.Main;
+        _sections[core.Dead.Name] = core.Dead;
+    }
+
+    /// <summary>Writes down everything that there is, for a checkpoint.</summary>
+    public void WriteCheckpoint(Action<ChangeWriter> write)
+    {
+        foreach (var section in _sections.Values)
+        {
+            if (!section.IsDead)
+            {
+                section.Core.WriteCheckpoint(write);
+                WriteBindings(section.Core, write);
+            }
+        }
+    }
+
+    /// <summary>The queue of a serial; null when there is none any more.</summary>
+    public QueueCore? CoreOf(uint serial)
+    {
+        if (_cores is null || !_cores.TryGetValue(serial, out var core))
+        {
+            _cores = _sections.Values.Where(section => !section.IsDead).ToDictionary(section => section.Core.Serial, section => section.Core);
+            core = _cores.GetValueOrDefault(serial);
+        }
+
+        return core;
+    }
+
     private static bool WaitsForFlush(ReadOnlySpan<Envelope> batch)
     {
         foreach (ref readonly var envelope in batch)
@@ -87,6 +128,17 @@ internal sealed partial class QueueEngine
     /// <summary>An upper bound of the bytes of the change that a settlement makes.</summary>
     internal static long BoundOf(in Settlement settlement) =>
         ShortChangeBytes + (MaxBytesPerChar * ((long)(settlement.Reason?.Length ?? 0) + (settlement.Error?.Length ?? 0)));
+
+    private void WriteBindings(QueueCore core, Action<ChangeWriter> write)
+    {
+        var changes = new ChangeWriter(core.Serial);
+        foreach (var binding in _bindings.List(core.Name))
+        {
+            changes.Kind(ChangeKind.Bound).Text(binding.Pattern.Text);
+        }
+
+        write(changes);
+    }
 
     private JournalRoom RoomFor(ReadOnlySpan<Envelope> batch)
     {

@@ -122,6 +122,8 @@ internal sealed partial class QueueEngine : IQueueRouting, IQueueTransactions
 
     internal void AddBinding(string queue, TopicPattern pattern) => _bindings.Add(queue, pattern);
 
+    internal void RemoveBindings(string queue) => _bindings.RemoveAll(queue);
+
     internal bool RemoveBinding(string queue, TopicPattern pattern) => _bindings.Remove(queue, pattern);
 
     private void AddTo(QueueCommit commit, QueueOperation operation)

@@ -62,6 +62,9 @@ internal sealed class QueueEntry
     public byte Priority;
     public bool WasLeased;
 
+    /// <summary>Whether the message has a key.</summary>
+    public bool IsKeyed;
+
     /// <summary>Whether the sender waived durability, so that receivers don't wait for it either.</summary>
     public bool IsWaived;
 

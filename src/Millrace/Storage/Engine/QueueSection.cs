@@ -101,9 +101,9 @@ internal sealed class QueueSection
         Ready++;
         ReadyBytes += entry.BodyBytes;
         var line = entry.Key?.Line;
-        if (line is null && Core.MessageOf(entry).Key is { } key)
+        if (line is null && entry.IsKeyed)
         {
-            line = JoinLine(entry, key, entry.Sequence);
+            line = JoinLine(entry, Core.MessageOf(entry).Key!, entry.Sequence);
         }
 
         AddReady(entry, line);
@@ -111,6 +111,14 @@ internal sealed class QueueSection
 
     /// <summary>Puts an entry into the line of its key, as a start does with what the journal has: in the order in which they joined.</summary>
     public void Rejoin(QueueEntry entry, string key, long joinedAt) => JoinLine(entry, key, joinedAt);
+
+    /// <summary>Makes an entry ready that has joined the line of its key, if it has one, as a start does in the order of sequences.</summary>
+    public void AddLoaded(QueueEntry entry)
+    {
+        Ready++;
+        ReadyBytes += entry.BodyBytes;
+        AddReady(entry, entry.Key?.Line);
+    }
 
     /// <summary>Lets the message of a ready entry wait in the journal, if it is the last in the order of its level.</summary>
     public bool TryCool(QueueEntry entry) => _levels[entry.Priority].TryCool(entry);

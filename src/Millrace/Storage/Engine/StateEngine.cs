@@ -1,8 +1,11 @@
 namespace Millrace.Storage.Engine;
 
 /// <summary>The state documents of one backend in this process (laws V1–V3).</summary>
-internal sealed class StateEngine : IStateStore, IDisposable
+internal sealed class StateEngine(IEngineJournal? journal = null) : IStateStore, IDisposable
 {
+    // Kind, revision, the length of the value, and the longest key.
+    private const int ChangeBytes = 1024;
+
     private const int MaxPage = 1000;
 
     // So many latest changes are known by key; whoever asks about older ones is told that something may have changed.
@@ -13,7 +16,11 @@ internal sealed class StateEngine : IStateStore, IDisposable
     private readonly Dictionary<string, Slot> _byKey = new(StringComparer.Ordinal);
     private readonly string?[] _changed = new string?[ChangesKept];
     private readonly LinkedList<Waiter> _waiters = [];
+    private readonly ChangeWriter _changes = new(serial: 0);
     private long _revision;
+
+    // Changes up to this one were made before the store was opened.
+    private long _loadedRevision;
     private bool _isDisposed;
 
     public ValueTask<StateDocument?> GetAsync(string key, CancellationToken cancellationToken = default)
@@ -42,13 +49,13 @@ internal sealed class StateEngine : IStateStore, IDisposable
                 new InvalidMessageException($"The value of state '{key}' has {value.Length:N0} bytes, the limit is {IStateStore.MaxValueBytes:N0}."));
         }
 
-        return new ValueTask<StateWriteResult>(Write(key, value.ToArray(), expectedVersion));
+        return Write(key, value.ToArray(), expectedVersion);
     }
 
     public ValueTask<StateWriteResult> DeleteAsync(string key, long? expectedVersion, CancellationToken cancellationToken = default) =>
         Refuse(key, cancellationToken) is { } refusal
             ? ValueTask.FromException<StateWriteResult>(refusal)
-            : new ValueTask<StateWriteResult>(Write(key, null, expectedVersion));
+            : Write(key, null, expectedVersion);
 
     public ValueTask<StatePage> ListAsync(string prefix = "", string? after = null, int limit = 100, CancellationToken cancellationToken = default)
     {
@@ -106,6 +113,38 @@ internal sealed class StateEngine : IStateStore, IDisposable
         return WaitAsync(node, cancellationToken);
     }
 
+    /// <summary>Puts back a document that the journal has, or takes it away; before the store is used.</summary>
+    public void Load(string key, byte[]? value, long revision)
+    {
+        lock (_gate)
+        {
+            _loadedRevision = _revision = Math.Max(_revision, revision);
+            if (_byKey.Remove(key, out var old))
+            {
+                _slots.Remove(old);
+            }
+
+            if (value is not null)
+            {
+                var slot = new Slot(key) { Document = new StateDocument(key, value, revision) };
+                _byKey.Add(key, slot);
+                _slots.Add(slot);
+            }
+        }
+    }
+
+    /// <summary>The revision now.</summary>
+    public long Revision
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _revision;
+            }
+        }
+    }
+
     public void Dispose()
     {
         Waiter[] waiters;
@@ -140,24 +179,32 @@ internal sealed class StateEngine : IStateStore, IDisposable
         }
     }
 
-    private StateWriteResult Write(string key, byte[]? value, long? expectedVersion)
+    private ValueTask<StateWriteResult> Write(string key, byte[]? value, long? expectedVersion)
     {
         List<Waiter>? woken = null;
         StateWriteResult result;
         long revision;
+        JournalRoom room;
+        try
+        {
+            room = journal?.Reserve(ChangeBytes + (value?.Length ?? 0), isEssential: value is null) ?? default;
+        }
+        catch (MillraceException exception)
+        {
+            return ValueTask.FromException<StateWriteResult>(exception);
+        }
+
+        var journalEnd = 0L;
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
             _byKey.TryGetValue(key, out var slot);
             var version = slot?.Document!.Version ?? IStateStore.Absent;
-            if (expectedVersion is not null && expectedVersion != version)
+            var isRefused = expectedVersion is not null && expectedVersion != version;
+            if (isRefused || (value is null && slot is null))
             {
-                return new StateWriteResult(false, version);
-            }
-
-            if (value is null && slot is null)
-            {
-                return new StateWriteResult(true, IStateStore.Absent);
+                journal?.Release(room);
+                return new ValueTask<StateWriteResult>(new StateWriteResult(!isRefused, version));
             }
 
             revision = ++_revision;
@@ -180,15 +227,61 @@ internal sealed class StateEngine : IStateStore, IDisposable
             }
 
             result = new StateWriteResult(true, value is null ? IStateStore.Absent : revision);
+            journalEnd = WriteDownLocked(room, key, value, revision);
             woken = TakeWaitersLocked(key);
         }
 
+        if (journal is null)
+        {
+            Wake(woken, revision);
+            return new ValueTask<StateWriteResult>(result);
+        }
+
+        return EndAsync(journal, journalEnd, result, woken, revision);
+    }
+
+    private static void Wake(List<Waiter>? woken, long revision)
+    {
         foreach (var waiter in woken ?? [])
         {
             waiter.TrySetResult(revision);
         }
+    }
+
+    private static async ValueTask<StateWriteResult> EndAsync(IEngineJournal journal, long journalEnd, StateWriteResult result, List<Waiter>? woken, long revision)
+    {
+        try
+        {
+            await journal.FlushAsync(journalEnd).ConfigureAwait(false);
+        }
+        finally
+        {
+            Wake(woken, revision);
+        }
 
         return result;
+    }
+
+    private long WriteDownLocked(JournalRoom room, string key, byte[]? value, long revision)
+    {
+        if (journal is null)
+        {
+            return 0;
+        }
+
+        if (value is null)
+        {
+            _changes.Kind(ChangeKind.StateDeleted).Text(key).Number(revision);
+        }
+        else
+        {
+            _changes.Kind(ChangeKind.StatePut).Text(key).Number(revision).Bytes(value);
+        }
+
+        var frame = _changes.Frame(DateTimeOffset.UnixEpoch);
+        var end = journal.Append(room, frame) + frame.Length;
+        _changes.Clear();
+        return end;
     }
 
     private List<Waiter>? TakeWaitersLocked(string key)
@@ -211,7 +304,7 @@ internal sealed class StateEngine : IStateStore, IDisposable
 
     private bool HasChangedLocked(string prefix, long revision)
     {
-        if (revision < _revision - ChangesKept)
+        if (revision < _loadedRevision || revision < _revision - ChangesKept)
         {
             return true;
         }

@@ -1,0 +1,203 @@
+using System.Buffers.Binary;
+
+namespace Millrace.Storage.Engine;
+
+/// <summary>
+/// Makes engines again from what a journal has: first the frames of a checkpoint, then those that the journal took after it was begun. Reading a change that the checkpoint has already
+/// changes nothing. Used once, by one thread, before the engines are.
+/// </summary>
+internal sealed class EngineLoader(QueueEngine queues, StateEngine state, LockEngine locks)
+{
+    private readonly Dictionary<uint, QueueCore> _cores = [];
+    private uint _lastSerial;
+
+    /// <summary>Applies one frame.</summary>
+    /// <param name="position">Where its first byte stands in the journal; of no meaning in a checkpoint, which holds no records.</param>
+    /// <param name="frame">The frame.</param>
+    /// <exception cref="StorageCorruptException">The frame cannot be read.</exception>
+    public void Apply(long position, ReadOnlySpan<byte> frame)
+    {
+        var at = BinaryPrimitives.ReadInt64LittleEndian(frame);
+        var offset = ChangeWriter.FrameHeaderBytes;
+        while (offset < frame.Length)
+        {
+            var serial = BinaryPrimitives.ReadUInt32LittleEndian(frame[offset..]);
+            var length = BinaryPrimitives.ReadInt32LittleEndian(frame[(offset + 4)..]);
+            offset += ChangeWriter.SectionHeaderBytes;
+            var reader = new ChangeReader(frame.Slice(offset, length));
+            _lastSerial = Math.Max(_lastSerial, serial);
+            if (serial == 0)
+            {
+                ApplyToStore(ref reader);
+            }
+            else
+            {
+                ApplyToQueue(serial, ref reader, position + offset, at);
+            }
+
+            offset += length;
+        }
+    }
+
+    /// <summary>Gives everything its place.</summary>
+    public void Finish()
+    {
+        queues.LastSerial = _lastSerial;
+        foreach (var core in _cores.Values)
+        {
+            queues.AddLoaded(core);
+        }
+
+        foreach (var core in _cores.Values)
+        {
+            queues.EndUnflushed(core.FinishLoading());
+        }
+    }
+
+    private void ApplyToStore(ref ChangeReader reader)
+    {
+        while (!reader.IsAtEnd)
+        {
+            var kind = (ChangeKind)reader.Byte();
+            switch (kind)
+            {
+                case ChangeKind.StatePut:
+                    var key = reader.Text()!;
+                    var revision = reader.Number();
+                    state.Load(key, reader.Bytes().ToArray(), revision);
+                    break;
+                case ChangeKind.StateDeleted:
+                    state.Load(reader.Text()!, null, reader.Number());
+                    break;
+                case ChangeKind.LockToken:
+                    locks.LastToken = reader.Number();
+                    break;
+                case ChangeKind.IdHashKey:
+                    reader.Take(16);
+                    break;
+                case ChangeKind.CheckpointBegin:
+                    reader.Number();
+                    break;
+                case ChangeKind.CheckpointEnd:
+                    break;
+                default:
+                    throw Unknown(kind);
+            }
+        }
+    }
+
+    private void ApplyToQueue(uint serial, ref ChangeReader reader, long position, long at)
+    {
+        if (!_cores.TryGetValue(serial, out var core))
+        {
+            if (reader.IsAtEnd || (ChangeKind)reader.Byte() != ChangeKind.QueueCreated)
+            {
+                // Deleted before the checkpoint was taken.
+                return;
+            }
+
+            core = Create(serial, ref reader);
+            _cores.Add(serial, core);
+        }
+
+        while (!reader.IsAtEnd)
+        {
+            var kind = (ChangeKind)reader.Byte();
+            switch (kind)
+            {
+                case ChangeKind.QueueCreated:
+                    reader.Text();
+                    core.LoadSequence(reader.Number());
+                    core.LoadSettings(SettingsRecord.Read(ref reader));
+                    break;
+                case ChangeKind.QueueDeleted:
+                    queues.RemoveBindings(core.Name);
+                    _cores.Remove(serial);
+                    return;
+                case ChangeKind.SettingsChanged:
+                    core.LoadSettings(SettingsRecord.Read(ref reader));
+                    break;
+                case ChangeKind.Bound:
+                    queues.AddBinding(core.Name, TopicPattern.Parse(reader.Text()!));
+                    break;
+                case ChangeKind.Unbound:
+                    queues.RemoveBinding(core.Name, TopicPattern.Parse(reader.Text()!));
+                    break;
+                default:
+                    ApplyToMessage(core, kind, ref reader, position, at);
+                    break;
+            }
+        }
+    }
+
+    private QueueCore Create(uint serial, ref ChangeReader reader)
+    {
+        var name = reader.Text()!;
+        var sequence = reader.Number();
+        var core = new QueueCore(queues, serial, name, SettingsRecord.Read(ref reader));
+        core.LoadSequence(sequence);
+        return core;
+    }
+
+    private static void ApplyToMessage(QueueCore core, ChangeKind kind, ref ChangeReader reader, long position, long at)
+    {
+        switch (kind)
+        {
+            case ChangeKind.Kept:
+                core.LoadKept(KeptEntry.Read(ref reader));
+                return;
+            case ChangeKind.SettledId:
+                var hash = reader.Hash();
+                core.LoadSettledId(hash, reader.Ticks());
+                return;
+        }
+
+        var slot = reader.SmallNumber();
+        switch (kind)
+        {
+            case ChangeKind.Stored:
+            case ChangeKind.Moved:
+                var location = position + reader.Position;
+                var stored = MessageRecord.Read(ref reader, withMessage: false);
+                if (kind == ChangeKind.Stored)
+                {
+                    core.LoadStored(slot, in stored, location);
+                }
+                else
+                {
+                    core.LoadMoved(slot, stored.RecordBytes, location);
+                }
+
+                break;
+            case ChangeKind.Removed:
+                core.LoadRemoved(slot, at);
+                break;
+            case ChangeKind.Leased:
+                core.LoadLeased(slot, reader.SmallNumber());
+                break;
+            case ChangeKind.Returned:
+                core.LoadReturned(slot, reader.SmallNumber(), reader.Number(), reader.Number(), reader.Text());
+                break;
+            case ChangeKind.Died:
+                core.LoadDied(slot, reader.Number(), reader.SmallNumber(), reader.Text() ?? "", reader.Text(), at);
+                break;
+            case ChangeKind.Promoted:
+                core.LoadPromoted(slot, reader.Number());
+                break;
+            case ChangeKind.Redriven:
+                core.LoadRedriven(slot, reader.Number());
+                break;
+            case ChangeKind.Rescheduled:
+                core.LoadRescheduled(slot, reader.Number(), reader.Number());
+                break;
+            case ChangeKind.SentId:
+                core.LoadSentId(slot, reader.Hash());
+                break;
+            default:
+                throw Unknown(kind);
+        }
+    }
+
+    private static StorageCorruptException Unknown(ChangeKind kind) =>
+        new($"The journal has a change of kind {(int)kind}, which this version does not know: a newer one wrote it, or it is damaged. Nothing was changed.");
+}
