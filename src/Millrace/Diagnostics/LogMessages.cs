@@ -112,4 +112,13 @@ internal static partial class LogMessages
 
     [LoggerMessage(1306, LogLevel.Debug, "The spare segment '{File}' could not be deleted.")]
     public static partial void SpareNotDeleted(this ILogger logger, Exception exception, string file);
+
+    [LoggerMessage(1310, LogLevel.Error, "Records {From} to {To} (not included) of the partition in '{Folder}' are lost: their segment is damaged or gone.")]
+    public static partial void RecordsMissing(this ILogger logger, string folder, long from, long to);
+
+    [LoggerMessage(1311, LogLevel.Error, "The file '{File}' of the partition in '{Folder}' is damaged at byte {Offset}: {Reason}. Its records from there on cannot be read.")]
+    public static partial void SegmentDamaged(this ILogger logger, string folder, string file, long offset, string reason);
+
+    [LoggerMessage(1312, LogLevel.Warning, "Saving an index or deleting old segments of stream '{Stream}', partition {Partition}, failed; it is tried again.")]
+    public static partial void MaintenanceFailed(this ILogger logger, Exception exception, string stream, int partition);
 }

@@ -1,3 +1,4 @@
+using Millrace.Storage.FileLog;
 using Millrace.Storage.Http;
 using Millrace.Storage.InMemory;
 
@@ -17,11 +18,12 @@ public sealed class BackendRegistry
     private readonly Lock _gate = new();
     private readonly SortedDictionary<string, BackendFactory> _factories = new(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>A registry with the backends that are part of the core (<c>memory:</c>, <c>http:</c>, <c>https:</c>) and those whose packages the application references.</summary>
+    /// <summary>A registry with the backends that are part of the core (<c>memory:</c>, <c>file:</c>, <c>http:</c>, <c>https:</c>) and those whose packages the application references.</summary>
     public static BackendRegistry CreateDefault()
     {
         var registry = new BackendRegistry();
         registry.Add("memory", InMemoryBackend.OpenAsync);
+        registry.Add("file", FileBackend.OpenAsync);
         registry.Add("http", HttpBackend.OpenAsync);
         registry.Add("https", HttpBackend.OpenAsync);
         foreach (var package in BackendPackages.Known)

@@ -90,6 +90,9 @@ internal sealed partial class FileLog : IAsyncDisposable
     /// <summary>Where the log ends: the next frame comes at it, or after it.</summary>
     public long EndPosition => Volatile.Read(ref _end);
 
+    /// <summary>Whether a fault of the disk has ended the log: it must be opened anew.</summary>
+    public bool HasFailed => Volatile.Read(ref _failure) is not null;
+
     /// <summary>What was wrong when the log was opened; null when nothing was.</summary>
     public LogDamage? Damage { get; }
 

@@ -23,6 +23,9 @@ internal interface IFileSystem
     /// <summary>The names of the folders in a folder, in no order; none if there is no such folder.</summary>
     IReadOnlyList<string> ListFolders(string folder);
 
+    /// <summary>Whether there is such a file.</summary>
+    bool FileExists(string path);
+
     /// <summary>Whether there is such a folder.</summary>
     bool FolderExists(string folder);
 

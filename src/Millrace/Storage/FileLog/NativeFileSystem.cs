@@ -47,6 +47,8 @@ internal sealed class NativeFileSystem : IFileSystem
         return directory.Exists ? [.. directory.EnumerateDirectories().Select(child => child.Name)] : [];
     }
 
+    public bool FileExists(string path) => File.Exists(path);
+
     public bool FolderExists(string folder) => Directory.Exists(folder);
 
     public void CreateFolder(string folder) => Directory.CreateDirectory(folder);

@@ -1,0 +1,136 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+
+namespace Millrace.Storage.FileLog;
+
+/// <summary>
+/// The backend <c>file:</c>: durable stores in a folder, for one process, with nothing to install. Opened by
+/// <c>file:./data?durability=full&amp;segmentBytes=67108864</c>; the values shown are the defaults, and the folder is created if there is none.
+/// </summary>
+/// <remarks>
+/// Options of the URL: <c>durability</c>, what survives when a call returns: <c>full</c>: a power cut; <c>process</c>: the end of the process; <c>none</c>; <c>interval</c>: calls return at once,
+/// and what they stored is flushed every <c>flushIntervalMs</c> (5). <c>segmentBytes</c>: the size of the files.
+/// </remarks>
+public sealed class FileBackend : Backend, IHealthProbe
+{
+    internal const string BackendName = "file";
+
+    private const string ProbeName = "probe";
+
+    private readonly IFileSystem _files;
+    private readonly FileBackendOptions _options;
+    private readonly TimeProvider _time;
+    private readonly OwnerLock _lock;
+    private readonly FlushThreads _threads = new();
+    private readonly SemaphoreSlim _probing = new(1);
+    private readonly FileStreamStore _streams;
+    private bool _isDisposed;
+
+    private FileBackend(IFileSystem files, FileBackendOptions options, BackendContext context, OwnerLock ownerLock)
+    {
+        (_files, _options, _time, _lock) = (files, options, context.TimeProvider, ownerLock);
+        var logger = context.LoggerFactory.CreateLogger<FileBackend>();
+        var logs = options.Log with { Threads = _threads };
+
+        // The stores of this folder, each in a folder of its own in it.
+        _streams = new FileStreamStore(files, options.Folder, logs, context.TimeProvider, logger);
+    }
+
+    /// <inheritdoc/>
+    public override string Name => BackendName;
+
+    /// <inheritdoc/>
+    public override IStreamStore Streams => _streams;
+
+    /// <inheritdoc/>
+    public override IHealthProbe Health => this;
+
+    /// <summary>Opens a folder, creating it if there is none.</summary>
+    /// <param name="url">Names the folder and the options.</param>
+    /// <param name="context">Clock and log.</param>
+    /// <param name="cancellationToken">Honoured before the folder is touched.</param>
+    /// <exception cref="MillraceConfigurationException">An option is wrong, or the path cannot be a folder.</exception>
+    /// <exception cref="BackendUnavailableException">Another process has the folder open, or it cannot be written.</exception>
+    public static async ValueTask<Backend> OpenAsync(BackendUrl url, BackendContext context, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(url);
+        ArgumentNullException.ThrowIfNull(context);
+        var options = FileBackendOptions.Parse(url);
+        return await Task.Run(() => Open(NativeFileSystem.Instance, options, context), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Opens a folder of any file system.</summary>
+    internal static FileBackend Open(IFileSystem files, FileBackendOptions options, BackendContext context)
+    {
+        try
+        {
+            files.CreateFolder(options.Folder);
+        }
+        catch (Exception fault) when (FileFaults.IsFileFault(fault))
+        {
+            throw FileFaults.Describe($"The folder '{options.Folder}' cannot be created", fault);
+        }
+
+        var ownerLock = OwnerLock.Take(files, options.Folder);
+        try
+        {
+            return new FileBackend(files, options, context, ownerLock);
+        }
+        catch
+        {
+            ownerLock.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Writes a small file and flushes it.</summary>
+    public async ValueTask<HealthReport> ProbeAsync(CancellationToken cancellationToken = default)
+    {
+        var started = _time.GetTimestamp();
+        await _probing.WaitAsync(cancellationToken).ConfigureAwait(false);
+        string? error = null;
+        try
+        {
+            error = _isDisposed ? "The file backend has been disposed." : await Task.Run(Probe, CancellationToken.None).ConfigureAwait(false);
+        }
+        finally
+        {
+            _probing.Release();
+        }
+
+        var details = new Dictionary<string, string>
+        {
+            ["durability"] = _options.Durability,
+            ["folder"] = Path.GetFileName(_options.Folder),
+            ["segmentBytes"] = _options.Log.SegmentBytes.ToString(CultureInfo.InvariantCulture),
+        };
+        return new HealthReport(error is null, _time.GetElapsedTime(started), error, details);
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask DisposeAsync()
+    {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
+        await _streams.DisposeAsync().ConfigureAwait(false);
+        _threads.Dispose();
+        _lock.Dispose();
+    }
+
+    private string? Probe()
+    {
+        try
+        {
+            DurableFile.Write(_files, Path.Combine(_options.Folder, ProbeName), [1], flush: true);
+            return null;
+        }
+        catch (Exception fault) when (FileFaults.IsFileFault(fault))
+        {
+            return FileFaults.Describe("Writing a file into the folder failed", fault).Message;
+        }
+    }
+}

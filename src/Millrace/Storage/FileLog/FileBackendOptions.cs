@@ -1,0 +1,63 @@
+namespace Millrace.Storage.FileLog;
+
+/// <summary>The options of a <c>file:</c> URL, checked.</summary>
+internal sealed record FileBackendOptions
+{
+    public required string Folder { get; init; }
+
+    public required FileLogOptions Log { get; init; }
+
+    /// <summary>The word of the URL: <c>full</c>, <c>process</c>, <c>none</c> or <c>interval</c>.</summary>
+    public required string Durability { get; init; }
+
+    /// <summary>Reads a URL.</summary>
+    /// <exception cref="MillraceConfigurationException">An option or the path cannot work; says which and why.</exception>
+    public static FileBackendOptions Parse(BackendUrl url)
+    {
+        var reader = url.ReadOptions();
+        var durability = reader.Choice("durability", "full", ("full", "full"), ("process", "process"), ("none", "none"), ("interval", "interval"));
+        var interval = reader.Milliseconds("flushIntervalMs", FileLogOptions.DefaultFlushInterval, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));
+        var segmentBytes = reader.Number("segmentBytes", 64 * 1024 * 1024, FileLogOptions.MinSegmentBytes, FileLogOptions.MaxSegmentBytes);
+        reader.RejectUnknown();
+        if (durability != "interval" && url.Options.ContainsKey("flushIntervalMs"))
+        {
+            throw new MillraceConfigurationException($"The option 'flushIntervalMs' of backend 'file' needs durability=interval, and the URL has durability={durability}.");
+        }
+
+        return new FileBackendOptions
+        {
+            Folder = RequireFolder(url),
+            Durability = durability,
+            Log = new FileLogOptions
+            {
+                SegmentBytes = segmentBytes,
+                Durability = durability switch
+                {
+                    "full" => StoreDurability.Full,
+                    "process" => StoreDurability.Process,
+                    _ => StoreDurability.None,
+                },
+                FlushInterval = durability == "interval" ? interval : null,
+            },
+        };
+    }
+
+    private static string RequireFolder(BackendUrl url)
+    {
+        // file://data has read the name as a host; file:///abs and file:./rel have a path.
+        if (url.Hosts.Count > 0)
+        {
+            throw new MillraceConfigurationException($"The URL '{url}' names a host. A folder of this machine is file:./data, or file:///var/data for an absolute path.");
+        }
+
+        if (url.Path.Length == 0)
+        {
+            throw new MillraceConfigurationException($"The URL '{url}' must name a folder, such as file:./data. For a store in memory use memory:.");
+        }
+
+        var folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(url.Path));
+        return File.Exists(folder)
+            ? throw new MillraceConfigurationException($"'{folder}' is a file; the backend 'file' needs the path of a folder, which it creates if there is none.")
+            : folder;
+    }
+}

@@ -1,0 +1,58 @@
+using System.Globalization;
+using System.Text;
+
+namespace Millrace.Storage.FileLog;
+
+/// <summary>The right to a folder, for one process at a time. It ends with the process, however that ends.</summary>
+/// <remarks>Who has it stands in a file beside the lock, because the file of the lock itself cannot be read by others on every system.</remarks>
+internal sealed class OwnerLock : IDisposable
+{
+    private const string LockName = "lock";
+    private const string OwnerName = "owner";
+    private const int MaxOwnerBytes = 256;
+
+    private readonly IDisposable _held;
+
+    private OwnerLock(IDisposable held) => _held = held;
+
+    /// <summary>Takes the right to a folder that exists.</summary>
+    /// <exception cref="BackendUnavailableException">Somebody else has it; names the process.</exception>
+    public static OwnerLock Take(IFileSystem files, string folder)
+    {
+        try
+        {
+            var held = files.TryLock(Path.Combine(folder, LockName)) ?? throw new BackendUnavailableException(
+                $"The folder '{folder}' is in use by {OwnerOf(files, folder)}. Only one process, and in it one backend, can have it open: stop that one, share its backend, or name another folder.");
+            try
+            {
+                var owner = string.Create(CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}");
+                DurableFile.Write(files, Path.Combine(folder, OwnerName), Encoding.UTF8.GetBytes(owner), flush: false);
+                return new OwnerLock(held);
+            }
+            catch
+            {
+                held.Dispose();
+                throw;
+            }
+        }
+        catch (Exception fault) when (FileFaults.IsFileFault(fault))
+        {
+            throw FileFaults.Describe($"The folder '{folder}' cannot be locked", fault);
+        }
+    }
+
+    public void Dispose() => _held.Dispose();
+
+    private static string OwnerOf(IFileSystem files, string folder)
+    {
+        try
+        {
+            var bytes = DurableFile.Read(files, Path.Combine(folder, OwnerName), MaxOwnerBytes);
+            return bytes is null ? "another process" : Encoding.UTF8.GetString(bytes);
+        }
+        catch (Exception fault) when (FileFaults.IsFileFault(fault))
+        {
+            return "another process";
+        }
+    }
+}
