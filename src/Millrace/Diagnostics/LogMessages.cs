@@ -92,6 +92,12 @@ internal static partial class LogMessages
     [LoggerMessage(1201, LogLevel.Error, "The subscription to '{Pattern}' cannot be opened again, and has ended.")]
     public static partial void SubscriptionFailed(this ILogger logger, Exception exception, string pattern);
 
+    [LoggerMessage(1320, LogLevel.Information, "{Queues} queues are open again; {Bytes} bytes of the journal were read for them in {Milliseconds:F0} ms.")]
+    public static partial void JournalLoaded(this ILogger logger, int queues, long bytes, double milliseconds);
+
+    [LoggerMessage(1321, LogLevel.Warning, "The journal could not be tidied: it stays longer than need be until the next time.")]
+    public static partial void JournalUpkeepFailed(this ILogger logger, Exception exception);
+
     [LoggerMessage(1300, LogLevel.Error, "The file '{File}' of log '{Log}' is damaged at byte {Offset}: {Reason}. What stood before is kept; what comes after was put aside as '.damaged'.")]
     public static partial void LogDamaged(this ILogger logger, string log, string file, long offset, string reason);
 

@@ -66,12 +66,12 @@ internal enum ChangeKind : byte
     /// <summary>The last fencing token that was granted: token.</summary>
     LockToken = 34,
 
-    /// <summary>The key under which ids are hashed: 16 bytes.</summary>
-    IdHashKey = 35,
+    /// <summary>In a checkpoint, the revision of the documents: revision.</summary>
+    StateRevision = 35,
 
     /// <summary>In a checkpoint, its first change: where in the journal it begins to be taken, so that reading goes on there: position.</summary>
     CheckpointBegin = 48,
 
-    /// <summary>In a checkpoint, its last change.</summary>
+    /// <summary>In a checkpoint, its last change: where the journal ended when it was complete: position.</summary>
     CheckpointEnd = 49,
 }

@@ -54,6 +54,64 @@ internal sealed class EngineLoader(QueueEngine queues, StateEngine state, LockEn
         }
     }
 
+    /// <summary>The records of messages in the changes of one section: slot, offset and length of each.</summary>
+    public static List<(int Slot, int Offset, int Bytes)> RecordsIn(ReadOnlySpan<byte> changes)
+    {
+        var records = new List<(int, int, int)>();
+        var reader = new ChangeReader(changes);
+        while (!reader.IsAtEnd)
+        {
+            var kind = (ChangeKind)reader.Byte();
+            if (kind is ChangeKind.Stored or ChangeKind.Moved)
+            {
+                var slot = reader.SmallNumber();
+                var offset = reader.Position;
+                records.Add((slot, offset, MessageRecord.Read(ref reader, withMessage: false).RecordBytes));
+            }
+            else
+            {
+                Skip(kind, ref reader);
+            }
+        }
+
+        return records;
+    }
+
+    private static void Skip(ChangeKind kind, ref ChangeReader reader)
+    {
+        var (numbers, texts) = kind switch
+        {
+            ChangeKind.Removed => (1, 0),
+            ChangeKind.Leased or ChangeKind.Promoted or ChangeKind.Redriven => (2, 0),
+            ChangeKind.Rescheduled => (3, 0),
+            ChangeKind.Returned => (4, 1),
+            ChangeKind.Died => (3, 2),
+            ChangeKind.Bound or ChangeKind.Unbound => (0, 1),
+            ChangeKind.QueueDeleted or ChangeKind.QueueCreated or ChangeKind.SettingsChanged => (0, 0),
+            _ => throw Unknown(kind),
+        };
+        if (kind == ChangeKind.QueueCreated)
+        {
+            reader.Text();
+            reader.Number();
+        }
+
+        if (kind is ChangeKind.QueueCreated or ChangeKind.SettingsChanged)
+        {
+            SettingsRecord.Read(ref reader);
+        }
+
+        for (var i = 0; i < numbers; i++)
+        {
+            reader.Number();
+        }
+
+        for (var i = 0; i < texts; i++)
+        {
+            reader.Text();
+        }
+    }
+
     private void ApplyToStore(ref ChangeReader reader)
     {
         while (!reader.IsAtEnd)
@@ -72,13 +130,11 @@ internal sealed class EngineLoader(QueueEngine queues, StateEngine state, LockEn
                 case ChangeKind.LockToken:
                     locks.LastToken = reader.Number();
                     break;
-                case ChangeKind.IdHashKey:
-                    reader.Take(16);
+                case ChangeKind.StateRevision:
+                    state.LoadRevision(reader.Number());
                     break;
-                case ChangeKind.CheckpointBegin:
+                case ChangeKind.CheckpointBegin or ChangeKind.CheckpointEnd:
                     reader.Number();
-                    break;
-                case ChangeKind.CheckpointEnd:
                     break;
                 default:
                     throw Unknown(kind);

@@ -36,6 +36,9 @@ internal interface IEngineJournal
     /// <summary>Reads what stands in the journal, flushed or not.</summary>
     void Read(long position, Span<byte> into);
 
+    /// <summary>Up to where what follows a position can be read with it at once.</summary>
+    long ReadableTo(long position);
+
     /// <summary>A message's record is needed from now on.</summary>
     void NoteStored(long location, int recordBytes);
 

@@ -216,6 +216,9 @@ internal sealed class LockEngine(MonotonicClock clock, TimerHeap timers, IEngine
         }
     }
 
+    /// <summary>Writes down the last token, for a checkpoint.</summary>
+    public void WriteCheckpoint(Action<ChangeWriter> write) => write(new ChangeWriter(serial: 0).Kind(ChangeKind.LockToken).Number(LastToken));
+
     private long WriteDownLocked(JournalRoom room)
     {
         if (journal is null)

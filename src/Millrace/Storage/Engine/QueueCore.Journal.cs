@@ -70,9 +70,9 @@ internal sealed partial class QueueCore
         {
             start = _store.Journal!.Append(room, frame);
         }
-        catch (BackendUnavailableException) when (room.Bytes == 0)
+        catch (Exception fault) when (room.Bytes == 0 && fault is (BackendUnavailableException or ObjectDisposedException))
         {
-            // Only what time changes sets no room aside. It is written down with the next operation, and changed again after a crash.
+            // Only what time changes, or the end of a receiver, sets no room aside. It is written down with the next operation, and a crash changes it again.
             return 0;
         }
 
@@ -152,8 +152,9 @@ internal sealed partial class QueueCore
     {
         var start = first.Location;
         var end = start + first.RecordBytes;
+        var limit = Math.Min(start + MaxReadBytes, _store.Journal!.ReadableTo(start));
         var next = first.Next;
-        while (next is not null && next.Location >= end && next.Location + next.RecordBytes - start <= MaxReadBytes)
+        while (next is not null && next.Location >= end && next.Location + next.RecordBytes <= limit)
         {
             end = next.Location + next.RecordBytes;
             next = next.Next;
@@ -166,7 +167,7 @@ internal sealed partial class QueueCore
         }
 
         var stretch = buffer.AsSpan(0, (int)(end - start));
-        _store.Journal!.Read(start, stretch);
+        _store.Journal.Read(start, stretch);
         for (var entry = first; entry != next; entry = entry!.Next)
         {
             if (entry!.Message is null)

@@ -133,15 +133,35 @@ internal sealed class StateEngine(IEngineJournal? journal = null) : IStateStore,
         }
     }
 
-    /// <summary>The revision now.</summary>
-    public long Revision
+    /// <summary>Writes down every document, for a checkpoint.</summary>
+    public void WriteCheckpoint(Action<ChangeWriter> write)
     {
-        get
+        StateDocument[] documents;
+        long revision;
+        lock (_gate)
         {
-            lock (_gate)
-            {
-                return _revision;
-            }
+            documents = [.. _slots.Select(slot => slot.Document!)];
+            revision = _revision;
+        }
+
+        var changes = new ChangeWriter(serial: 0);
+        foreach (var document in documents)
+        {
+            changes.Kind(ChangeKind.StatePut).Text(document.Key).Number(document.Version).Bytes(document.Value.Span);
+            write(changes);
+        }
+
+        // Revisions never repeat, also where the last one was a deletion.
+        changes.Kind(ChangeKind.StateRevision).Number(revision);
+        write(changes);
+    }
+
+    /// <summary>The revision that the store had at least.</summary>
+    public void LoadRevision(long revision)
+    {
+        lock (_gate)
+        {
+            _loadedRevision = _revision = Math.Max(_revision, revision);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using Millrace.Storage.FileLog.Journal;
 
 namespace Millrace.Storage.FileLog;
 
@@ -10,6 +11,8 @@ namespace Millrace.Storage.FileLog;
 /// <remarks>
 /// Options of the URL: <c>durability</c>, what survives when a call returns: <c>full</c>: a power cut; <c>process</c>: the end of the process; <c>none</c>; <c>interval</c>: calls return at once,
 /// and what they stored is flushed every <c>flushIntervalMs</c> (5). <c>segmentBytes</c>: the size of the files.
+/// <c>memoryBytes</c>: how much memory messages may take that wait in queues (64 MiB); what is beyond that is in the files alone. <c>autocreate</c> (<c>true</c>: queues are created when they are
+/// first used).
 /// </remarks>
 public sealed class FileBackend : Backend, IHealthProbe
 {
@@ -21,23 +24,27 @@ public sealed class FileBackend : Backend, IHealthProbe
     private readonly FileBackendOptions _options;
     private readonly TimeProvider _time;
     private readonly OwnerLock _lock;
-    private readonly FlushThreads _threads = new();
+    private readonly FlushThreads _threads;
     private readonly SemaphoreSlim _probing = new(1);
     private readonly FileStreamStore _streams;
+    private readonly FileEngines _engines;
     private bool _isDisposed;
 
-    private FileBackend(IFileSystem files, FileBackendOptions options, BackendContext context, OwnerLock ownerLock)
-    {
-        (_files, _options, _time, _lock) = (files, options, context.TimeProvider, ownerLock);
-        var logger = context.LoggerFactory.CreateLogger<FileBackend>();
-        var logs = options.Log with { Threads = _threads };
-
-        // The stores of this folder, each in a folder of its own in it.
-        _streams = new FileStreamStore(files, options.Folder, logs, context.TimeProvider, logger);
-    }
+    private FileBackend(
+        IFileSystem files, FileBackendOptions options, TimeProvider time, OwnerLock ownerLock, FlushThreads threads, FileStreamStore streams, FileEngines engines) =>
+        (_files, _options, _time, _lock, _threads, _streams, _engines) = (files, options, time, ownerLock, threads, streams, engines);
 
     /// <inheritdoc/>
     public override string Name => BackendName;
+
+    /// <inheritdoc/>
+    public override IQueueStore Queues => _engines.Queues;
+
+    /// <inheritdoc/>
+    public override ILockStore Locks => _engines.Locks;
+
+    /// <inheritdoc/>
+    public override IStateStore State => _engines.State;
 
     /// <inheritdoc/>
     public override IStreamStore Streams => _streams;
@@ -56,11 +63,11 @@ public sealed class FileBackend : Backend, IHealthProbe
         ArgumentNullException.ThrowIfNull(url);
         ArgumentNullException.ThrowIfNull(context);
         var options = FileBackendOptions.Parse(url);
-        return await Task.Run(() => Open(NativeFileSystem.Instance, options, context), cancellationToken).ConfigureAwait(false);
+        return await Task.Run(() => OpenAsync(NativeFileSystem.Instance, options, context).AsTask(), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Opens a folder of any file system.</summary>
-    internal static FileBackend Open(IFileSystem files, FileBackendOptions options, BackendContext context)
+    internal static async ValueTask<FileBackend> OpenAsync(IFileSystem files, FileBackendOptions options, BackendContext context)
     {
         try
         {
@@ -72,12 +79,19 @@ public sealed class FileBackend : Backend, IHealthProbe
         }
 
         var ownerLock = OwnerLock.Take(files, options.Folder);
+        var threads = new FlushThreads();
+        var logger = context.LoggerFactory.CreateLogger<FileBackend>();
+        var logs = options.Log with { Threads = threads };
         try
         {
-            return new FileBackend(files, options, context, ownerLock);
+            // Each in folders of its own in this one.
+            var engines = await FileEngines.OpenAsync(files, options, logs, context, logger).ConfigureAwait(false);
+            var streams = new FileStreamStore(files, options.Folder, logs, context.TimeProvider, logger);
+            return new FileBackend(files, options, context.TimeProvider, ownerLock, threads, streams, engines);
         }
         catch
         {
+            threads.Dispose();
             ownerLock.Dispose();
             throw;
         }
@@ -117,6 +131,7 @@ public sealed class FileBackend : Backend, IHealthProbe
 
         _isDisposed = true;
         await _streams.DisposeAsync().ConfigureAwait(false);
+        await _engines.DisposeAsync().ConfigureAwait(false);
         _threads.Dispose();
         _lock.Dispose();
     }

@@ -7,6 +7,12 @@ internal sealed record FileBackendOptions
 
     public required FileLogOptions Log { get; init; }
 
+    /// <summary>Whether queues are created when they are first used.</summary>
+    public required bool CreatesQueues { get; init; }
+
+    /// <summary>So much memory messages may take that wait in queues; what is beyond that is in the files alone.</summary>
+    public required long MemoryBytes { get; init; }
+
     /// <summary>The word of the URL: <c>full</c>, <c>process</c>, <c>none</c> or <c>interval</c>.</summary>
     public required string Durability { get; init; }
 
@@ -18,6 +24,8 @@ internal sealed record FileBackendOptions
         var durability = reader.Choice("durability", "full", ("full", "full"), ("process", "process"), ("none", "none"), ("interval", "interval"));
         var interval = reader.Milliseconds("flushIntervalMs", FileLogOptions.DefaultFlushInterval, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));
         var segmentBytes = reader.Number("segmentBytes", 64 * 1024 * 1024, FileLogOptions.MinSegmentBytes, FileLogOptions.MaxSegmentBytes);
+        var createsQueues = reader.Boolean("autocreate", true);
+        var memoryBytes = reader.Number("memoryBytes", 64 * 1024 * 1024, 0, long.MaxValue);
         reader.RejectUnknown();
         if (durability != "interval" && url.Options.ContainsKey("flushIntervalMs"))
         {
@@ -27,6 +35,8 @@ internal sealed record FileBackendOptions
         return new FileBackendOptions
         {
             Folder = RequireFolder(url),
+            CreatesQueues = createsQueues,
+            MemoryBytes = memoryBytes,
             Durability = durability,
             Log = new FileLogOptions
             {

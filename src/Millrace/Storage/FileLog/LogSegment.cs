@@ -8,6 +8,7 @@ internal sealed class LogSegment
     private IStorageFile? _file;
     private long _end;
     private long _bytes;
+    private long _liveBytes;
     private int _references = 1;
 
     public LogSegment(IFileSystem files, string path, long start, long end, long bytes, IStorageFile? file)
@@ -32,6 +33,9 @@ internal sealed class LogSegment
         get => Volatile.Read(ref _bytes);
         set => Volatile.Write(ref _bytes, value);
     }
+
+    /// <summary>How many bytes of it whoever writes the log still needs, where that keeps count.</summary>
+    public long LiveBytes => Volatile.Read(ref _liveBytes);
 
     /// <summary>Where the file is. Changed by the writer before anything of the segment is written.</summary>
     public string Path { get; set; }
@@ -63,6 +67,9 @@ internal sealed class LogSegment
             }
         }
     }
+
+    /// <summary>Counts bytes that are needed, or no longer.</summary>
+    public void AddLiveBytes(long bytes) => Interlocked.Add(ref _liveBytes, bytes);
 
     /// <summary>Keeps the file open, also if it is deleted meanwhile, until <see cref="Release"/>.</summary>
     /// <returns>False when it was given up.</returns>

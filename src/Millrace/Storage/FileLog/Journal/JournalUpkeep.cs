@@ -1,0 +1,179 @@
+using System.Buffers.Binary;
+using Microsoft.Extensions.Logging;
+using Millrace.Diagnostics;
+using Millrace.Hosting;
+using Millrace.Storage.Engine;
+
+namespace Millrace.Storage.FileLog.Journal;
+
+/// <summary>
+/// Keeps a journal short, in the background: takes checkpoints, so that a start reads little; moves what is still needed out of the oldest files when most of the journal is not; and deletes
+/// files of which nothing is needed.
+/// </summary>
+/// <remarks>
+/// A checkpoint is taken when the journal has grown by as much as the last one took, so that they cost no more than the journal itself. Records are moved only while more than half of the
+/// journal is not needed: so a record is written again at most once for each byte that is freed by it, and a backlog that stands still is never rewritten.
+/// </remarks>
+internal sealed class JournalUpkeep : IAsyncDisposable
+{
+    private readonly EngineJournal _journal;
+    private readonly CheckpointLog _checkpoints;
+    private readonly QueueEngine _queues;
+    private readonly Action<Action<ChangeWriter>> _writeAll;
+    private readonly long _checkpointBytes;
+    private readonly ILogger _log;
+    private readonly BackgroundLoop _loop;
+    private long _checkpointedTo;
+
+    /// <param name="journal">The journal.</param>
+    /// <param name="checkpoints">Where checkpoints go.</param>
+    /// <param name="queues">The queues, whose records are in the journal.</param>
+    /// <param name="writeAll">Writes everything that the engines hold.</param>
+    /// <param name="checkpointBytes">The journal grows at least by so much between checkpoints.</param>
+    /// <param name="checkpointedTo">Where the journal ended for the last checkpoint.</param>
+    /// <param name="log">Where faults are reported.</param>
+    public JournalUpkeep(
+        EngineJournal journal, CheckpointLog checkpoints, QueueEngine queues, Action<Action<ChangeWriter>> writeAll, long checkpointBytes, long checkpointedTo, ILogger log)
+    {
+        (_journal, _checkpoints, _queues, _writeAll, _checkpointBytes, _checkpointedTo, _log) =
+            (journal, checkpoints, queues, writeAll, checkpointBytes, checkpointedTo, log);
+        _loop = new BackgroundLoop("file journal upkeep", RunAsync, new BackgroundLoopOptions { Logger = log });
+    }
+
+    public void Start()
+    {
+        Arm();
+        _loop.Start();
+    }
+
+    /// <summary>Stops, and takes a last checkpoint unless nothing has changed since the one before.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _stopping = true;
+        _journal.Grown.Set();
+        await _loop.DisposeAsync().ConfigureAwait(false);
+        if (_journal.Log.EndPosition > _checkpointedTo)
+        {
+            await TryAsync(CheckpointAsync).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Takes a checkpoint now.</summary>
+    public async ValueTask CheckpointAsync()
+    {
+        var end = _journal.Log.EndPosition;
+        await _checkpoints.WriteAsync(_journal.Log, _writeAll).ConfigureAwait(false);
+        _checkpointedTo = end;
+    }
+
+    private volatile bool _stopping;
+
+    private async Task RunAsync(LoopTokens tokens)
+    {
+        // What follows blocks on files: not on the thread that started the store.
+        await Task.Yield();
+        while (!_stopping)
+        {
+            await _journal.Grown.WaitAsync().ConfigureAwait(false);
+            if (!_stopping)
+            {
+                await TryAsync(TidyAsync).ConfigureAwait(false);
+                Arm();
+            }
+        }
+    }
+
+    private void Arm() => _journal.WakeAt(_journal.Log.EndPosition + Math.Max(_checkpointBytes, _checkpoints.LastBytes));
+
+    private async ValueTask TidyAsync()
+    {
+        await CheckpointAsync().ConfigureAwait(false);
+        var moved = false;
+        while (!_stopping && IsMostlyGarbage() && FirstLiveSegment() is { } segment && segment.EndPosition <= _checkpoints.SafeJournalPosition)
+        {
+            MoveRecords(segment);
+            moved = true;
+        }
+
+        if (moved)
+        {
+            await _journal.Log.SyncAsync(_journal.Log.EndPosition).ConfigureAwait(false);
+        }
+
+        var needed = FirstLiveSegment()?.StartPosition ?? _journal.Log.EndPosition;
+        _journal.Log.TrimBefore(Math.Min(needed, _checkpoints.SafeJournalPosition));
+    }
+
+    private bool IsMostlyGarbage()
+    {
+        var live = 0L;
+        foreach (var segment in _journal.Log.Segments)
+        {
+            live += segment.LiveBytes;
+        }
+
+        var total = _journal.Log.EndPosition - _journal.Log.StartPosition;
+        return total > (2 * live) + (2 * _checkpointBytes);
+    }
+
+    private LogSegment? FirstLiveSegment()
+    {
+        foreach (var segment in _journal.Log.Segments)
+        {
+            if (segment.LiveBytes > 0)
+            {
+                return segment;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Writes the records of a segment that are still needed at the end of the journal.</summary>
+    private void MoveRecords(LogSegment segment)
+    {
+        using var scan = _journal.Log.Scan(segment.StartPosition);
+        while (segment.LiveBytes > 0 && scan.MoveNext() && scan.Position < segment.EndPosition)
+        {
+            MoveRecords(scan.Position, scan.Payload);
+        }
+
+        if (scan.Damage is { } damage)
+        {
+            throw new StorageCorruptException($"The journal is damaged in '{damage.File}' at byte {damage.Offset}: {damage.Reason}. The messages there cannot be moved.");
+        }
+    }
+
+    private void MoveRecords(long position, ReadOnlySpan<byte> frame)
+    {
+        var offset = ChangeWriter.FrameHeaderBytes;
+        while (offset < frame.Length)
+        {
+            var serial = BinaryPrimitives.ReadUInt32LittleEndian(frame[offset..]);
+            var length = BinaryPrimitives.ReadInt32LittleEndian(frame[(offset + 4)..]);
+            offset += ChangeWriter.SectionHeaderBytes;
+            if (serial != 0 && _queues.CoreOf(serial) is { } core)
+            {
+                foreach (var (slot, start, bytes) in EngineLoader.RecordsIn(frame.Slice(offset, length)))
+                {
+                    core.Move(slot, position + offset + start, frame.Slice(offset + start, bytes));
+                }
+            }
+
+            offset += length;
+        }
+    }
+
+    private async ValueTask TryAsync(Func<ValueTask> step)
+    {
+        try
+        {
+            await step().ConfigureAwait(false);
+        }
+        catch (Exception fault) when (fault is MillraceException or ObjectDisposedException)
+        {
+            // The journal is only longer than it need be; the next time tries again.
+            _log.JournalUpkeepFailed(fault);
+        }
+    }
+}
