@@ -119,6 +119,9 @@ internal static partial class LogMessages
     [LoggerMessage(1306, LogLevel.Debug, "The spare segment '{File}' could not be deleted.")]
     public static partial void SpareNotDeleted(this ILogger logger, Exception exception, string file);
 
+    [LoggerMessage(1307, LogLevel.Warning, "What was not acknowledged could not be cut off the log '{Log}' after its failure: it may be found when it is opened again.")]
+    public static partial void NotTakenBack(this ILogger logger, Exception exception, string log);
+
     [LoggerMessage(1310, LogLevel.Error, "Records {From} to {To} (not included) of the partition in '{Folder}' are lost: their segment is damaged or gone.")]
     public static partial void RecordsMissing(this ILogger logger, string folder, long from, long to);
 

@@ -136,6 +136,15 @@ public sealed class FileBackend : Backend, IHealthProbe
         _lock.Dispose();
     }
 
+    /// <summary>Ends as the death of the process would, for tests: nothing more is written, and the folder is free.</summary>
+    internal async ValueTask AbandonAsync()
+    {
+        _isDisposed = true;
+        await _streams.AbandonAsync().ConfigureAwait(false);
+        _threads.Dispose();
+        _lock.Dispose();
+    }
+
     private string? Probe()
     {
         try

@@ -190,6 +190,11 @@ internal sealed partial class FileLog
             {
                 _files.FlushFolder(_folder);
             }
+
+            if (dirty.Length > 0 && Volatile.Read(ref _segments)[^1] is { IsInPlace: true } last)
+            {
+                RequirePresent(last);
+            }
         }
         catch (Exception fault) when (FileFaults.IsFileFault(fault))
         {
@@ -222,9 +227,22 @@ internal sealed partial class FileLog
         var failure = FileFaults.Describe(what, fault, mayHaveBeenApplied: true);
         lock (_gate)
         {
-            _failure ??= failure;
+            if (_failure is { } first)
+            {
+                return Repeat(first);
+            }
+
+            _failure = failure;
         }
 
+        _log.FileLogFailed(fault, Path.GetFileName(_folder));
+        FailWaiters(failure);
+        TakeBack();
+        return failure;
+    }
+
+    private void FailWaiters(Exception failure)
+    {
         List<FlushWaiter> waiters;
         lock (_flushGate)
         {
@@ -232,13 +250,53 @@ internal sealed partial class FileLog
             _waiters = [];
         }
 
-        _log.FileLogFailed(fault, Path.GetFileName(_folder));
         if (waiters.Count > 0)
         {
             new FlushCompletion(waiters, failure).Start();
         }
+    }
 
-        return failure;
+    /// <summary>
+    /// Cuts off what was not acknowledged, so that an append that failed is not found when the log is opened again (S9). On a disk that has just failed this may fail too; then it may be found, which
+    /// is why its caller was told that it may have been applied.
+    /// </summary>
+    private void TakeBack()
+    {
+        var kept = _options.Durability == StoreDurability.Full ? Volatile.Read(ref _durable) : Volatile.Read(ref _written);
+        try
+        {
+            foreach (var segment in Volatile.Read(ref _segments).Reverse())
+            {
+                if (segment.EndPosition > kept && segment.IsInPlace && segment.TryAcquire())
+                {
+                    try
+                    {
+                        TakeBack(segment, kept);
+                    }
+                    finally
+                    {
+                        segment.Release();
+                    }
+                }
+            }
+        }
+        catch (Exception fault) when (FileFaults.IsFileFault(fault))
+        {
+            _log.NotTakenBack(fault, Path.GetFileName(_folder));
+        }
+    }
+
+    private void TakeBack(LogSegment segment, long kept)
+    {
+        if (segment.StartPosition >= kept)
+        {
+            _files.Delete(segment.Path);
+        }
+        else
+        {
+            segment.File.SetLength(kept - segment.StartPosition);
+            segment.File.Flush();
+        }
     }
 
     private void ThrowIfFailed()

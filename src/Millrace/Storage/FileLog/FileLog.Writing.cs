@@ -55,22 +55,21 @@ internal sealed partial class FileLog
             return true;
         }
 
-        // A segment is left when a frame does not fit: at most a largest frame short of its end. If all fits into the first, nothing is left over.
+        // All of it fits one of them; or each takes it until a frame does not fit, which is at most a largest frame short of its end.
         var largest = Math.Max(_reservations.Largest, bytes);
-        var isFirst = true;
+        var counted = 0L;
         foreach (var spare in _spares)
         {
             var room = spare.Bytes - LogFormat.HeaderBytes;
-            if (isFirst && room >= reserved)
+            if (room >= reserved)
             {
                 return true;
             }
 
-            isFirst = false;
-            reserved -= Math.Max(0, room - largest);
+            counted += Math.Max(0, room - largest);
         }
 
-        return reserved <= 0;
+        return counted >= reserved;
     }
 
     private void MakeRoom(long bytes, bool essential)
@@ -86,7 +85,7 @@ internal sealed partial class FileLog
                     return;
                 }
 
-                size = SpareSizeLocked(Math.Max(_reservations.Largest, bytes));
+                size = SpareSizeLocked(bytes);
             }
 
             try
@@ -106,10 +105,10 @@ internal sealed partial class FileLog
         }
     }
 
-    private long SpareSizeLocked(long largestFrame)
+    private long SpareSizeLocked(long bytes)
     {
-        // Twice the largest, because up to one frame of a segment's space cannot be counted on.
-        var needed = (largestFrame * 2) + LogFormat.HeaderBytes;
+        // Either all that is reserved fits; or twice the largest, because up to one frame of a segment's space cannot be counted on.
+        var needed = Math.Min(_reservations.Bytes + bytes, Math.Max(_reservations.Largest, bytes) * 2) + LogFormat.HeaderBytes;
         var size = Math.Max(_nextSegmentBytes, needed);
         _nextSegmentBytes = Math.Min(_options.SegmentBytes, _nextSegmentBytes * GrowthOfSegments);
         return size;
@@ -185,8 +184,7 @@ internal sealed partial class FileLog
 
     private LogSegment RotateLocked(int bytes)
     {
-        var spare = _spares.Dequeue();
-        Debug.Assert(spare.Bytes - LogFormat.HeaderBytes >= bytes, "HasRoomLocked has counted wrong.");
+        var spare = TakeSpareLocked(bytes);
         var segment = new LogSegment(_files, spare.Path, _end, _end, spare.Bytes, spare.File);
         _active = segment;
         _activeCapacity = spare.Bytes;
@@ -194,6 +192,23 @@ internal sealed partial class FileLog
         AdvanceLocked(segment, LogFormat.HeaderBytes);
         Volatile.Write(ref _segments, [.. _segments, segment]);
         return segment;
+    }
+
+    /// <summary>The next spare segment that is large enough; smaller ones, from before larger frames came, wait for smaller frames.</summary>
+    private Spare TakeSpareLocked(int bytes)
+    {
+        for (var i = _spares.Count; i > 0; i--)
+        {
+            var spare = _spares.Dequeue();
+            if (spare.Bytes - LogFormat.HeaderBytes >= bytes)
+            {
+                return spare;
+            }
+
+            _spares.Enqueue(spare);
+        }
+
+        throw new UnreachableException("A frame was reserved for which there is no segment.");
     }
 
     private void AfterAppend(long waiting, bool arm, bool prepare)
@@ -292,6 +307,11 @@ internal sealed partial class FileLog
         }
 
         WriteAll(segment, piece.Data.AsSpan(piece.Start, end - piece.Start), piece.OffsetOf(piece.Start));
+        if (_options.Durability == StoreDurability.Process)
+        {
+            RequirePresent(segment);
+        }
+
         if (_options.Durability == StoreDurability.Full)
         {
             ZeroAhead(segment, piece.OffsetOf(end), end - piece.Start);
@@ -327,6 +347,15 @@ internal sealed partial class FileLog
         segment.IsInPlace = true;
         _inPlace = segment;
         _isFolderChanged = true;
+    }
+
+    /// <summary>A file whose folder somebody has removed takes writes and flushes as before, and is gone with the process: its callers must not believe it.</summary>
+    private void RequirePresent(LogSegment segment)
+    {
+        if (!_files.FileExists(segment.Path))
+        {
+            throw new FileNotFoundException($"The file '{segment.FileName}' has been removed while it was in use.");
+        }
     }
 
     private static void WriteAll(LogSegment segment, ReadOnlySpan<byte> bytes, long offset)

@@ -282,6 +282,27 @@ internal sealed partial class FileLog : IAsyncDisposable
         }
     }
 
+    /// <summary>Closes the files as the death of the process would: what is not written is lost. For tests.</summary>
+    internal void Abandon()
+    {
+        lock (_ioGate)
+        {
+            lock (_gate)
+            {
+                _isClosed = true;
+                _failure ??= new BackendUnavailableException("The process has died.", mayHaveBeenApplied: true);
+            }
+        }
+
+        FailWaiters(_failure);
+        _timer?.Dispose();
+        CloseFiles();
+        if (_ownsThreads)
+        {
+            _threads.Dispose();
+        }
+    }
+
     internal void Release(in LogReservation reservation)
     {
         lock (_gate)

@@ -33,7 +33,7 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
     private long _nextOffset;
     private long _visibleEnd;
     private long _visiblePosition;
-    private Exception? _end;
+    private Func<Exception>? _end;
 
     private FileStreamLog(StreamLogPlace place, FileLog log, PartitionRecovery recovered)
     {
@@ -123,7 +123,7 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
         return new ValueTask<AppendResult>(appended.Result);
     }
 
-    public ValueTask WaitForAsync(long offset, CancellationToken cancellationToken) => _waiters.WaitAsync(offset, cancellationToken);
+    public ValueTask WaitForAsync(long offset, CancellationToken cancellationToken, CancellationToken closing) => _waiters.WaitAsync(offset, cancellationToken, closing);
 
     /// <summary>Makes everything that was appended durable, whatever the store promises.</summary>
     public ValueTask FlushAsync()
@@ -142,19 +142,30 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
     }
 
     /// <summary>The log is gone: whoever waits or calls learns why.</summary>
-    public void End(Exception reason)
+    public void End(Func<Exception> reason)
     {
         lock (_gate)
         {
             _end ??= reason;
         }
 
-        _waiters.Fail(reason);
+        _waiters.Fail(reason());
+    }
+
+    /// <summary>Ends it as the death of the process would, for tests.</summary>
+    public void Abandon()
+    {
+        _log.Abandon();
+        End(Disposed);
+        lock (_maintenance)
+        {
+            _isOver = true;
+        }
     }
 
     public async ValueTask DisposeAsync()
     {
-        End(new ObjectDisposedException(nameof(IStreamStore), "The file stream store has been disposed."));
+        End(Disposed);
         await _log.DisposeAsync().ConfigureAwait(false);
         lock (_maintenance)
         {
@@ -162,6 +173,8 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
             _isOver = true;
         }
     }
+
+    private static ObjectDisposedException Disposed() => new(nameof(IStreamStore), "The file stream store has been disposed.");
 
     private Appended Append(in AppendRequest request, Span<byte> payload, long latest, long bytes)
     {
@@ -262,7 +275,7 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
         Debug.Assert(_gate.IsHeldByCurrentThread, "The gate is held.");
         if (_end is not null)
         {
-            throw _end;
+            throw _end();
         }
     }
 

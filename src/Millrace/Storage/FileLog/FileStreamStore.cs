@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 
 namespace Millrace.Storage.FileLog;
@@ -6,6 +7,7 @@ namespace Millrace.Storage.FileLog;
 internal sealed class FileStreamStore : IStreamStore
 {
     private const string StreamsFolder = "streams";
+    private const string DeletedExtension = ".deleted";
     private const long FirstSegmentBytes = 64 * 1024;
     private const int SegmentsOfBound = 8;
     private static readonly TimeSpan RetentionInterval = TimeSpan.FromMinutes(1);
@@ -113,6 +115,30 @@ internal sealed class FileStreamStore : IStreamStore
         }
     }
 
+    /// <summary>Ends it as the death of the process would, for tests.</summary>
+    internal async ValueTask AbandonAsync()
+    {
+        await _turn.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            _isDisposed = true;
+            await _retention.DisposeAsync().ConfigureAwait(false);
+            foreach (var log in _openLogs)
+            {
+                log.Abandon();
+            }
+
+            foreach (var held in _elsewhere.Values)
+            {
+                held.Dispose();
+            }
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
     private async ValueTask<FileStreamLog> FindOrOpenAsync(StreamPartitionContext context)
     {
         var home = Path.Combine(_folder, StreamNames.FolderOf(context.Stream));
@@ -143,6 +169,8 @@ internal sealed class FileStreamStore : IStreamStore
             Logger = _logger,
         };
 
+        DeleteRest(place.Folder);
+
         // It may read some megabytes.
         var log = await Task.Run(() => FileStreamLog.OpenAsync(place).AsTask()).ConfigureAwait(false);
         _open.Add(key, log);
@@ -153,8 +181,9 @@ internal sealed class FileStreamStore : IStreamStore
     private StreamManifest RequireManifest(StreamPartitionContext context, string home)
     {
         var path = context.Path is null ? null : Path.GetFullPath(context.Path);
-        if (StreamManifest.Load(_files, home) is not { } manifest)
+        if (StreamManifest.Load(_files, home) is not { } manifest || !HasPartitions(FolderOf(manifest, home)))
         {
+            // None, or one that was left behind by a crash before its first partition or after its last.
             manifest = new StreamManifest(context.Stream, context.PartitionCount, path);
             _files.CreateFolder(home);
             manifest.Save(_files, home);
@@ -175,7 +204,7 @@ internal sealed class FileStreamStore : IStreamStore
     /// <summary>The folder of a stream that is not in the store's, locked, because another store may know it too.</summary>
     private string HoldElsewhere(StreamManifest manifest)
     {
-        var folder = Path.Combine(manifest.Path!, StreamNames.FolderOf(manifest.Stream));
+        var folder = FolderOf(manifest, "");
         if (!_elsewhere.ContainsKey(folder))
         {
             _files.CreateFolder(folder);
@@ -196,19 +225,23 @@ internal sealed class FileStreamStore : IStreamStore
         var key = (context.Stream, context.Partition);
         if (_open.TryGetValue(key, out var log))
         {
-            log.End(new BackendUnavailableException($"Partition {context.Partition} of stream '{context.Stream}' was deleted."));
+            log.End(() => new BackendUnavailableException($"Partition {context.Partition} of stream '{context.Stream}' was deleted."));
             await CloseAsync(key, log).ConfigureAwait(false);
         }
 
-        var place = manifest.Path is null ? home : Path.Combine(manifest.Path, StreamNames.FolderOf(manifest.Stream));
+        var place = FolderOf(manifest, home);
         var folder = Path.Combine(place, PartitionFolder(context.Partition));
         var existed = _files.FolderExists(folder);
         if (existed)
         {
-            _files.DeleteFolder(folder);
+            // Under another name first: half a partition must not be found by whoever comes after a crash.
+            DeleteRest(folder);
+            _files.RenameFolder(folder, folder + DeletedExtension);
+            _files.FlushFolder(place);
+            DeleteRest(folder);
         }
 
-        if (_files.ListFolders(place).Count == 0)
+        if (!HasPartitions(place))
         {
             if (_elsewhere.Remove(place, out var held))
             {
@@ -221,6 +254,16 @@ internal sealed class FileStreamStore : IStreamStore
         }
 
         return existed;
+    }
+
+    private bool HasPartitions(string folder) => _files.ListFolders(folder).Any(name => !name.EndsWith(DeletedExtension, StringComparison.Ordinal));
+
+    private void DeleteRest(string partitionFolder)
+    {
+        if (_files.FolderExists(partitionFolder + DeletedExtension))
+        {
+            _files.DeleteFolder(partitionFolder + DeletedExtension);
+        }
     }
 
     private async ValueTask CloseAsync((string Stream, int Partition) key, FileStreamLog log)
@@ -250,7 +293,10 @@ internal sealed class FileStreamStore : IStreamStore
         }
     }
 
-    private static string PartitionFolder(int partition) => partition.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    private static string FolderOf(StreamManifest manifest, string home) =>
+        manifest.Path is null ? home : Path.Combine(manifest.Path, StreamNames.FolderOf(manifest.Stream));
+
+    private static string PartitionFolder(int partition) => partition.ToString(CultureInfo.InvariantCulture);
 
     private static string Where(string? path) => path is null ? "without a path" : $"with the path '{path}'";
 }

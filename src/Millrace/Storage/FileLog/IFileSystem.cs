@@ -35,6 +35,9 @@ internal interface IFileSystem
     /// <summary>Deletes a folder with everything in it.</summary>
     void DeleteFolder(string folder);
 
+    /// <summary>Gives a folder another name that nothing has.</summary>
+    void RenameFolder(string from, string to);
+
     /// <summary>Gives a file another name, replacing a file that has it. Open files stay open.</summary>
     void Rename(string from, string to);
 

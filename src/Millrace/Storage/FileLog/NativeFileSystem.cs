@@ -55,6 +55,8 @@ internal sealed class NativeFileSystem : IFileSystem
 
     public void DeleteFolder(string folder) => Directory.Delete(folder, recursive: true);
 
+    public void RenameFolder(string from, string to) => Directory.Move(from, to);
+
     public void Rename(string from, string to) => File.Move(from, to, overwrite: true);
 
     public void Delete(string path) => File.Delete(path);
