@@ -26,9 +26,14 @@ internal static class Memory
         }
     }
 
-    public static double PeakMegabytes()
+    public static double PeakMegabytes() => Read("VmHWM:");
+
+    /// <summary>What the process takes now.</summary>
+    public static double ResidentMegabytes() => Read("VmRSS:");
+
+    private static double Read(string name)
     {
-        var line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
-        return double.Parse(line.AsSpan(6).Trim().TrimEnd("kB"), CultureInfo.InvariantCulture) / 1024;
+        var line = File.ReadLines("/proc/self/status").First(line => line.StartsWith(name, StringComparison.Ordinal));
+        return double.Parse(line.AsSpan(name.Length).Trim().TrimEnd("kB"), CultureInfo.InvariantCulture) / 1024;
     }
 }

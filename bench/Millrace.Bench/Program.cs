@@ -1,11 +1,12 @@
 using Millrace;
 using Millrace.Bench;
+using Millrace.Bench.Files;
 using Millrace.Bench.Queues;
 using Millrace.Bench.Server;
 using Millrace.Bench.Stomp;
 
 // Areas that exist; a new one is a folder and a line here.
-BenchArea[] areas = [QueueArea.Create(), ServerArea.Create(), StompArea.Create()];
+BenchArea[] areas = [QueueArea.Create(), FileArea.Create(), ServerArea.Create(), StompArea.Create()];
 
 BenchArguments arguments;
 try

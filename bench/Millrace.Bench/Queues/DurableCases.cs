@@ -56,7 +56,8 @@ internal static class DurableCases
         ];
     }
 
-    private static async Task<(double Rate, double AllocatedPerMessage)> MeasureAsync(string url, int callers, int batch, BenchContext context)
+    /// <summary>Full cycles of so many callers, each so many messages at a time.</summary>
+    public static async Task<(double Rate, double AllocatedPerMessage)> MeasureAsync(string url, int callers, int batch, BenchContext context)
     {
         await using var backend = await BackendRegistry.CreateDefault().OpenAsync(url, cancellationToken: context.CancellationToken);
         var sessions = new List<QueueSession>();

@@ -141,6 +141,7 @@ public sealed class FileBackend : Backend, IHealthProbe
     {
         _isDisposed = true;
         await _streams.AbandonAsync().ConfigureAwait(false);
+        await _engines.AbandonAsync().ConfigureAwait(false);
         _threads.Dispose();
         _lock.Dispose();
     }

@@ -19,11 +19,11 @@ public class FileFixture : BackendFixture
 
     public override int StreamSegmentBytes => 4096;
 
-    /// <summary>The word of the URL.</summary>
-    protected virtual string Durability => "full";
+    /// <summary>Options of the URL.</summary>
+    protected virtual string Options => "durability=full";
 
     public override async ValueTask<Backend> OpenAsync(CancellationToken cancellationToken) => await FileBackend.OpenAsync(
-        BackendUrl.Parse(_folder.Url($"durability={Durability}&segmentBytes={StreamSegmentBytes}")),
+        BackendUrl.Parse(_folder.Url($"{Options}&segmentBytes={StreamSegmentBytes}")),
         new BackendContext { TimeProvider = Clock.TimeProvider },
         cancellationToken);
 
@@ -40,5 +40,11 @@ public class FileFixture : BackendFixture
 /// <summary>The same, where an append is only written.</summary>
 public sealed class FileFixtureForProcesses : FileFixture
 {
-    protected override string Durability => "process";
+    protected override string Options => "durability=process";
+}
+
+/// <summary>The same, where of waiting messages all but the heads of queues are in the files alone.</summary>
+public sealed class FileFixtureWithoutMemory : FileFixture
+{
+    protected override string Options => "memoryBytes=0";
 }

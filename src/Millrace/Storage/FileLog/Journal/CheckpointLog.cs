@@ -85,6 +85,9 @@ internal sealed class CheckpointLog(FileLog log) : IAsyncDisposable
         log.TrimBefore(_found[0].Start);
     }
 
+    /// <summary>Closes the files without writing anything more, for tests.</summary>
+    internal void Abandon() => log.Abandon();
+
     public ValueTask DisposeAsync() => log.DisposeAsync();
 
     private void Collect(LogScan scan)

@@ -101,6 +101,18 @@ internal sealed class FileEngines : IAsyncDisposable
         await _journal.Log.DisposeAsync().ConfigureAwait(false);
     }
 
+    /// <summary>Ends as the death of the process would, for tests: nothing more is written.</summary>
+    internal async ValueTask AbandonAsync()
+    {
+        await Queues.DisposeAsync().ConfigureAwait(false);
+        Locks.Dispose();
+        State.Dispose();
+        _timers.Dispose();
+        _journal.Log.Abandon();
+        await _upkeep.StopAsync().ConfigureAwait(false);
+        _checkpoints.Abandon();
+    }
+
     /// <summary>The key under which ids are hashed: it must not change while ids are remembered.</summary>
     private static byte[] ReadIdentity(IFileSystem files, string folder)
     {

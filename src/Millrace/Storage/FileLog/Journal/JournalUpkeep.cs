@@ -24,6 +24,7 @@ internal sealed class JournalUpkeep : IAsyncDisposable
     private readonly ILogger _log;
     private readonly BackgroundLoop _loop;
     private long _checkpointedTo;
+    private volatile bool _stopping;
 
     /// <param name="journal">The journal.</param>
     /// <param name="checkpoints">Where checkpoints go.</param>
@@ -49,13 +50,19 @@ internal sealed class JournalUpkeep : IAsyncDisposable
     /// <summary>Stops, and takes a last checkpoint unless nothing has changed since the one before.</summary>
     public async ValueTask DisposeAsync()
     {
-        _stopping = true;
-        _journal.Grown.Set();
-        await _loop.DisposeAsync().ConfigureAwait(false);
+        await StopAsync().ConfigureAwait(false);
         if (_journal.Log.EndPosition > _checkpointedTo)
         {
             await TryAsync(CheckpointAsync).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Stops, and leaves the journal as it is.</summary>
+    public async ValueTask StopAsync()
+    {
+        _stopping = true;
+        _journal.Grown.Set();
+        await _loop.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <summary>Takes a checkpoint now.</summary>
@@ -65,8 +72,6 @@ internal sealed class JournalUpkeep : IAsyncDisposable
         await _checkpoints.WriteAsync(_journal.Log, _writeAll).ConfigureAwait(false);
         _checkpointedTo = end;
     }
-
-    private volatile bool _stopping;
 
     private async Task RunAsync(LoopTokens tokens)
     {
