@@ -31,9 +31,13 @@ internal sealed record StoreAddress(string Url, string Source)
         }
 
         var named = url ?? readVariable(CliContext.UrlVariable);
-        return string.IsNullOrWhiteSpace(named)
-            ? new StoreAddress(DefaultStore.Prepare(), "")
-            : new StoreAddress(named.Trim(), url is null ? CliContext.UrlVariable : "--url");
+        if (!string.IsNullOrWhiteSpace(named))
+        {
+            return new StoreAddress(named.Trim(), url is null ? CliContext.UrlVariable : "--url");
+        }
+
+        var (address, source) = DefaultStore.FindForCommand();
+        return new StoreAddress(address, source);
     }
 
     /// <summary>What to say when nobody answers here.</summary>

@@ -23,6 +23,7 @@ internal sealed class NodeProcess(CliContext context, ServerConfiguration config
 
         await using var instances = await ServedInstances.OpenAsync(configuration.Instances, context.TimeProvider, loggers, stop);
         await using var server = await StartAsync(instances, loggers, stop);
+        using var announced = Announce(server);
         using (var output = context.OpenOutput(arguments))
         {
             StartReport.Write(output, server, instances, configuration, SinceProcessStart());
@@ -32,6 +33,13 @@ internal sealed class NodeProcess(CliContext context, ServerConfiguration config
         await WaitAsync(stop);
         await ReportAsync(_notifier.Stopping());
         await server.StopAsync(CancellationToken.None);
+    }
+
+    /// <summary>Has commands that name no store find this node, if it has the default one open, which nobody else can open then.</summary>
+    private IDisposable? Announce(MillraceServer server)
+    {
+        var address = server.Addresses.FirstOrDefault(address => address.StartsWith("http", StringComparison.Ordinal));
+        return configuration.UsesDefaultStore && !DefaultStore.KeepsSqlite && address is not null ? DefaultStore.AnnounceNode(address) : null;
     }
 
     private async Task<MillraceServer> StartAsync(ServedInstances instances, ILoggerFactory loggers, CancellationToken stop)

@@ -70,7 +70,7 @@ internal sealed class ServeOptions
 
         layers.Add(ReadEnvironment(context));
         layers.Add(ReadCommandLine(arguments));
-        return ServerConfiguration.Read(layers, DefaultStore.Url, BackendRegistry.CreateDefault());
+        return ServerConfiguration.Read(layers, DefaultStore.UrlForNode, BackendRegistry.CreateDefault());
     }
 
     private static ConfigurationLayer ReadDefaults()

@@ -56,8 +56,12 @@ internal static class StartReport
         }
 
         var durability = instance.Durability is { } survives ? $", durability {survives.ToString().ToLowerInvariant()}" : "";
-        return durability + (configuration.UsesDefaultStore ? "; name another one with --url" : "");
+        return durability + (configuration.UsesDefaultStore ? DescribeDefault() : "");
     }
+
+    private static string DescribeDefault() => DefaultStore.KeepsSqlite
+        ? $"; found, and kept. New nodes keep their store in files, which is faster: stop this one, then millrace migrate --from {DefaultStore.SqliteUrl} --to {DefaultStore.FilesUrl}"
+        : "; name another one with --url";
 
     private static void WriteJson(OutputWriter output, MillraceServer server, ServedInstances instances, TimeSpan startTime) => output.WriteObject(json =>
     {
