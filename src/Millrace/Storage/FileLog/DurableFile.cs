@@ -16,13 +16,7 @@ internal static class DurableFile
         files.Delete(unfinished);
         using (var file = files.Create(unfinished, content.Length))
         {
-            var written = 0;
-            while (written < content.Length)
-            {
-                var count = file.Write(content[written..], written);
-                written += count > 0 ? count : throw new IOException($"The file '{Path.GetFileName(path)}' took nothing of a write.");
-            }
-
+            WriteAll(file, path, content, 0);
             if (flush)
             {
                 file.Flush();
@@ -33,6 +27,22 @@ internal static class DurableFile
         if (flush)
         {
             files.FlushFolder(Path.GetDirectoryName(path)!);
+        }
+    }
+
+    /// <summary>Writes all of some bytes, however little the file takes at once.</summary>
+    public static void WriteAll(IStorageFile file, string path, ReadOnlySpan<byte> bytes, long offset)
+    {
+        while (bytes.Length > 0)
+        {
+            var written = file.Write(bytes, offset);
+            if (written <= 0)
+            {
+                throw new IOException($"The file '{Path.GetFileName(path)}' took nothing of a write.");
+            }
+
+            offset += written;
+            bytes = bytes[written..];
         }
     }
 

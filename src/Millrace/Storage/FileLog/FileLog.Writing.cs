@@ -306,7 +306,7 @@ internal sealed partial class FileLog
             PutInPlace(segment);
         }
 
-        WriteAll(segment, piece.Data.AsSpan(piece.Start, end - piece.Start), piece.OffsetOf(piece.Start));
+        DurableFile.WriteAll(segment.File, segment.Path, piece.Data.AsSpan(piece.Start, end - piece.Start), piece.OffsetOf(piece.Start));
         if (_options.Durability == StoreDurability.Process)
         {
             RequirePresent(segment);
@@ -358,21 +358,6 @@ internal sealed partial class FileLog
         }
     }
 
-    private static void WriteAll(LogSegment segment, ReadOnlySpan<byte> bytes, long offset)
-    {
-        while (bytes.Length > 0)
-        {
-            var written = segment.File.Write(bytes, offset);
-            if (written <= 0)
-            {
-                throw new IOException($"The file '{segment.FileName}' took nothing of a write.");
-            }
-
-            offset += written;
-            bytes = bytes[written..];
-        }
-    }
-
     private void ZeroAhead(LogSegment segment, long end, int bytesWritten)
     {
         if (end <= segment.ZeroedTo)
@@ -385,7 +370,7 @@ internal sealed partial class FileLog
         while (segment.ZeroedTo < target)
         {
             var bytes = (int)Math.Min(Zeros.Length, target - segment.ZeroedTo);
-            WriteAll(segment, Zeros.AsSpan(0, bytes), segment.ZeroedTo);
+            DurableFile.WriteAll(segment.File, segment.Path, Zeros.AsSpan(0, bytes), segment.ZeroedTo);
             segment.ZeroedTo += bytes;
         }
     }

@@ -206,7 +206,10 @@ internal sealed partial class FileLog : IAsyncDisposable
     /// <param name="fromPayloadPosition">The payload position of a frame; or any position up to the first frame of a segment, for that one.</param>
     public LogScan Scan(long fromPayloadPosition) => new(this, fromPayloadPosition, EndPosition);
 
-    /// <summary>Deletes the segments that lie entirely before a position; the last one always stays.</summary>
+    /// <summary>
+    /// Deletes the segments that lie entirely before a position; the last one always stays. What makes them superfluous must be durable before: a power cut may keep the deletion and lose
+    /// what was appended, but not flushed, before it.
+    /// </summary>
     public void TrimBefore(long position)
     {
         // What lies before is written first: a file that the writer still has to put in place cannot be deleted.

@@ -65,10 +65,7 @@ internal sealed partial class FileStreamLog
             lock (_gate)
             {
                 _earliest = Math.Max(_earliest, beforeOffset);
-                while (_index.Segments.Length > 1 && _index.Segments[0].EndOffset <= _earliest)
-                {
-                    _index.RemoveFirst();
-                }
+                RetainLocked();
             }
         }
 
@@ -95,10 +92,11 @@ internal sealed partial class FileStreamLog
         return isChanged;
     }
 
-    /// <summary>Whether a segment can go: nothing in it is kept by any bound. Of what is not visible yet nothing goes.</summary>
+    /// <summary>Whether a segment can go: all of it was trimmed, or nothing in it is kept by some bound. Of what is not visible yet nothing goes.</summary>
     private bool IsOverLocked(SegmentIndex segment, long oldest) =>
         segment.EndOffset <= _visibleEnd
-        && (segment.LatestTime < oldest
+        && (segment.EndOffset <= _earliest
+            || segment.LatestTime < oldest
             || (_retention.MaxRecords is { } records && _nextOffset - segment.EndOffset >= records)
             || (_retention.MaxBytes is { } bytes && _index.RecordBytes - segment.RecordBytes >= bytes));
 

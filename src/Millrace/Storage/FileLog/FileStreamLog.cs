@@ -166,6 +166,7 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         End(Disposed);
+        RunMaintenance();
         await _log.DisposeAsync().ConfigureAwait(false);
         lock (_maintenance)
         {

@@ -7,6 +7,8 @@ internal sealed class FlushThreads : IDisposable
 {
     private readonly BlockingCollection<Action> _work = [];
 
+    /// <summary>Begins them.</summary>
+    /// <param name="count">How many: two, so that one log can be written while another is flushed. None, for tests that do the work themselves: <see cref="RunQueued"/>.</param>
     public FlushThreads(int count = 2)
     {
         for (var i = 0; i < count; i++)
@@ -19,6 +21,15 @@ internal sealed class FlushThreads : IDisposable
     public void Enqueue(Action work)
     {
         if (!TryEnqueue(work))
+        {
+            work();
+        }
+    }
+
+    /// <summary>Does what was handed in so far, and what that hands in, on the caller's thread.</summary>
+    public void RunQueued()
+    {
+        while (_work.TryTake(out var work))
         {
             work();
         }

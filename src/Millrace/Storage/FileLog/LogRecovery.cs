@@ -57,7 +57,7 @@ internal sealed class LogRecovery
         }
 
         _files.FlushFolder(_folder);
-        var end = _segments.Count == 0 ? 0 : _segments[^1].EndPosition;
+        var end = _segments.Count > 0 ? _segments[^1].EndPosition : found.Count > 0 ? found[0].Start : 0;
         return new RecoveredLog(_segments, active, end, _damage);
     }
 
@@ -92,8 +92,17 @@ internal sealed class LogRecovery
             var reason = LogFormat.CheckHeader(header[..ReadHeader(file, header)], start, name);
             if (reason is not null)
             {
-                CutHeader(file, start, length, reason, isLast);
-                return null;
+                if (!isLast || EndOfWritten(file, 0, length) > 0)
+                {
+                    Report(new LogDamage(name, 0, start, reason, IsTorn: false));
+                    PutAside([(start, length)]);
+                    return null;
+                }
+
+                // It got its name, and nothing yet. It is kept, because it may be all that knows how far positions had come.
+                LogFormat.WriteHeader(header, start);
+                DurableFile.WriteAll(file, name, header, 0);
+                length = Math.Max(length, header.Length);
             }
 
             using var reader = new FrameReader();
@@ -120,19 +129,6 @@ internal sealed class LogRecovery
         {
             file?.Dispose();
         }
-    }
-
-    private void CutHeader(IStorageFile file, long start, long length, string reason, bool isLast)
-    {
-        if (isLast && EndOfWritten(file, 0, length) == 0)
-        {
-            // It got its name, and nothing yet.
-            _files.Delete(PathOf(start));
-            return;
-        }
-
-        Report(new LogDamage(LogFormat.NameOf(start), 0, start, reason, IsTorn: false));
-        PutAside([(start, length)]);
     }
 
     private void Cut(IStorageFile file, long start, long end, long written, string reason, bool isLast)
@@ -228,13 +224,8 @@ internal sealed class LogRecovery
                 break;
             }
 
-            var bytes = buffer.AsSpan(0, read);
-            while (bytes.Length > 0)
-            {
-                var written = copy.Write(bytes, at - offset);
-                at += written;
-                bytes = bytes[written..];
-            }
+            DurableFile.WriteAll(copy, path, buffer.AsSpan(0, read), at - offset);
+            at += read;
         }
 
         copy.Flush();

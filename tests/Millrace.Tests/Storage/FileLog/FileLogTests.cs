@@ -1,0 +1,272 @@
+using Millrace.Storage;
+using Millrace.Storage.FileLog;
+using Xunit;
+using static Millrace.Tests.Storage.FileLog.LogBench;
+
+namespace Millrace.Tests.Storage.FileLog;
+
+public sealed class FileLogTests
+{
+    private readonly SimulatedFileSystem _files = new();
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(StoreDurability.Full)]
+    [InlineData(StoreDurability.Process)]
+    [InlineData(StoreDurability.None)]
+    public async Task Frames_OverManySegments_AreReadBackInOrder_BeforeAndAfterReopening(StoreDurability durability)
+    {
+        var expected = Enumerable.Range(0, 200).Select(Numbered).ToList();
+        await using (var log = Open(_files, Small(durability)))
+        {
+            foreach (var payload in expected)
+            {
+                await log.FlushAsync(Append(log, payload));
+            }
+
+            Assert.Equal(expected, ReadAll(log));
+            Assert.True(log.Segments.Count > 5);
+            Assert.All(log.Segments.Zip(log.Segments.Skip(1)), pair => Assert.Equal(pair.First.EndPosition, pair.Second.StartPosition));
+        }
+
+        await using var again = Open(_files, Small(durability));
+        Assert.Null(again.Damage);
+        Assert.Equal(expected, ReadAll(again));
+        Append(again, "more");
+        Assert.Equal([.. expected, "more"], ReadAll(again));
+    }
+
+    [Fact]
+    public async Task AFrameLargerThanASegment_GetsALargerOne()
+    {
+        await using var log = Open(_files);
+        string[] expected = ["small", new string('x', 5000), "small again", new string('y', 1000), new string('z', 100_000)];
+        foreach (var payload in expected)
+        {
+            Append(log, payload);
+        }
+
+        Assert.Equal(expected, ReadAll(log));
+    }
+
+    [Fact]
+    public async Task Positions_OfAppends_AreWhereScansFindThem_AndScansBeginAtThem()
+    {
+        await using var log = Open(_files);
+        var positions = Enumerable.Range(0, 60).Select(i => Append(log, Numbered(i)) - Numbered(i).Length).ToArray();
+        for (var i = 0; i < positions.Length; i++)
+        {
+            using var scan = log.Scan(positions[i]);
+            Assert.True(scan.MoveNext());
+            Assert.Equal(positions[i], scan.Position);
+        }
+
+        using var end = log.Scan(log.EndPosition);
+        Assert.False(end.MoveNext());
+        Assert.Null(end.Damage);
+    }
+
+    [Fact]
+    public async Task Trimming_DeletesWholeSegments_AndKeepsTheLast()
+    {
+        await using var log = Open(_files);
+        for (var i = 0; i < 100; i++)
+        {
+            Append(log, Numbered(i));
+        }
+
+        var third = log.Segments[2];
+        log.TrimBefore(third.StartPosition + 100);
+        Assert.Equal(third.StartPosition, log.StartPosition);
+        Assert.Equal(log.Segments.Count, SegmentsOf(_files).Length);
+        Assert.False(log.TryReadAt(0, new byte[8]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => log.ReadAt(0, new byte[8]));
+
+        log.TrimBefore(log.EndPosition);
+        Assert.Single(log.Segments);
+        var end = log.EndPosition;
+        await log.DisposeAsync();
+        await using var again = Open(_files);
+        Assert.Equal(end, again.EndPosition);
+        Append(again, "goes on");
+        Assert.Equal("goes on", ReadAll(again)[^1]);
+    }
+
+    [Fact]
+    public async Task AReservation_IsUsedOnce_AndDisposingItAfterwardsDoesNothing()
+    {
+        await using var log = Open(_files);
+        var reservation = log.Reserve(10, essential: false);
+        log.Append(in reservation, "0123456789"u8);
+        Assert.Throws<ArgumentException>(() => log.Append(in reservation, "again"u8));
+        reservation.Dispose();
+        reservation.Dispose();
+        var small = log.Reserve(3, essential: false);
+        Assert.Throws<ArgumentException>(() => log.Append(in small, "much too long"u8));
+        Assert.Throws<ArgumentOutOfRangeException>(() => log.Reserve(0, essential: false));
+        await using var other = Open(_files, folder: "/data/other");
+        Assert.Throws<ArgumentException>(() => other.Append(log.Reserve(1, essential: false), "x"u8));
+        Assert.Equal(["0123456789"], ReadAll(log));
+    }
+
+    [Fact]
+    public async Task ManyReservations_OfAllSizes_NeverMeetAFullDisk()
+    {
+        var random = new Random(7);
+        for (var round = 0; round < 200; round++)
+        {
+            var files = new SimulatedFileSystem();
+            await using var log = Open(files);
+            var held = new List<(LogReservation Reservation, int Bytes)>();
+            var expected = 0;
+            for (var step = 0; step < 60; step++)
+            {
+                var bytes = random.Next(5) == 0 ? random.Next(1, 4000) : random.Next(1, 400);
+                held.Add((log.Reserve(bytes, essential: false), bytes));
+                files.Capacity = random.Next(2) == 0 ? 0 : long.MaxValue;
+                while (held.Count > 0 && random.Next(3) > 0)
+                {
+                    var index = random.Next(held.Count);
+                    var (reservation, most) = held[index];
+                    held.RemoveAt(index);
+                    if (random.Next(5) == 0)
+                    {
+                        reservation.Dispose();
+                    }
+                    else
+                    {
+                        log.Append(in reservation, new byte[random.Next(1, most + 1)]);
+                        expected++;
+                    }
+                }
+
+                files.Capacity = long.MaxValue;
+            }
+
+            files.Capacity = 0;
+            foreach (var (reservation, most) in held)
+            {
+                log.Append(in reservation, new byte[most]);
+                expected++;
+            }
+
+            await log.SyncAsync(log.EndPosition);
+            Assert.Equal(expected, ReadAll(log).Count);
+        }
+    }
+
+    [Fact]
+    public async Task Callers_WhoWaitTogether_ShareFlushes()
+    {
+        await using var log = Open(_files, new FileLogOptions());
+        var callers = Enumerable.Range(0, 50).Select(caller => Task.Run(
+            async () =>
+            {
+                for (var i = 0; i < 40; i++)
+                {
+                    var end = Append(log, $"{caller}.{i}");
+                    await log.FlushAsync(end);
+                    Assert.True(log.IsDurable(end));
+                }
+            },
+            Cancellation));
+        await Task.WhenAll(callers);
+        Assert.Equal(2000, ReadAll(log).Count);
+        Assert.True(_files.Counts["flush"] < 1500, $"{_files.Counts["flush"]} flushes for 2000 appends.");
+    }
+
+    [Fact]
+    public async Task Appending_Reading_AndTrimming_GoOnTogether()
+    {
+        using var folder = new TemporaryFolder();
+        await using var log = Open(NativeFileSystem.Instance, new FileLogOptions { SegmentBytes = 64 * 1024 }, folder.Data);
+        var isOver = false;
+        var appending = Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(
+            async () =>
+            {
+                for (var i = 0; i < 3000; i++)
+                {
+                    await log.FlushAsync(Append(log, Numbered(i)));
+                }
+            },
+            Cancellation)));
+        var trimming = Task.Run(
+            () =>
+            {
+                while (!Volatile.Read(ref isOver))
+                {
+                    log.TrimBefore(log.EndPosition - 100_000);
+                }
+            },
+            Cancellation);
+        var reading = Task.Run(
+            () =>
+            {
+                var read = 0;
+                while (!Volatile.Read(ref isOver))
+                {
+                    using var scan = log.Scan(log.StartPosition);
+                    while (scan.MoveNext())
+                    {
+                        read++;
+                    }
+
+                    Assert.Null(scan.Damage);
+                }
+
+                return read;
+            },
+            Cancellation);
+        await appending;
+        Volatile.Write(ref isOver, true);
+        await trimming;
+        Assert.True(await reading > 0);
+        Assert.Equal(log.Segments.Count, SegmentsOf(NativeFileSystem.Instance, folder.Data).Length);
+    }
+
+    [Fact]
+    public async Task Interval_WritesAndFlushes_WithoutAnybodyWaiting()
+    {
+        var clock = new Millrace.Testing.ManualTimeProvider();
+        using var threads = new FlushThreads(0);
+        var options = Small(StoreDurability.None, threads) with { FlushInterval = TimeSpan.FromMilliseconds(5) };
+        await using var log = Millrace.Storage.FileLog.FileLog.Open(_files, Folder, options, clock, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        var end = Append(log, "a");
+        Assert.True(log.IsDurable(end));
+        await log.FlushAsync(end);
+        threads.RunQueued();
+        Assert.Equal(0, _files.Counts.GetValueOrDefault("write"));
+        clock.Advance(TimeSpan.FromMilliseconds(5));
+        threads.RunQueued();
+        Assert.Equal(1, _files.Counts["write"]);
+        await log.SyncAsync(end);
+        var closing = log.DisposeAsync().AsTask();
+        threads.RunQueued();
+        await closing;
+    }
+
+    [Fact]
+    public async Task AnIdleLog_HasNoFile_AndTheFirstSegmentIsSmall()
+    {
+        await using var log = Open(_files, new FileLogOptions { FirstSegmentBytes = 2048 });
+        Assert.Empty(_files.ListFiles(Folder));
+        Append(log, "a");
+        log.WriteThrough(log.EndPosition);
+        Assert.Equal(2048, log.Segments[0].Bytes);
+        Append(log, new string('b', 2000));
+        Assert.Equal(8192, log.Segments[1].Bytes);
+    }
+
+    [Fact]
+    public async Task AfterDisposal_EveryCallSaysSo()
+    {
+        var log = Open(_files);
+        Append(log, "a");
+        await log.DisposeAsync();
+        await log.DisposeAsync();
+        Assert.Throws<ObjectDisposedException>(() => log.Reserve(1, essential: false));
+        Assert.Throws<ObjectDisposedException>(() => log.TryReadAt(40, new byte[1]));
+        Assert.Throws<ObjectDisposedException>(() => log.TrimBefore(0));
+    }
+}
