@@ -3,15 +3,17 @@ namespace Millrace.Storage.FileLog;
 /// <summary>The options of a <c>file:</c> URL, checked.</summary>
 internal sealed record FileBackendOptions
 {
+    private const long DefaultMemoryBytes = 64 * 1024 * 1024;
+
     public required string Folder { get; init; }
 
     public required FileLogOptions Log { get; init; }
 
     /// <summary>Whether queues are created when they are first used.</summary>
-    public required bool CreatesQueues { get; init; }
+    public bool CreatesQueues { get; init; } = true;
 
     /// <summary>So much memory messages may take that wait in queues; what is beyond that is in the files alone.</summary>
-    public required long MemoryBytes { get; init; }
+    public long MemoryBytes { get; init; } = DefaultMemoryBytes;
 
     /// <summary>The word of the URL: <c>full</c>, <c>process</c>, <c>none</c> or <c>interval</c>.</summary>
     public required string Durability { get; init; }
@@ -25,7 +27,7 @@ internal sealed record FileBackendOptions
         var interval = reader.Milliseconds("flushIntervalMs", FileLogOptions.DefaultFlushInterval, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1));
         var segmentBytes = reader.Number("segmentBytes", 64 * 1024 * 1024, FileLogOptions.MinSegmentBytes, FileLogOptions.MaxSegmentBytes);
         var createsQueues = reader.Boolean("autocreate", true);
-        var memoryBytes = reader.Number("memoryBytes", 64 * 1024 * 1024, 0, long.MaxValue);
+        var memoryBytes = reader.Number("memoryBytes", DefaultMemoryBytes, 0, long.MaxValue);
         reader.RejectUnknown();
         if (durability != "interval" && url.Options.ContainsKey("flushIntervalMs"))
         {

@@ -35,13 +35,13 @@ public sealed class FileStreamTests
         _files.Content(indexes[2]).AsSpan().Clear();
         _files.Delete(indexes[3]);
         _files.Create(indexes[3], 10).Dispose();
-        await using (var backend = Open())
+        await using (var backend = await OpenAsync())
         {
             Assert.Equal(Enumerable.Range(0, 100).Select(Text), await ReadAsync(await PartitionAsync(backend)));
         }
 
         Assert.Equal(indexes, IndexFiles());
-        await using var again = Open();
+        await using var again = await OpenAsync();
         var partition = await PartitionAsync(again);
         for (var i = 0; i < 100; i += 7)
         {
@@ -62,7 +62,7 @@ public sealed class FileStreamTests
             file.Write(other, 0);
         }
 
-        await using var backend = Open();
+        await using var backend = await OpenAsync();
         Assert.Equal(Enumerable.Range(0, 60).Select(Text), await ReadAsync(await PartitionAsync(backend)));
     }
 
@@ -72,7 +72,7 @@ public sealed class FileStreamTests
         await FillAsync(100);
         var segment = Path.ChangeExtension(IndexFiles()[1], ".log");
         _files.Content(segment)[200] ^= 1;
-        await using var backend = Open();
+        await using var backend = await OpenAsync();
         var partition = await PartitionAsync(backend);
         var read = new List<long>();
         var errors = 0;
@@ -101,7 +101,7 @@ public sealed class FileStreamTests
     [Fact]
     public async Task AnAppendWhoseFlushFails_IsNeverVisible_AndThePartitionCanBeOpenedAgain()
     {
-        await using var backend = Open();
+        await using var backend = await OpenAsync();
         var partition = await PartitionAsync(backend);
         await AppendAsync(partition, "kept");
         var waiting = partition.WaitForAsync(1, Cancellation).AsTask();
@@ -129,7 +129,7 @@ public sealed class FileStreamTests
     [Fact]
     public async Task AFullDisk_RefusesAppends_KeepsWhatIsThere_AndPasses()
     {
-        await using var backend = Open();
+        await using var backend = await OpenAsync();
         var partition = await PartitionAsync(backend);
         await AppendAsync(partition, "first");
         _files.Capacity = 4000;
@@ -154,7 +154,7 @@ public sealed class FileStreamTests
     [Fact]
     public async Task Producers_AreRemembered_WhenTheirSegmentsAreGone()
     {
-        await using (var backend = Open())
+        await using (var backend = await OpenAsync())
         {
             var partition = await PartitionAsync(backend);
             await partition.AppendAsync(new AppendRequest(new[] { new StreamRecord { Body = new byte[10] } }) { ProducerId = "p", FirstSequence = 41 }, Cancellation);
@@ -167,7 +167,7 @@ public sealed class FileStreamTests
         }
 
         Assert.True(_files.ListFiles(Partition).Count(file => file.Name.EndsWith(".log", StringComparison.Ordinal)) < 5);
-        await using var again = Open();
+        await using var again = await OpenAsync();
         var result = await (await PartitionAsync(again)).AppendAsync(
             new AppendRequest(new[] { new StreamRecord { Body = new byte[10] } }) { ProducerId = "p", FirstSequence = 41 },
             Cancellation);
@@ -177,7 +177,7 @@ public sealed class FileStreamTests
     [Fact]
     public async Task ThousandIdlePartitions_TakeNoSpace_AndNoThread()
     {
-        await using var backend = Open();
+        await using var backend = await OpenAsync();
         var threads = System.Diagnostics.Process.GetCurrentProcess().Threads.Count;
         for (var i = 0; i < 1000; i++)
         {
@@ -233,7 +233,7 @@ public sealed class FileStreamTests
     [InlineData("a.b.", "a.b%2E")]
     public void Names_BecomeFolders(string stream, string folder) => Assert.Equal(folder, StreamNames.FolderOf(stream));
 
-    private FileBackend Open() => FileBackend.Open(_files, Options, new BackendContext());
+    private ValueTask<FileBackend> OpenAsync() => FileBackend.OpenAsync(_files, Options, new BackendContext());
 
     private static string Text(int i) => i.ToString(CultureInfo.InvariantCulture) + new string('.', i % 50);
 
@@ -244,7 +244,7 @@ public sealed class FileStreamTests
 
     private async Task FillAsync(int count)
     {
-        await using var backend = Open();
+        await using var backend = await OpenAsync();
         var partition = await PartitionAsync(backend);
         for (var i = 0; i < count; i++)
         {
