@@ -76,6 +76,7 @@ public sealed class FileLogTests
             Append(log, Numbered(i));
         }
 
+        log.WriteThrough(log.EndPosition);
         var third = log.Segments[2];
         log.TrimBefore(third.StartPosition + 100);
         Assert.Equal(third.StartPosition, log.StartPosition);
