@@ -186,6 +186,18 @@ public sealed class StreamMismatchException : MillraceConfigurationException
     }
 }
 
+/// <summary>A stream that must exist does not.</summary>
+public sealed class StreamNotFoundException : MillraceException
+{
+    /// <summary>Names the stream.</summary>
+    public StreamNotFoundException(string stream)
+        : base($"There is no stream '{stream}'. Create it with client.Streams.CreateAsync, or append to it with a producer that may create it (Create, the default).")
+        => Stream = stream;
+
+    /// <summary>The stream that was asked for.</summary>
+    public string Stream { get; }
+}
+
 /// <summary>A read below the start of a stream's partition (law S5).</summary>
 public sealed class OffsetOutOfRangeException : MillraceException
 {

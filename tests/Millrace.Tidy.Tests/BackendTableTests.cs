@@ -14,6 +14,7 @@ public sealed class BackendTableTests
     private static readonly (string Url, string Title)[] Backends =
     [
         ("memory:", "memory"),
+        ("file:{folder}/store", "file"),
         ("sqlite:{folder}/table.db", "sqlite"),
     ];
 

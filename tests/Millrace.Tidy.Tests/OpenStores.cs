@@ -22,18 +22,21 @@ internal sealed class OpenStores(string folder) : IAsyncDisposable
     public async Task OpenAsync(string url, string title, CancellationToken cancellationToken)
     {
         _titles.Add(title);
-        var resolved = url.Replace("{folder}", folder, StringComparison.Ordinal);
-        Direct.Add(Keep(await _registry.OpenAsync(resolved, cancellationToken: cancellationToken)));
+        Direct.Add(Keep(await _registry.OpenAsync(Resolve(url, "direct"), cancellationToken: cancellationToken)));
 
         // A store without channels is paired with memory, as a node does it.
         var channelUrl = Direct[^1].Channels is null ? "memory:" : null;
-        var client = Keep(await MillraceClient.OpenAsync(resolved, configure => configure.ChannelUrl = channelUrl, cancellationToken));
+        var client = Keep(await MillraceClient.OpenAsync(Resolve(url, "served"), configure => configure.ChannelUrl = channelUrl, cancellationToken));
         var options = new MillraceServerOptions { Instances = { ["default"] = client } };
         options.Urls.Clear();
         options.Urls.Add("http://127.0.0.1:0");
         var server = Keep(await MillraceServer.StartAsync(options, cancellationToken));
         Served.Add(Keep(await _registry.OpenAsync(server.Addresses[0], cancellationToken: cancellationToken)));
     }
+
+    // Each in a folder of its own: not every store can be open twice.
+    private string Resolve(string url, string name) =>
+        url.Replace("{folder}", Directory.CreateDirectory(Path.Combine(folder, name)).FullName, StringComparison.Ordinal);
 
     public async ValueTask DisposeAsync()
     {

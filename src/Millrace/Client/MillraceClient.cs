@@ -24,6 +24,7 @@ public sealed class MillraceClient : IAsyncDisposable
     private readonly MillraceClientOptions _options;
     private readonly SemaphoreSlim _opening = new(1, 1);
     private readonly ConcurrentDictionary<IMessageWorker, bool> _running = [];
+    private readonly ConcurrentDictionary<IAsyncDisposable, bool> _streaming = [];
     private volatile Opened? _opened;
     private bool _disposed;
 
@@ -39,7 +40,9 @@ public sealed class MillraceClient : IAsyncDisposable
     public string Instance { get; }
 
     /// <summary>The streams of the backend: which there are, their partitions and groups.</summary>
-    public StreamCatalog Streams => throw new NotImplementedException();
+    /// <exception cref="BackendCapabilityException">The backend has no streams.</exception>
+    /// <exception cref="MillraceConfigurationException">Nobody has state to keep the metadata of the streams in.</exception>
+    public StreamCatalog Streams => State.Streams;
 
     /// <summary>The probe of the backend's health; a real round trip.</summary>
     public IHealthProbe Health => State.Backends.Health;
@@ -125,6 +128,32 @@ public sealed class MillraceClient : IAsyncDisposable
         return Worker<T>(queue, handler.HandleAsync, options);
     }
 
+    /// <summary>A producer of messages into a stream. The stream is created by the first append unless the options say otherwise.</summary>
+    /// <typeparam name="T">The type of the messages.</typeparam>
+    /// <param name="stream">The stream's name.</param>
+    /// <param name="options">How to append; null for defaults.</param>
+    /// <exception cref="MillraceConfigurationException">The type cannot be serialized, an option is out of range, or the backend has no streams.</exception>
+    /// <exception cref="InvalidNameException">The name is not valid.</exception>
+    public StreamProducer<T> StreamProducer<T>(string stream, StreamProducerOptions<T>? options = null)
+    {
+        var producer = new StreamProducer<T>(stream, options ?? new StreamProducerOptions<T>(), StreamEnvironmentOf());
+        _streaming[producer] = true;
+        return producer;
+    }
+
+    /// <summary>A consumer of a stream. It opens the stream, and joins its group if it has one, at its first read.</summary>
+    /// <typeparam name="T">The type of the messages.</typeparam>
+    /// <param name="stream">The stream's name.</param>
+    /// <param name="options">How to read; null for all partitions from the earliest record.</param>
+    /// <exception cref="MillraceConfigurationException">The type cannot be read, an option is out of range, or the backend has no streams.</exception>
+    /// <exception cref="InvalidNameException">The name of the stream or group is not valid.</exception>
+    public StreamConsumer<T> StreamConsumer<T>(string stream, StreamConsumerOptions? options = null)
+    {
+        var consumer = new StreamConsumer<T>(stream, options ?? new StreamConsumerOptions(), StreamEnvironmentOf());
+        _streaming[consumer] = true;
+        return consumer;
+    }
+
     /// <summary>
     /// The contract <typeparamref name="T"/> of the backend: <see cref="IQueueStore"/>, <see cref="IQueueAdmin"/>, <see cref="IQueueRouting"/>, <see cref="IQueueTransactions"/>,
     /// <see cref="IStreamStore"/>, <see cref="IChannelTransport"/>, <see cref="ILockStore"/> or <see cref="IStateStore"/>. It belongs to this client: do not dispose it.
@@ -152,6 +181,7 @@ public sealed class MillraceClient : IAsyncDisposable
             {
                 // While the backend is still there, so that what has been handled can be settled.
                 await Task.WhenAll(_running.Keys.Select(worker => worker.StopAsync(CancellationToken.None))).ConfigureAwait(false);
+                await Task.WhenAll(_streaming.Keys.Select(streaming => streaming.DisposeAsync().AsTask())).ConfigureAwait(false);
             }
             finally
             {
@@ -200,6 +230,9 @@ public sealed class MillraceClient : IAsyncDisposable
 
     internal void Untrack(IMessageWorker worker) => _running.TryRemove(worker, out _);
 
+    private StreamEnvironment StreamEnvironmentOf() => new(
+        Streams, PipelineOf(null), TimeProvider, _options.LoggerFactory.CreateLogger("Millrace.Streams"), streaming => _streaming.TryRemove(streaming, out _));
+
     internal PipelineSettings PipelineOf(string? queue) =>
         new(_options, _options.OptionsOf(queue), _options.Serializers, _options.MaxBodyBytes, State.Telemetry);
 
@@ -208,6 +241,7 @@ public sealed class MillraceClient : IAsyncDisposable
     {
         // Asked for by the first worker: a backend without queues has none, and says so then.
         private readonly Lazy<QueueDispatchers> _dispatchers;
+        private readonly Lazy<StreamCatalog> _streams;
 
         private Opened(ClientBackends backends, MillraceClientOptions options)
         {
@@ -218,6 +252,7 @@ public sealed class MillraceClient : IAsyncDisposable
                 Transactions = backends.Find<IQueueTransactions>(),
                 Routing = backends.Find<IQueueRouting>(),
             });
+            _streams = new(() => new StreamCatalog(backends.Require<IStreamStore>(), backends.RequireStateOfStreams(), options.TimeProvider));
         }
 
         public ClientBackends Backends { get; }
@@ -225,6 +260,8 @@ public sealed class MillraceClient : IAsyncDisposable
         public MillraceTelemetry Telemetry { get; }
 
         public QueueDispatchers Dispatchers => _dispatchers.Value;
+
+        public StreamCatalog Streams => _streams.Value;
 
         public static async ValueTask<Opened> OpenAsync(InstanceUrls urls, MillraceClientOptions options, CancellationToken cancellationToken) =>
             new(await ClientBackends.OpenAsync(urls, options, cancellationToken).ConfigureAwait(false), options);
@@ -234,6 +271,11 @@ public sealed class MillraceClient : IAsyncDisposable
             if (_dispatchers.IsValueCreated)
             {
                 await _dispatchers.Value.DisposeAsync().ConfigureAwait(false);
+            }
+
+            if (_streams.IsValueCreated)
+            {
+                await _streams.Value.CloseAsync().ConfigureAwait(false);
             }
 
             await Backends.DisposeAsync().ConfigureAwait(false);

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Millrace.Diagnostics;
 
-/// <summary>Every message that the core logs, with an id that stays: 1000–1099 loops, dispatch, workers and locks; 1100–1199 clients and pipelines; 1200–1299 the client of a server; 1300–1399 files.</summary>
+/// <summary>Every message that the core logs, with an id that stays: 1000–1099 loops, dispatch, workers and locks; 1100–1149 clients and pipelines; 1150–1199 clients of streams; 1200–1299 the client of a server; 1300–1399 files.</summary>
 internal static partial class LogMessages
 {
     [LoggerMessage(1000, LogLevel.Error, "'{Loop}' crashed and is not restarted.")]
@@ -85,6 +85,30 @@ internal static partial class LogMessages
 
     [LoggerMessage(1110, LogLevel.Warning, "Message {MessageId} of queue '{Queue}' is {Reason} and was dead-lettered: {Error}")]
     public static partial void MessageRefused(this ILogger logger, MessageId messageId, string queue, string reason, string error);
+
+    [LoggerMessage(1150, LogLevel.Warning, "Appending to partition {Partition} of stream '{Stream}' failed and is tried again in {Delay}.")]
+    public static partial void AppendRetries(this ILogger logger, Exception exception, int partition, string stream, TimeSpan delay);
+
+    [LoggerMessage(1151, LogLevel.Warning, "Offset {Offset} of stream '{Stream}', partition {Partition}, has been trimmed: reading goes on at {Earliest}.")]
+    public static partial void OffsetReset(this ILogger logger, long offset, string stream, int partition, long earliest);
+
+    [LoggerMessage(1152, LogLevel.Warning, "Reading stream '{Stream}' failed and is tried again in {Delay}.")]
+    public static partial void StreamReadRetries(this ILogger logger, Exception exception, string stream, TimeSpan delay);
+
+    [LoggerMessage(1153, LogLevel.Warning, "Committing offsets of group '{Group}' of stream '{Stream}' failed and is tried again.")]
+    public static partial void CommitFailed(this ILogger logger, Exception exception, string group, string stream);
+
+    [LoggerMessage(1160, LogLevel.Warning, "A member of group '{Group}' of stream '{Stream}' could not look at its group, and tries again at its next beat.")]
+    public static partial void GroupStepFailed(this ILogger logger, Exception exception, string group, string stream);
+
+    [LoggerMessage(1161, LogLevel.Warning, "Partition {Partition} of group '{Group}' of stream '{Stream}' (epoch {Epoch}) has been lost: what was not committed comes again at its next owner.")]
+    public static partial void GroupPartitionLost(this ILogger logger, int partition, string group, string stream, long epoch);
+
+    [LoggerMessage(1162, LogLevel.Warning, "Member {Member} of group '{Group}' of stream '{Stream}' has been silent for {Timeout}: its partitions go to others.")]
+    public static partial void GroupMemberMissed(this ILogger logger, string member, string group, string stream, TimeSpan timeout);
+
+    [LoggerMessage(1163, LogLevel.Warning, "Leaving group '{Group}' of stream '{Stream}' failed: others miss the member within {Timeout}.")]
+    public static partial void GroupLeaveFailed(this ILogger logger, Exception exception, string group, string stream, TimeSpan timeout);
 
     [LoggerMessage(1200, LogLevel.Warning, "The subscription to '{Pattern}' has lost its connection, and is opened again.")]
     public static partial void SubscriptionCut(this ILogger logger, Exception exception, string pattern);
