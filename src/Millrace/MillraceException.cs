@@ -186,13 +186,31 @@ public sealed class StreamMismatchException : MillraceConfigurationException
     }
 }
 
+/// <summary>A stream that must exist does not.</summary>
+public sealed class StreamNotFoundException : MillraceException
+{
+    /// <summary>Names the stream.</summary>
+    public StreamNotFoundException(string stream)
+        : base($"There is no stream '{stream}'. Create it first: how many partitions it has cannot be changed later.")
+        => Stream = stream;
+
+    /// <summary>The stream that was asked for.</summary>
+    public string Stream { get; }
+}
+
 /// <summary>A read below the start of a stream's partition (law S5).</summary>
 public sealed class OffsetOutOfRangeException : MillraceException
 {
     /// <summary>Names the offsets.</summary>
     public OffsetOutOfRangeException(string stream, int partition, long offset, long earliest)
         : base($"Offset {offset} of stream '{stream}', partition {partition}, has been trimmed: the earliest is {earliest}.")
-        => (Offset, Earliest) = (offset, earliest);
+        => (Stream, Partition, Offset, Earliest) = (stream, partition, offset, earliest);
+
+    /// <summary>The stream that was read.</summary>
+    public string Stream { get; }
+
+    /// <summary>The partition that was read.</summary>
+    public int Partition { get; }
 
     /// <summary>The offset that was asked for.</summary>
     public long Offset { get; }

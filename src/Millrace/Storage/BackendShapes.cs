@@ -3,7 +3,6 @@ namespace Millrace.Storage;
 /// <summary>The names of the contracts, and which of Millrace's own backends have them, for error messages. A backend is named here once it has the contract.</summary>
 internal static class BackendShapes
 {
-    private static readonly string[] Memory = ["memory"];
     private static readonly string[] MemoryAndHttp = ["memory", "http"];
     private static readonly string[] MemorySqliteAndHttp = ["memory", "sqlite", "http"];
 
@@ -26,7 +25,7 @@ internal static class BackendShapes
     public static IReadOnlyList<string> BackendsWith(Type contract) => contract.Name switch
     {
         nameof(IQueueStore) or nameof(IQueueAdmin) or nameof(IQueueRouting) or nameof(IQueueTransactions) => MemorySqliteAndHttp,
-        nameof(IStreamStore) => Memory,
+        nameof(IStreamStore) => MemoryAndHttp,
         nameof(IChannelTransport) => MemoryAndHttp,
         nameof(ILockStore) or nameof(IStateStore) => MemorySqliteAndHttp,
         _ => [],

@@ -1,0 +1,158 @@
+using System.Collections.Concurrent;
+using Millrace.Client;
+using Millrace.Server.Errors;
+using Millrace.Storage;
+using Millrace.Streams;
+
+namespace Millrace.Server.Api;
+
+/// <summary>
+/// The partitions that clients use, each opened once, when it is first asked for. Not those of the catalog: clients may delete a partition and open it anew, and say how long it keeps
+/// its records. Safe for concurrent use.
+/// </summary>
+internal sealed class ServedPartitions(MillraceClient client) : IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<(string Stream, int Partition), Entry> _open = [];
+
+    // What somebody may still be reading from: closed at the end.
+    private readonly ConcurrentBag<IStreamPartition> _replaced = [];
+
+    // Those that a client has deleted, of streams whose description is still there.
+    private readonly ConcurrentDictionary<(string Stream, int Partition), bool> _deleted = [];
+
+    private IStreamStore Store => client.Require<IStreamStore>();
+
+    /// <summary>What a stream is.</summary>
+    /// <exception cref="StreamNotFoundException">There is none.</exception>
+    public async ValueTask<StreamInfo> RequireAsync(string stream, CancellationToken cancellationToken) =>
+        await client.Streams.GetAsync(stream, cancellationToken).ConfigureAwait(false) ?? throw new StreamNotFoundException(stream);
+
+    /// <summary>A partition of a stream that exists.</summary>
+    /// <exception cref="StreamNotFoundException">There is no such stream.</exception>
+    /// <exception cref="PartitionNotFoundException">It does not have that many.</exception>
+    public async ValueTask<IStreamPartition> GetAsync(string stream, int partition, CancellationToken cancellationToken)
+    {
+        if (_open.TryGetValue((stream, partition), out var open))
+        {
+            return open.Partition;
+        }
+
+        var info = await RequireAsync(stream, cancellationToken).ConfigureAwait(false);
+        if (partition >= info.Settings.Partitions)
+        {
+            throw new PartitionNotFoundException(stream, partition, info.Settings.Partitions);
+        }
+
+        return await OpenAsync(ContextOf(info, partition), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Opens a partition as a client wants it, whose stream exists.</summary>
+    public async ValueTask<IStreamPartition> OpenAsync(StreamPartitionContext context, CancellationToken cancellationToken)
+    {
+        var key = (context.Stream, context.Partition);
+        if (_open.TryGetValue(key, out var open) && open.Retention == context.Retention)
+        {
+            return open.Partition;
+        }
+
+        var opened = new Entry(await Store.OpenPartitionAsync(context, cancellationToken).ConfigureAwait(false), context.Retention);
+        _deleted.TryRemove(key, out _);
+        _open.AddOrUpdate(
+            key,
+            opened,
+            (_, replaced) =>
+            {
+                _replaced.Add(replaced.Partition);
+                return opened;
+            });
+        return opened.Partition;
+    }
+
+    /// <summary>Does something with a partition; when that fails because the stream is gone, says so.</summary>
+    public async ValueTask<T> UseAsync<T>(string stream, int partition, Func<IStreamPartition, ValueTask<T>> use, CancellationToken cancellationToken)
+    {
+        var opened = await GetAsync(stream, partition, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await use(opened).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is BackendUnavailableException or ObjectDisposedException)
+        {
+            // Somebody else may have deleted it, in this process or another.
+            Forget(stream, partition);
+            await RequireAsync(stream, cancellationToken).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Removes a partition with its records.</summary>
+    /// <returns>False when there was none.</returns>
+    public async ValueTask<bool> DeleteAsync(string stream, int partition, CancellationToken cancellationToken)
+    {
+        if (await client.Streams.GetAsync(stream, cancellationToken).ConfigureAwait(false) is not { } info)
+        {
+            // Somebody deletes the stream part by part, and its description was the first to go: neither the count nor the retention matter.
+            Forget(stream, partition);
+            return await Store
+                .DeletePartitionAsync(new StreamPartitionContext { Stream = stream, Partition = partition, PartitionCount = partition + 1 }, cancellationToken)
+                .ConfigureAwait(false);
+        }
+
+        if (partition >= info.Settings.Partitions)
+        {
+            return false;
+        }
+
+        Forget(stream, partition);
+        var deleted = await Store.DeletePartitionAsync(ContextOf(info, partition), cancellationToken).ConfigureAwait(false);
+        _deleted[(stream, partition)] = true;
+        if (Enumerable.Range(0, info.Settings.Partitions).All(number => _deleted.ContainsKey((stream, number))))
+        {
+            // Nothing of the stream is left, so it may come again with another number of partitions.
+            await client.Streams.DeleteAsync(stream, cancellationToken).ConfigureAwait(false);
+            Forget(stream);
+        }
+
+        return deleted;
+    }
+
+    /// <summary>The stream is deleted, or has other settings: its partitions are opened anew.</summary>
+    public void Forget(string stream)
+    {
+        foreach (var (ofStream, partition) in _open.Keys.Concat(_deleted.Keys))
+        {
+            if (string.Equals(ofStream, stream, StringComparison.Ordinal))
+            {
+                Forget(ofStream, partition);
+                _deleted.TryRemove((ofStream, partition), out _);
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var partition in _open.Values.Select(entry => entry.Partition).Concat(_replaced))
+        {
+            await partition.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private static StreamPartitionContext ContextOf(StreamInfo info, int partition) => new()
+    {
+        Stream = info.Name,
+        Partition = partition,
+        PartitionCount = info.Settings.Partitions,
+        Retention = info.Settings.Retention,
+        Path = info.Settings.Path,
+    };
+
+    private void Forget(string stream, int partition)
+    {
+        if (_open.TryRemove((stream, partition), out var entry))
+        {
+            _replaced.Add(entry.Partition);
+        }
+    }
+
+    private sealed record Entry(IStreamPartition Partition, StreamRetention Retention);
+}
