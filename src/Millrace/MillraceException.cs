@@ -191,7 +191,7 @@ public sealed class StreamNotFoundException : MillraceException
 {
     /// <summary>Names the stream.</summary>
     public StreamNotFoundException(string stream)
-        : base($"There is no stream '{stream}'. Create it first: how many partitions it has cannot be changed later.")
+        : base($"There is no stream '{stream}'. Create it with client.Streams.CreateAsync, or append to it with a producer that may create it (Create, the default).")
         => Stream = stream;
 
     /// <summary>The stream that was asked for.</summary>

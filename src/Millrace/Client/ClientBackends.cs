@@ -51,6 +51,11 @@ internal sealed class ClientBackends : IHealthProbe, IAsyncDisposable
         where T : class =>
         (Of<T>() ?? throw new MillraceConfigurationException($"No backend is configured that could be asked for {typeof(T).Name}: set the URL of the queue, or of this shape.")).Require<T>();
 
+    /// <summary>Where the metadata of the streams is kept: beside their records if their backend has state, else in the client's state.</summary>
+    public IStateStore RequireStateOfStreams() =>
+        Of<IStreamStore>()?.Find<IStateStore>() ?? Find<IStateStore>() ?? throw new MillraceConfigurationException(
+            $"The backend '{Of<IStreamStore>()?.Name}' has streams but no state, and no other state is configured: what streams there are must be kept somewhere. Set the URL of the state (StateUrl).");
+
     /// <summary>Healthy when every one of them is.</summary>
     public async ValueTask<HealthReport> ProbeAsync(CancellationToken cancellationToken = default)
     {

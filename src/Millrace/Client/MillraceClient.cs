@@ -39,7 +39,9 @@ public sealed class MillraceClient : IAsyncDisposable
     public string Instance { get; }
 
     /// <summary>The streams of the backend: which there are, their partitions and groups.</summary>
-    public StreamCatalog Streams => throw new NotImplementedException();
+    /// <exception cref="BackendCapabilityException">The backend has no streams.</exception>
+    /// <exception cref="MillraceConfigurationException">Nobody has state to keep the metadata of the streams in.</exception>
+    public StreamCatalog Streams => State.Streams;
 
     /// <summary>The probe of the backend's health; a real round trip.</summary>
     public IHealthProbe Health => State.Backends.Health;
@@ -208,6 +210,7 @@ public sealed class MillraceClient : IAsyncDisposable
     {
         // Asked for by the first worker: a backend without queues has none, and says so then.
         private readonly Lazy<QueueDispatchers> _dispatchers;
+        private readonly Lazy<StreamCatalog> _streams;
 
         private Opened(ClientBackends backends, MillraceClientOptions options)
         {
@@ -218,6 +221,7 @@ public sealed class MillraceClient : IAsyncDisposable
                 Transactions = backends.Find<IQueueTransactions>(),
                 Routing = backends.Find<IQueueRouting>(),
             });
+            _streams = new(() => new StreamCatalog(backends.Require<IStreamStore>(), backends.RequireStateOfStreams(), options.TimeProvider));
         }
 
         public ClientBackends Backends { get; }
@@ -225,6 +229,8 @@ public sealed class MillraceClient : IAsyncDisposable
         public MillraceTelemetry Telemetry { get; }
 
         public QueueDispatchers Dispatchers => _dispatchers.Value;
+
+        public StreamCatalog Streams => _streams.Value;
 
         public static async ValueTask<Opened> OpenAsync(InstanceUrls urls, MillraceClientOptions options, CancellationToken cancellationToken) =>
             new(await ClientBackends.OpenAsync(urls, options, cancellationToken).ConfigureAwait(false), options);
@@ -234,6 +240,11 @@ public sealed class MillraceClient : IAsyncDisposable
             if (_dispatchers.IsValueCreated)
             {
                 await _dispatchers.Value.DisposeAsync().ConfigureAwait(false);
+            }
+
+            if (_streams.IsValueCreated)
+            {
+                await _streams.Value.CloseAsync().ConfigureAwait(false);
             }
 
             await Backends.DisposeAsync().ConfigureAwait(false);
