@@ -5,7 +5,6 @@ using Millrace.Server.Errors;
 using Millrace.Server.Security;
 using Millrace.Storage;
 using Millrace.Storage.Http.Wire;
-using Millrace.Streams;
 
 namespace Millrace.Server.Api;
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Millrace.Server.Security;
 using Millrace.Storage;
@@ -48,25 +47,29 @@ internal static class RecordFollowing
             return;
         }
 
-        var logs = new List<(int Partition, IStreamPartition Log, long Offset)>();
-        foreach (var partition in wanted)
+        var entered = new List<ServedPartition>();
+        try
         {
-            var log = await call.Instance.Partitions.GetAsync(stream, partition, call.Aborted).ConfigureAwait(false);
-            var offset = resumed.TryGetValue(partition, out var next)
-                ? next
-                : await call.Instance.Partitions.UseAsync(stream, partition, opened => StartAsync(opened, from, call.Aborted), call.Aborted).ConfigureAwait(false);
-            logs.Add((partition, log, offset));
-        }
+            var logs = new List<(int Partition, IStreamPartition Log, long Offset)>();
+            foreach (var partition in wanted)
+            {
+                entered.Add(await call.Instance.Partitions.EnterAsync(stream, partition, call.Aborted).ConfigureAwait(false));
+                var log = entered[^1].Log;
+                logs.Add((partition, log, resumed.TryGetValue(partition, out var next) ? next : await StartAsync(log, from, call.Aborted).ConfigureAwait(false)));
+            }
 
-        if (HttpMethods.IsHead(call.Context.Request.Method))
+            if (!HttpMethods.IsHead(call.Context.Request.Method))
+            {
+                using var follower = new PartitionFollower(logs);
+                using var permission = call.Instance.Standing.HoldOne(call.Caller, Permission.Receive, ResourceKind.Stream, stream);
+                using var ending = CancellationTokenSource.CreateLinkedTokenSource(call.Aborted, call.Instance.Stopping, permission.Lost);
+                await RunAsync(call, follower, format, ending.Token).ConfigureAwait(false);
+            }
+        }
+        finally
         {
-            return;
+            entered.ForEach(partition => partition.Dispose());
         }
-
-        using var follower = new PartitionFollower(logs);
-        using var permission = call.Instance.Standing.HoldOne(call.Caller, Permission.Receive, ResourceKind.Stream, stream);
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(call.Aborted, call.Instance.Stopping, permission.Lost);
-        await RunAsync(call, follower, format, ending.Token).ConfigureAwait(false);
     }
 
     // A wrong offset is told here, as long as the answer can still be a problem.

@@ -12,10 +12,7 @@ namespace Millrace.Server.Api;
 /// </summary>
 internal sealed class ServedPartitions(MillraceClient client) : IAsyncDisposable
 {
-    private readonly ConcurrentDictionary<(string Stream, int Partition), Entry> _open = [];
-
-    // What somebody may still be reading from: closed at the end.
-    private readonly ConcurrentBag<IStreamPartition> _replaced = [];
+    private readonly ConcurrentDictionary<(string Stream, int Partition), ServedPartition> _open = [];
 
     // Those that a client has deleted, of streams whose description is still there.
     private readonly ConcurrentDictionary<(string Stream, int Partition), bool> _deleted = [];
@@ -27,54 +24,58 @@ internal sealed class ServedPartitions(MillraceClient client) : IAsyncDisposable
     public async ValueTask<StreamInfo> RequireAsync(string stream, CancellationToken cancellationToken) =>
         await client.Streams.GetAsync(stream, cancellationToken).ConfigureAwait(false) ?? throw new StreamNotFoundException(stream);
 
-    /// <summary>A partition of a stream that exists.</summary>
+    /// <summary>A partition of a stream that exists, to be used until it is disposed.</summary>
     /// <exception cref="StreamNotFoundException">There is no such stream.</exception>
     /// <exception cref="PartitionNotFoundException">It does not have that many.</exception>
-    public async ValueTask<IStreamPartition> GetAsync(string stream, int partition, CancellationToken cancellationToken)
+    public async ValueTask<ServedPartition> EnterAsync(string stream, int partition, CancellationToken cancellationToken)
     {
-        if (_open.TryGetValue((stream, partition), out var open))
+        while (true)
         {
-            return open.Partition;
-        }
+            if (!_open.TryGetValue((stream, partition), out var open))
+            {
+                var info = await RequireAsync(stream, cancellationToken).ConfigureAwait(false);
+                if (partition >= info.Settings.Partitions)
+                {
+                    throw new PartitionNotFoundException(stream, partition, info.Settings.Partitions);
+                }
 
-        var info = await RequireAsync(stream, cancellationToken).ConfigureAwait(false);
-        if (partition >= info.Settings.Partitions)
-        {
-            throw new PartitionNotFoundException(stream, partition, info.Settings.Partitions);
+                await OpenAsync(ContextOf(info, partition), cancellationToken).ConfigureAwait(false);
+            }
+            else if (open.TryEnter())
+            {
+                return open;
+            }
         }
-
-        return await OpenAsync(ContextOf(info, partition), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Opens a partition as a client wants it, whose stream exists.</summary>
-    public async ValueTask<IStreamPartition> OpenAsync(StreamPartitionContext context, CancellationToken cancellationToken)
+    /// <summary>Opens a partition, whose stream exists, as a client wants it.</summary>
+    public async ValueTask OpenAsync(StreamPartitionContext context, CancellationToken cancellationToken)
     {
         var key = (context.Stream, context.Partition);
         if (_open.TryGetValue(key, out var open) && open.Retention == context.Retention)
         {
-            return open.Partition;
+            return;
         }
 
-        var opened = new Entry(await Store.OpenPartitionAsync(context, cancellationToken).ConfigureAwait(false), context.Retention);
+        var opened = new ServedPartition(await Store.OpenPartitionAsync(context, cancellationToken).ConfigureAwait(false), context.Retention);
         _deleted.TryRemove(key, out _);
-        _open.AddOrUpdate(
-            key,
-            opened,
-            (_, replaced) =>
+        while (true)
+        {
+            if (_open.TryGetValue(key, out var replaced) ? _open.TryUpdate(key, opened, replaced) : _open.TryAdd(key, opened))
             {
-                _replaced.Add(replaced.Partition);
-                return opened;
-            });
-        return opened.Partition;
+                replaced?.Retire();
+                return;
+            }
+        }
     }
 
     /// <summary>Does something with a partition; when that fails because the stream is gone, says so.</summary>
     public async ValueTask<T> UseAsync<T>(string stream, int partition, Func<IStreamPartition, ValueTask<T>> use, CancellationToken cancellationToken)
     {
-        var opened = await GetAsync(stream, partition, cancellationToken).ConfigureAwait(false);
+        using var entered = await EnterAsync(stream, partition, cancellationToken).ConfigureAwait(false);
         try
         {
-            return await use(opened).ConfigureAwait(false);
+            return await use(entered.Log).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is BackendUnavailableException or ObjectDisposedException)
         {
@@ -131,9 +132,9 @@ internal sealed class ServedPartitions(MillraceClient client) : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var partition in _open.Values.Select(entry => entry.Partition).Concat(_replaced))
+        foreach (var partition in _open.Values)
         {
-            await partition.DisposeAsync().ConfigureAwait(false);
+            await partition.Log.DisposeAsync().ConfigureAwait(false);
         }
     }
 
@@ -150,9 +151,7 @@ internal sealed class ServedPartitions(MillraceClient client) : IAsyncDisposable
     {
         if (_open.TryRemove((stream, partition), out var entry))
         {
-            _replaced.Add(entry.Partition);
+            entry.Retire();
         }
     }
-
-    private sealed record Entry(IStreamPartition Partition, StreamRetention Retention);
 }
