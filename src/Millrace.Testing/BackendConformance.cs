@@ -64,6 +64,18 @@ public abstract class BackendConformance<TFixture> : ConformanceSuite<TFixture>
             await ReopenAsync();
             Assert.NotNull(await Soon(Backend.State!.GetAsync("kept", Cancellation)));
         }
+        else if (Backend.Queues is null)
+        {
+            var context = new StreamPartitionContext { Stream = "kept", Partition = 0, PartitionCount = 1 };
+            await using (var partition = await Soon(Contract<IStreamStore>().OpenPartitionAsync(context, Cancellation)))
+            {
+                await Soon(partition.AppendAsync(new AppendRequest(new StreamRecord[1]), Cancellation));
+            }
+
+            await ReopenAsync();
+            await using var again = await Soon(Contract<IStreamStore>().OpenPartitionAsync(context, Cancellation));
+            Assert.Equal(1, (await Soon(again.GetStatsAsync(Cancellation))).EndOffset);
+        }
         else
         {
             await Soon(Contract<IQueueStore>().EnqueueAsync("kept", new Envelope[] { new("value"u8.ToArray()) }, default, Cancellation));

@@ -26,6 +26,7 @@ namespace Millrace.Testing;
 /// public sealed class SimpleBackendTests : BackendConformance&lt;SimpleFixture&gt;;      // health, and that every contract below is bound
 /// public sealed class SimpleQueueTests : QueueConformance&lt;SimpleFixture&gt;;          // Q1–Q12
 /// public sealed class SimpleQueueAdminTests : QueueAdminConformance&lt;SimpleFixture&gt;;
+/// public sealed class SimpleStreamTests : StreamConformance&lt;SimpleFixture&gt;;        // S1–S5, S8, S9
 /// public sealed class SimpleStateTests : StateConformance&lt;SimpleFixture&gt;;          // V1–V3
 /// </code>
 /// <para>
@@ -49,6 +50,15 @@ public abstract class BackendFixture : IAsyncDisposable
 
     /// <summary>Laws (such as <c>Q8</c>) and needs (<see cref="Reopening"/>, <see cref="Sharing"/>, or the name of a missing contract) whose tests may be skipped. Empty unless overridden.</summary>
     public virtual IReadOnlyCollection<string> AllowedSkips => [];
+
+    /// <summary>A folder that a stream store with files may be told to use for one stream (law S3); null for a store without files, which refuses a path. Null unless overridden.</summary>
+    public virtual string? StreamPath => null;
+
+    /// <summary>
+    /// How many bytes of records a stream store frees together, such as the size of its segments: it may keep so much more than retention asks for (law S5). The suite appends a
+    /// few times as much, so make it small in tests. Zero, for a store that keeps exactly what it must, unless overridden.
+    /// </summary>
+    public virtual int StreamSegmentBytes => 0;
 
     /// <summary>Opens the backend: on empty data the first time, and on the same data, as another process would, each further time. The suite disposes what it is given.</summary>
     public abstract ValueTask<Backend> OpenAsync(CancellationToken cancellationToken);

@@ -5,6 +5,7 @@ using Millrace.Testing.Channels;
 using Millrace.Testing.Locks;
 using Millrace.Testing.Queues;
 using Millrace.Testing.State;
+using Millrace.Testing.Streams;
 using Xunit;
 
 namespace Millrace.Testing;
@@ -20,6 +21,7 @@ public static class SuiteBindings
         [typeof(IQueueAdmin)] = typeof(QueueAdminConformance<>),
         [typeof(IQueueRouting)] = typeof(QueueRoutingConformance<>),
         [typeof(IQueueTransactions)] = typeof(QueueTransactionConformance<>),
+        [typeof(IStreamStore)] = typeof(StreamConformance<>),
         [typeof(IChannelTransport)] = typeof(ChannelConformance<>),
         [typeof(ILockStore)] = typeof(LockConformance<>),
         [typeof(IStateStore)] = typeof(StateConformance<>),
@@ -36,6 +38,7 @@ public static class SuiteBindings
             (typeof(IQueueAdmin), backend.Find<IQueueAdmin>()),
             (typeof(IQueueRouting), backend.Find<IQueueRouting>()),
             (typeof(IQueueTransactions), backend.Find<IQueueTransactions>()),
+            (typeof(IStreamStore), backend.Find<IStreamStore>()),
             (typeof(IChannelTransport), backend.Find<IChannelTransport>()),
             (typeof(ILockStore), backend.Find<ILockStore>()),
             (typeof(IStateStore), backend.Find<IStateStore>()),

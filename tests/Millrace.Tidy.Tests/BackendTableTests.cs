@@ -31,13 +31,7 @@ public sealed class BackendTableTests
 
     private static readonly (string Name, Func<QueueCapabilities, string> Of)[] QueueFacts =
     [
-        ("an acknowledged message survives", capabilities => capabilities.Durability switch
-        {
-            StoreDurability.None => "nothing: it lives in the process",
-            StoreDurability.Process => "kill -9",
-            StoreDurability.Full => "a power cut",
-            _ => "what the server is set to",
-        }),
+        ("an acknowledged message survives", capabilities => Survives(capabilities.Durability)),
         ("atomic batches (Q1)", capabilities => YesNo(capabilities.Has(QueueFeatures.AtomicBatches))),
         ("deduplication (Q2)", capabilities => YesNo(capabilities.Has(QueueFeatures.Deduplication))),
         ("priorities (Q3)", capabilities => YesNo(capabilities.Has(QueueFeatures.Priorities))),
@@ -50,6 +44,14 @@ public sealed class BackendTableTests
         ("largest body", capabilities => string.Create(CultureInfo.InvariantCulture, $"{capabilities.MaxBodyBytes / 1024 / 1024} MiB")),
         ("headers of a message", capabilities => string.Create(CultureInfo.InvariantCulture, $"{capabilities.MaxHeaderBytes / 1024} KiB")),
         ("bytes of a queue, unless set", capabilities => string.Create(CultureInfo.InvariantCulture, $"{capabilities.DefaultMaxBytes / (1024.0 * 1024 * 1024):0.#} GiB")),
+    ];
+
+    private static readonly (string Name, Func<StreamCapabilities, string> Of)[] StreamFacts =
+    [
+        ("an acknowledged append survives", capabilities => Survives(capabilities.Durability)),
+        ("several processes on the same partitions (S3)", capabilities => YesNo(capabilities.SharedAcrossProcesses)),
+        ("largest record", capabilities => string.Create(CultureInfo.InvariantCulture, $"{capabilities.MaxRecordBytes / 1024 / 1024} MiB")),
+        ("largest append", capabilities => string.Create(CultureInfo.InvariantCulture, $"{capabilities.MaxAppendBytes / 1024 / 1024} MiB")),
     ];
 
     [Fact]
@@ -106,6 +108,14 @@ public sealed class BackendTableTests
             Row(page, name, Cells(stores, backend => of(backend.Require<IQueueStore>().Capabilities)));
         }
 
+        page.Append("\n## Streams\n\n");
+        Row(page, "", stores.Titles);
+        Row(page, "---", stores.Titles.Select(_ => "---"));
+        foreach (var (name, of) in StreamFacts)
+        {
+            Row(page, name, Cells(stores, backend => backend.Streams is { } streams ? of(streams.Capabilities) : "no streams"));
+        }
+
         return page.Append("\nURLs and options of each backend are in [guide/backends.md](guide/backends.md).\n").ToString();
     }
 
@@ -125,6 +135,14 @@ public sealed class BackendTableTests
 
     private static void Row(StringBuilder page, string first, IEnumerable<string> cells) =>
         page.Append("| ").Append(first).Append(" | ").AppendJoin(" | ", cells).Append(" |\n");
+
+    private static string Survives(StoreDurability durability) => durability switch
+    {
+        StoreDurability.None => "nothing: it lives in the process",
+        StoreDurability.Process => "kill -9",
+        StoreDurability.Full => "a power cut",
+        _ => "what the server is set to",
+    };
 
     private static string YesNo(bool value) => value ? "yes" : "no";
 }

@@ -1,20 +1,36 @@
 namespace Millrace.Storage;
 
 /// <summary>
-/// Those who wait for a partition to grow (law S4). Safe for concurrent use; a waiter is completed outside every lock, on a thread of its own.
+/// Those who wait for a partition to grow (law S4), for a stream store of your own. Safe for concurrent use; a waiter is completed outside every
+/// lock, on a thread of its own.
 /// </summary>
-internal sealed class StreamWaiters
+public sealed class StreamWaiters
 {
     private readonly Lock _gate = new();
-    private readonly PriorityQueue<Waiter, long> _byOffset = new();
+    private readonly IndexedHeap<Waiter, Waiter.Position> _byOffset = new();
     private long _end;
     private Exception? _failure;
 
     // Read without the gate by whoever appends: a waiter enters its offset before it looks at the end again, so one of the two sees the other.
     private long _lowest = long.MaxValue;
 
+    /// <summary>How many wait.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _byOffset.Count;
+            }
+        }
+    }
+
     /// <summary>A wait until the end is beyond <paramref name="offset"/>.</summary>
-    public ValueTask WaitAsync(long offset, CancellationToken cancellationToken)
+    /// <param name="offset">The offset that must be readable.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <param name="closing">Ends it as well, with an <see cref="ObjectDisposedException"/>: the opening of the partition through which it was begun is closed.</param>
+    public ValueTask WaitAsync(long offset, CancellationToken cancellationToken, CancellationToken closing = default)
     {
         Waiter waiter;
         lock (_gate)
@@ -34,23 +50,30 @@ internal sealed class StreamWaiters
                 return ValueTask.FromCanceled(cancellationToken);
             }
 
-            waiter = new Waiter();
-            _byOffset.Enqueue(waiter, offset);
-            Volatile.Write(ref _lowest, Math.Min(_lowest, offset));
+            waiter = new Waiter(this);
+            _byOffset.Add(waiter, offset);
+            Volatile.Write(ref _lowest, _byOffset.FirstKey);
             Interlocked.MemoryBarrier();
             if (Volatile.Read(ref _end) > offset)
             {
-                waiter.TrySetResult();
+                RemoveLocked(waiter);
+                return default;
             }
         }
 
-        return waiter.Task.IsCompleted ? default : new ValueTask(waiter.Task.WaitAsync(cancellationToken));
+        return AwaitAsync(waiter, cancellationToken, closing);
     }
 
     /// <summary>Notes that the partition ends at <paramref name="end"/> now, and wakes those who waited for less. Ends never go back.</summary>
     public void Advance(long end)
     {
-        Volatile.Write(ref _end, end);
+        // Appends may report their ends in another order than the one in which they were made.
+        var known = Volatile.Read(ref _end);
+        while (known < end && Interlocked.CompareExchange(ref _end, end, known) is var seen && seen != known)
+        {
+            known = seen;
+        }
+
         Interlocked.MemoryBarrier();
         if (Volatile.Read(ref _lowest) < end)
         {
@@ -65,8 +88,9 @@ internal sealed class StreamWaiters
         lock (_gate)
         {
             _failure ??= failure;
-            while (_byOffset.TryDequeue(out var waiter, out _))
+            while (_byOffset.First is { } waiter)
             {
+                RemoveLocked(waiter);
                 waiters.Add(waiter);
             }
         }
@@ -77,18 +101,32 @@ internal sealed class StreamWaiters
         }
     }
 
+    private static async ValueTask AwaitAsync(Waiter waiter, CancellationToken cancellationToken, CancellationToken closing)
+    {
+        var cancelled = cancellationToken.UnsafeRegister(static (state, token) => ((Waiter)state!).Cancel(token), waiter);
+        var closed = closing.UnsafeRegister(static state => ((Waiter)state!).Close(), waiter);
+        try
+        {
+            await waiter.Task.ConfigureAwait(false);
+        }
+        finally
+        {
+            cancelled.Unregister();
+            closed.Unregister();
+        }
+    }
+
     private void Wake(long end)
     {
         List<Waiter> woken = [];
         lock (_gate)
         {
-            while (_byOffset.TryPeek(out var waiter, out var offset) && offset < end)
+            while (_byOffset.FirstKey < end)
             {
-                _byOffset.Dequeue();
+                var waiter = _byOffset.First!;
+                RemoveLocked(waiter);
                 woken.Add(waiter);
             }
-
-            Volatile.Write(ref _lowest, _byOffset.TryPeek(out _, out var lowest) ? lowest : long.MaxValue);
         }
 
         foreach (var waiter in woken)
@@ -97,5 +135,42 @@ internal sealed class StreamWaiters
         }
     }
 
-    private sealed class Waiter() : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    private void Remove(Waiter waiter)
+    {
+        lock (_gate)
+        {
+            if (IndexedHeap<Waiter, Waiter.Position>.Contains(waiter))
+            {
+                RemoveLocked(waiter);
+            }
+        }
+    }
+
+    private void RemoveLocked(Waiter waiter)
+    {
+        _byOffset.Remove(waiter);
+        Volatile.Write(ref _lowest, _byOffset.FirstKey);
+    }
+
+    private sealed class Waiter(StreamWaiters waiters) : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
+    {
+        private int _position = -1;
+
+        public void Cancel(CancellationToken cancellationToken)
+        {
+            waiters.Remove(this);
+            TrySetCanceled(cancellationToken);
+        }
+
+        public void Close()
+        {
+            waiters.Remove(this);
+            TrySetException(new ObjectDisposedException(nameof(IStreamPartition), "The partition was closed while somebody waited for it to grow."));
+        }
+
+        internal readonly struct Position : IHeapPosition<Waiter>
+        {
+            public static ref int Of(Waiter item) => ref item._position;
+        }
+    }
 }

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Millrace.Testing;
 using Millrace.Testing.Queues;
+using Millrace.Testing.Streams;
 using Millrace.Tests.Storage.InMemory;
 using Xunit;
 using Xunit.Sdk;
@@ -43,6 +44,29 @@ public sealed class ConformanceSuiteTests
         Assert.True(error is not (null or SkipException), $"{test} should fail on a store that {broken.Name}; it gave {error?.ToString() ?? "nothing"}");
     }
 
+    [Theory]
+    [InlineData(typeof(AppendsPiecemeal), "S1_AnAppendWithABadRecord_IsRefusedWhole")]
+    [InlineData(typeof(AppendsPiecemeal), "S1_AppendersTogether_LeaveNoGap_AndKeepTheirBatchesTogether")]
+    [InlineData(typeof(AppendsPiecemeal), "S8_AnAppendThatRepeatsSome_AndAddsOthers_IsRefused")]
+    [InlineData(typeof(RoundsTimestamps), "S2_ARecord_ReadsBackAsItWasAppended_BeforeAndAfterAFlush")]
+    [InlineData(typeof(RoundsTimestamps), "S1ToS9_RandomHistories_AreAnsweredAsTheModelAnswersThem")]
+    [InlineData(typeof(IgnoresPartitionCounts), "S3_AStreamWithoutPartitions_MayBeMadeWithAnotherCount")]
+    [InlineData(typeof(DoesNotWait), "S4_AWait_EndsWithTheAppend_AlsoOfAnotherOpening")]
+    [InlineData(typeof(DoesNotWait), "S1ToS9_RandomHistories_AreAnsweredAsTheModelAnswersThem")]
+    [InlineData(typeof(SkipsWhatIsGone), "S5_ReadingBelowTheStart_NamesTheEarliestOffset_AndSkipsNothing")]
+    [InlineData(typeof(SearchesByHalves), "S5_ByTimestamp_TheFirstIsFound_AlsoWhenSendersTimesGoBack")]
+    [InlineData(typeof(KeepsOneTooFew), "S5_ByCount_TheLatestAreKept_AndTheOthersGo")]
+    [InlineData(typeof(KeepsEverything), "S5_ByAge_TheYoungAreKept_AndTheOldGo")]
+    [InlineData(typeof(KeepsEverything), "S5_ByBytes_TheLatestAreKept_AndTheOthersGo")]
+    [InlineData(typeof(ForgetsProducers), "S8_ARepeatedAppend_IsStoredOnce_AndToldWhereItIs")]
+    [InlineData(typeof(ForgetsProducers), "S1ToS9_RandomHistories_AreAnsweredAsTheModelAnswersThem")]
+    public async Task AStreamStoreThatBreaksALaw_IsFound(Type broken, string test)
+    {
+        await RunAsync(typeof(SoundStreams), test);
+        var error = await CaughtAsync(broken, test);
+        Assert.True(error is not (null or SkipException), $"{test} should fail on a store that {broken.Name}; it gave {error?.ToString() ?? "nothing"}");
+    }
+
     [Fact]
     public async Task Q8_WhereTheFixtureAllowsIt_IsASkipThatNamesTheLaw()
     {
@@ -74,12 +98,12 @@ public sealed class ConformanceSuiteTests
     public void EveryTestOfALaw_CarriesItsNumber()
     {
         var tests = SuiteBindings.SuiteOf.Values.SelectMany(suite => suite.GetMethods()).Where(method => method.GetCustomAttribute<FactAttribute>() is not null).ToList();
-        Assert.All(tests, test => Assert.Matches("^([QRTCKV][0-9]+|Q1ToQ12|Input|Admin|Backend)_", test.Name));
+        Assert.All(tests, test => Assert.Matches("^([QRTSCKV][0-9]+|Q1ToQ12|S1ToS9|Input|Admin|Backend)_", test.Name));
 
-        // K4 is the client's, Q1 to V3 are the stores'.
+        // S6, S7 and K4 are the client's, the others are the stores'.
         string[] laws =
         [
-            .. Enumerable.Range(1, 12).Select(n => $"Q{n}"), "R1", "R2", "T1", "T2", "C1", "C2", "C3", "C4", "C5", "K1", "K2", "K3", "K5", "V1", "V2", "V3",
+            .. Enumerable.Range(1, 12).Select(n => $"Q{n}"), "R1", "R2", "T1", "T2", "S1", "S2", "S3", "S4", "S5", "S8", "S9", "C1", "C2", "C3", "C4", "C5", "K1", "K2", "K3", "K5", "V1", "V2", "V3",
         ];
         Assert.All(laws, law => Assert.True(tests.Count(test => test.Name.StartsWith(law + "_", StringComparison.Ordinal)) >= 2, $"{law} has fewer than two tests."));
     }
@@ -100,7 +124,8 @@ public sealed class ConformanceSuiteTests
 
     private static async Task RunAsync(Type fixture, string test)
     {
-        var suite = (IAsyncLifetime)Activator.CreateInstance(typeof(Laws<>).MakeGenericType(fixture))!;
+        var laws = fixture.IsAssignableTo(typeof(SoundStreams)) ? typeof(StreamLaws<>) : typeof(Laws<>);
+        var suite = (IAsyncLifetime)Activator.CreateInstance(laws.MakeGenericType(fixture))!;
         var method = suite.GetType().GetMethod(test) ?? throw new InvalidOperationException($"The suite has no test {test}.");
         await suite.InitializeAsync();
         try
@@ -115,5 +140,8 @@ public sealed class ConformanceSuiteTests
 
     // Not public, so that the runner does not take it for tests of its own.
     private sealed class Laws<TFixture> : QueueConformance<TFixture>
+        where TFixture : BackendFixture, new();
+
+    private sealed class StreamLaws<TFixture> : StreamConformance<TFixture>
         where TFixture : BackendFixture, new();
 }

@@ -14,7 +14,7 @@ internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicC
     private int _trimmed;
     private long _earliest;
     private long _bytes;
-    private Exception? _end;
+    private Func<Exception>? _end;
 
     private long EndLocked => _earliest + _records.Count - _trimmed;
 
@@ -101,7 +101,8 @@ internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicC
         }
     }
 
-    public ValueTask WaitForAsync(long offset, CancellationToken cancellationToken) => _waiters.WaitAsync(offset, cancellationToken);
+    public ValueTask WaitForAsync(long offset, CancellationToken cancellationToken, CancellationToken closing) =>
+        _waiters.WaitAsync(offset, cancellationToken, closing);
 
     public long Find(DateTimeOffset timestamp)
     {
@@ -143,14 +144,14 @@ internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicC
     }
 
     /// <summary>The log is gone: whoever waits or calls learns why.</summary>
-    public void End(Exception reason)
+    public void End(Func<Exception> reason)
     {
         lock (_gate)
         {
             _end ??= reason;
         }
 
-        _waiters.Fail(reason);
+        _waiters.Fail(reason());
     }
 
     private static StreamRecord CopyOf(in StreamRecord record) => record with
@@ -193,7 +194,7 @@ internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicC
         Debug.Assert(_gate.IsHeldByCurrentThread, "The gate is held.");
         if (_end is not null)
         {
-            throw _end;
+            throw _end();
         }
     }
 }

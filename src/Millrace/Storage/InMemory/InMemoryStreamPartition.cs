@@ -3,6 +3,7 @@ namespace Millrace.Storage.InMemory;
 /// <summary>One opening of a partition in memory.</summary>
 internal sealed class InMemoryStreamPartition(InMemoryStreamLog log, StreamCapabilities capabilities) : IStreamPartition
 {
+    private readonly CancellationTokenSource _closing = new();
     private bool _isDisposed;
 
     public ValueTask<AppendResult> AppendAsync(AppendRequest request, CancellationToken cancellationToken = default) =>
@@ -18,8 +19,9 @@ internal sealed class InMemoryStreamPartition(InMemoryStreamLog log, StreamCapab
 
     public ValueTask WaitForAsync(long offset, CancellationToken cancellationToken = default)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        return log.WaitForAsync(offset, cancellationToken);
+        return log.WaitForAsync(offset, cancellationToken, _closing.Token);
     }
 
     public ValueTask<long> FindOffsetAsync(DateTimeOffset timestamp, CancellationToken cancellationToken = default) =>
@@ -40,10 +42,11 @@ internal sealed class InMemoryStreamPartition(InMemoryStreamLog log, StreamCapab
     public ValueTask<StreamPartitionStats> GetStatsAsync(CancellationToken cancellationToken = default) =>
         Answer(log, static log => log.GetStats(), cancellationToken);
 
-    public ValueTask DisposeAsync()
+    // The source has no timer and no handle, so it is left to the garbage collector: a wait that begins meanwhile may still look at it.
+    public async ValueTask DisposeAsync()
     {
         _isDisposed = true;
-        return default;
+        await _closing.CancelAsync().ConfigureAwait(false);
     }
 
     private ValueTask<TResult> Answer<TCall, TResult>(TCall call, Func<TCall, TResult> answer, CancellationToken cancellationToken)

@@ -1,12 +1,10 @@
-using System.Collections.Concurrent;
-
 namespace Millrace.Storage.InMemory;
 
 /// <summary>The streams of one in-memory backend (laws S1–S8).</summary>
 internal sealed class InMemoryStreamStore(MonotonicClock clock) : IStreamStore
 {
-    private readonly ConcurrentDictionary<(string Stream, int Partition), InMemoryStreamLog> _logs = new();
-    private readonly ConcurrentDictionary<string, int> _partitionCounts = new(StringComparer.Ordinal);
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, Stream> _streams = new(StringComparer.Ordinal);
     private bool _isDisposed;
 
     public StreamCapabilities Capabilities { get; } = new() { Backend = "memory", Durability = StoreDurability.None };
@@ -32,32 +30,46 @@ internal sealed class InMemoryStreamStore(MonotonicClock clock) : IStreamStore
     public ValueTask<bool> DeletePartitionAsync(StreamPartitionContext context, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(context);
-        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        ResourceName.Require(context.Stream, "stream");
         if (cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromCanceled<bool>(cancellationToken);
         }
 
-        if (!_logs.TryRemove((context.Stream, context.Partition), out var log))
+        InMemoryStreamLog? log;
+        lock (_gate)
         {
-            return new ValueTask<bool>(false);
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            if (!_streams.TryGetValue(context.Stream, out var stream) || !stream.Logs.Remove(context.Partition, out log))
+            {
+                return new ValueTask<bool>(false);
+            }
+
+            if (stream.Logs.Count == 0)
+            {
+                _streams.Remove(context.Stream);
+            }
         }
 
-        if (!_logs.Keys.Any(key => string.Equals(key.Stream, context.Stream, StringComparison.Ordinal)))
-        {
-            _partitionCounts.TryRemove(context.Stream, out _);
-        }
-
-        log.End(new BackendUnavailableException($"Partition {context.Partition} of stream '{context.Stream}' was deleted."));
+        log.End(() => new BackendUnavailableException($"Partition {context.Partition} of stream '{context.Stream}' was deleted."));
         return new ValueTask<bool>(true);
     }
 
     public ValueTask DisposeAsync()
     {
-        _isDisposed = true;
-        foreach (var log in _logs.Values)
+        List<InMemoryStreamLog> logs = [];
+        lock (_gate)
         {
-            log.End(new ObjectDisposedException(nameof(IStreamStore), "The in-memory stream store has been disposed."));
+            _isDisposed = true;
+            foreach (var stream in _streams.Values)
+            {
+                logs.AddRange(stream.Logs.Values);
+            }
+        }
+
+        foreach (var log in logs)
+        {
+            log.End(static () => new ObjectDisposedException(nameof(IStreamStore), "The in-memory stream store has been disposed."));
         }
 
         return default;
@@ -65,22 +77,41 @@ internal sealed class InMemoryStreamStore(MonotonicClock clock) : IStreamStore
 
     private InMemoryStreamPartition Open(StreamPartitionContext context)
     {
-        ObjectDisposedException.ThrowIf(_isDisposed, this);
         context.Validate();
         if (context.Path is not null)
         {
             throw new MillraceConfigurationException($"Stream '{context.Stream}' names the path '{context.Path}', but the backend 'memory' keeps no files: leave the path out.");
         }
 
-        var count = _partitionCounts.GetOrAdd(context.Stream, context.PartitionCount);
-        if (count != context.PartitionCount)
+        InMemoryStreamLog? log;
+        lock (_gate)
         {
-            throw new StreamMismatchException(
-                $"Stream '{context.Stream}' has {count} partitions and was opened with {context.PartitionCount}. Open it with {count}, or leave the count out.");
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            if (!_streams.TryGetValue(context.Stream, out var stream))
+            {
+                _streams.Add(context.Stream, stream = new Stream(context.PartitionCount));
+            }
+
+            if (stream.PartitionCount != context.PartitionCount)
+            {
+                throw new StreamMismatchException(
+                    $"Stream '{context.Stream}' has {stream.PartitionCount} partitions and was opened with {context.PartitionCount}. Open it with {stream.PartitionCount}.");
+            }
+
+            if (!stream.Logs.TryGetValue(context.Partition, out log))
+            {
+                stream.Logs.Add(context.Partition, log = new InMemoryStreamLog(context.Stream, context.Partition, clock));
+            }
         }
 
-        var log = _logs.GetOrAdd((context.Stream, context.Partition), static (key, store) => new InMemoryStreamLog(key.Stream, key.Partition, store), clock);
         log.SetRetention(context.Retention);
         return new InMemoryStreamPartition(log, Capabilities);
+    }
+
+    private sealed class Stream(int partitionCount)
+    {
+        public int PartitionCount { get; } = partitionCount;
+
+        public Dictionary<int, InMemoryStreamLog> Logs { get; } = [];
     }
 }

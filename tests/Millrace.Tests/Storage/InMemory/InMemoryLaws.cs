@@ -3,6 +3,7 @@ using Millrace.Testing.Channels;
 using Millrace.Testing.Locks;
 using Millrace.Testing.Queues;
 using Millrace.Testing.State;
+using Millrace.Testing.Streams;
 
 namespace Millrace.Tests.Storage.InMemory;
 
@@ -15,6 +16,8 @@ public sealed class InMemoryQueueAdminLaws : QueueAdminConformance<InMemoryFixtu
 public sealed class InMemoryQueueRoutingLaws : QueueRoutingConformance<InMemoryFixture>;
 
 public sealed class InMemoryQueueTransactionLaws : QueueTransactionConformance<InMemoryFixture>;
+
+public sealed class InMemoryStreamLaws : StreamConformance<InMemoryFixture>;
 
 public sealed class InMemoryChannelLaws : ChannelConformance<InMemoryFixture>;
 
