@@ -211,8 +211,10 @@ internal static class RecordEndpoints
 
         if (info.Settings.Partitions != asked.Partitions)
         {
-            throw new StreamMismatchException(
-                $"Stream '{stream}' has {info.Settings.Partitions} partitions and was opened with {asked.Partitions}. Open it with {info.Settings.Partitions}, or leave the count out.");
+            info = mayManage
+                ? await call.Instance.Partitions.RecreateAsync(context, call.Aborted).ConfigureAwait(false)
+                : throw new StreamMismatchException(
+                    $"Stream '{stream}' has {info.Settings.Partitions} partitions and was opened with {asked.Partitions}. Open it with {info.Settings.Partitions}, or leave the count out.");
         }
 
         context = context with { Path = info.Settings.Path, Retention = mayManage ? asked.Retention : info.Settings.Retention };

@@ -14,9 +14,6 @@ internal sealed class ServedPartitions(MillraceClient client) : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<(string Stream, int Partition), ServedPartition> _open = [];
 
-    // Those that a client has deleted, of streams whose description is still there.
-    private readonly ConcurrentDictionary<(string Stream, int Partition), bool> _deleted = [];
-
     private IStreamStore Store => client.Require<IStreamStore>();
 
     /// <summary>What a stream is.</summary>
@@ -58,7 +55,6 @@ internal sealed class ServedPartitions(MillraceClient client) : IAsyncDisposable
         }
 
         var opened = new ServedPartition(await Store.OpenPartitionAsync(context, cancellationToken).ConfigureAwait(false), context.Retention);
-        _deleted.TryRemove(key, out _);
         while (true)
         {
             if (_open.TryGetValue(key, out var replaced) ? _open.TryUpdate(key, opened, replaced) : _open.TryAdd(key, opened))
@@ -105,27 +101,32 @@ internal sealed class ServedPartitions(MillraceClient client) : IAsyncDisposable
         }
 
         Forget(stream, partition);
-        var deleted = await Store.DeletePartitionAsync(ContextOf(info, partition), cancellationToken).ConfigureAwait(false);
-        _deleted[(stream, partition)] = true;
-        if (Enumerable.Range(0, info.Settings.Partitions).All(number => _deleted.ContainsKey((stream, number))))
-        {
-            // Nothing of the stream is left, so it may come again with another number of partitions.
-            await client.Streams.DeleteAsync(stream, cancellationToken).ConfigureAwait(false);
-            Forget(stream);
-        }
+        return await Store.DeletePartitionAsync(ContextOf(info, partition), cancellationToken).ConfigureAwait(false);
+    }
 
-        return deleted;
+    /// <summary>
+    /// Gives a stream another number of partitions, if nothing is left of those that it had: a client has deleted them one by one. Whether there is, the store says, for it refuses
+    /// another number otherwise (S3).
+    /// </summary>
+    /// <exception cref="StreamMismatchException">There is something left.</exception>
+    public async ValueTask<StreamInfo> RecreateAsync(StreamPartitionContext context, CancellationToken cancellationToken)
+    {
+        Forget(context.Stream);
+        await (await Store.OpenPartitionAsync(context, cancellationToken).ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
+        await Store.DeletePartitionAsync(context, cancellationToken).ConfigureAwait(false);
+        await client.Streams.DeleteAsync(context.Stream, cancellationToken).ConfigureAwait(false);
+        await client.Streams.CreateAsync(context.Stream, new StreamSettings { Partitions = context.PartitionCount, Retention = context.Retention }, cancellationToken).ConfigureAwait(false);
+        return await RequireAsync(context.Stream, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The stream is deleted, or has other settings: its partitions are opened anew.</summary>
     public void Forget(string stream)
     {
-        foreach (var (ofStream, partition) in _open.Keys.Concat(_deleted.Keys))
+        foreach (var (ofStream, partition) in _open.Keys)
         {
             if (string.Equals(ofStream, stream, StringComparison.Ordinal))
             {
                 Forget(ofStream, partition);
-                _deleted.TryRemove((ofStream, partition), out _);
             }
         }
     }

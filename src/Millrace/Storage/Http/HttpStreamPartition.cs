@@ -45,6 +45,7 @@ internal sealed class HttpStreamPartition(HttpStreamStore store, ApiConnection c
 
     public async ValueTask WaitForAsync(long offset, CancellationToken cancellationToken = default)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
         RequireOpen(cancellationToken);
         while (true)
         {
