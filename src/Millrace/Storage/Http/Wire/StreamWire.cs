@@ -239,7 +239,7 @@ internal static class StreamWire
             }
             else if (json.Is(Partition))
             {
-                partition = json.IsNull() ? null : json.Number(0, int.MaxValue);
+                partition = json.IsNull() ? null : json.Number(0, StreamPartitionContext.MaxPartitions - 1);
             }
             else
             {
