@@ -24,6 +24,7 @@ public sealed class MillraceClient : IAsyncDisposable
     private readonly MillraceClientOptions _options;
     private readonly SemaphoreSlim _opening = new(1, 1);
     private readonly ConcurrentDictionary<IMessageWorker, bool> _running = [];
+    private readonly ConcurrentDictionary<IAsyncDisposable, bool> _streaming = [];
     private volatile Opened? _opened;
     private bool _disposed;
 
@@ -127,6 +128,19 @@ public sealed class MillraceClient : IAsyncDisposable
         return Worker<T>(queue, handler.HandleAsync, options);
     }
 
+    /// <summary>A producer of messages into a stream. The stream is created by the first append unless the options say otherwise.</summary>
+    /// <typeparam name="T">The type of the messages.</typeparam>
+    /// <param name="stream">The stream's name.</param>
+    /// <param name="options">How to append; null for defaults.</param>
+    /// <exception cref="MillraceConfigurationException">The type cannot be serialized, an option is out of range, or the backend has no streams.</exception>
+    /// <exception cref="InvalidNameException">The name is not valid.</exception>
+    public StreamProducer<T> StreamProducer<T>(string stream, StreamProducerOptions<T>? options = null)
+    {
+        var producer = new StreamProducer<T>(stream, options ?? new StreamProducerOptions<T>(), StreamEnvironmentOf());
+        _streaming[producer] = true;
+        return producer;
+    }
+
     /// <summary>
     /// The contract <typeparamref name="T"/> of the backend: <see cref="IQueueStore"/>, <see cref="IQueueAdmin"/>, <see cref="IQueueRouting"/>, <see cref="IQueueTransactions"/>,
     /// <see cref="IStreamStore"/>, <see cref="IChannelTransport"/>, <see cref="ILockStore"/> or <see cref="IStateStore"/>. It belongs to this client: do not dispose it.
@@ -154,6 +168,7 @@ public sealed class MillraceClient : IAsyncDisposable
             {
                 // While the backend is still there, so that what has been handled can be settled.
                 await Task.WhenAll(_running.Keys.Select(worker => worker.StopAsync(CancellationToken.None))).ConfigureAwait(false);
+                await Task.WhenAll(_streaming.Keys.Select(streaming => streaming.DisposeAsync().AsTask())).ConfigureAwait(false);
             }
             finally
             {
@@ -201,6 +216,9 @@ public sealed class MillraceClient : IAsyncDisposable
     }
 
     internal void Untrack(IMessageWorker worker) => _running.TryRemove(worker, out _);
+
+    private StreamEnvironment StreamEnvironmentOf() => new(
+        Streams, PipelineOf(null), TimeProvider, _options.LoggerFactory.CreateLogger("Millrace.Streams"), streaming => _streaming.TryRemove(streaming, out _));
 
     internal PipelineSettings PipelineOf(string? queue) =>
         new(_options, _options.OptionsOf(queue), _options.Serializers, _options.MaxBodyBytes, State.Telemetry);

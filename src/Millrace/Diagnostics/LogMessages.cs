@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Millrace.Diagnostics;
 
-/// <summary>Every message that the core logs, with an id that stays: 1000–1099 loops, dispatch, workers and locks; 1100–1199 clients and pipelines; 1200–1299 the client of a server.</summary>
+/// <summary>Every message that the core logs, with an id that stays: 1000–1099 loops, dispatch, workers and locks; 1100–1149 clients and pipelines; 1150–1199 streams; 1200–1299 the client of a server.</summary>
 internal static partial class LogMessages
 {
     [LoggerMessage(1000, LogLevel.Error, "'{Loop}' crashed and is not restarted.")]
@@ -85,6 +85,9 @@ internal static partial class LogMessages
 
     [LoggerMessage(1110, LogLevel.Warning, "Message {MessageId} of queue '{Queue}' is {Reason} and was dead-lettered: {Error}")]
     public static partial void MessageRefused(this ILogger logger, MessageId messageId, string queue, string reason, string error);
+
+    [LoggerMessage(1150, LogLevel.Warning, "Appending to partition {Partition} of stream '{Stream}' failed and is tried again in {Delay}.")]
+    public static partial void AppendRetries(this ILogger logger, Exception exception, int partition, string stream, TimeSpan delay);
 
     [LoggerMessage(1200, LogLevel.Warning, "The subscription to '{Pattern}' has lost its connection, and is opened again.")]
     public static partial void SubscriptionCut(this ILogger logger, Exception exception, string pattern);

@@ -154,6 +154,35 @@ internal sealed class MillraceTelemetry(string backend, TimeProvider timeProvide
         }
     }
 
+    /// <summary>Measures one write of a stream's producer.</summary>
+    public void StreamAppended(string stream, int records, long startedAt, Exception? error)
+    {
+        if (SentMessages.Enabled || OperationDuration.Enabled)
+        {
+            var tags = Tags("append", stream, error);
+            SentMessages.Add(records, tags);
+            OperationDuration.Record(timeProvider.GetElapsedTime(startedAt).TotalSeconds, tags);
+        }
+    }
+
+    /// <summary>Counts what a stream's consumer returned to its caller.</summary>
+    public void StreamRead(string stream, int records)
+    {
+        if (ConsumedMessages.Enabled)
+        {
+            ConsumedMessages.Add(records, Tags("read", stream, null));
+        }
+    }
+
+    /// <summary>Measures one commit of a stream's consumer.</summary>
+    public void StreamCommitted(string stream, long startedAt, Exception? error)
+    {
+        if (OperationDuration.Enabled)
+        {
+            OperationDuration.Record(timeProvider.GetElapsedTime(startedAt).TotalSeconds, Tags("commit", stream, error));
+        }
+    }
+
     private async ValueTask SettleAsync(DispatchConsumer consumer, Settlement[] settlements, SettleResult[] results)
     {
         // Of several messages with traces of their own, so it is a root; the attempts are found by the queue and the time.
