@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 using Millrace.Storage;
 using Millrace.Storage.Http.Wire;
+using Millrace.Streams;
 
 namespace Millrace.Server.Api;
 
@@ -17,9 +18,6 @@ internal static class MessageHeaderFields
     private const string HeaderPrefix = "Millrace-Header-";
     private const string FormType = "application/x-www-form-urlencoded";
     private const string Unknown = "application/octet-stream";
-
-    // The header of a record that says of what type its body is.
-    private const string RecordContentType = "content-type";
 
     private const long MaxMilliseconds = 3650L * 24 * 60 * 60 * 1000;
 
@@ -53,7 +51,7 @@ internal static class MessageHeaderFields
         return headers is null ? envelope : envelope with { Headers = MessageHeaders.Create(headers) };
     }
 
-    /// <summary>The record of a request. Its content type is a header of its own.</summary>
+    /// <summary>The record of a request. Its content type is a header of its own, where it is neither JSON nor just bytes, as with typed producers.</summary>
     /// <exception cref="WireFormatException">A field of the name <c>Millrace-…</c> is unknown or has a wrong value.</exception>
     public static StreamRecord ReadRecord(HttpRequest request, ReadOnlyMemory<byte> body)
     {
@@ -63,9 +61,9 @@ internal static class MessageHeaderFields
             (name, value) => record = name.Equals("Millrace-Key", StringComparison.OrdinalIgnoreCase)
                 ? record with { Key = Encoding.UTF8.GetBytes(value) }
                 : throw new WireFormatException($"There is no header field '{ApiCall.Shown(name)}' here; there are Millrace-Key, and Millrace-Header-NAME for the record's own headers."));
-        if (TypeOf(request) is { } type)
+        if (TypeOf(request) is { } type && type != Unknown && !StreamContentType.IsJson(type))
         {
-            (headers ??= []).Add(new(RecordContentType, type));
+            (headers ??= []).Add(new(StreamContentType.Header, type));
         }
 
         return headers is null ? record : record with { Headers = MessageHeaders.Create(headers) };

@@ -77,7 +77,7 @@ internal sealed class RecordSpread(IReadOnlyList<(StreamRecord Record, int? Part
         for (var i = 0; i < records.Count; i++)
         {
             var (record, wanted) = records[i];
-            var partition = wanted ?? (record.Key.IsEmpty ? keyless : StreamPartitioning.PartitionOf(record.Key.Span, partitions));
+            var partition = wanted ?? (record.Key.IsEmpty ? keyless : StreamPartitioner.PartitionOf(record.Key.Span, partitions));
             if (partition >= partitions)
             {
                 throw new Errors.PartitionNotFoundException(stream.Name, partition, partitions);

@@ -5,6 +5,7 @@ using Millrace.Stomp.Codec;
 using Millrace.Stomp.Connections;
 using Millrace.Stomp.Security;
 using Millrace.Storage;
+using Millrace.Streams;
 
 namespace Millrace.Stomp.Sessions;
 
@@ -22,6 +23,8 @@ internal sealed class BrokerResources : IDisposable
         Routing = instance.Find<IQueueRouting>();
         HasTransactions = instance.Find<IQueueTransactions>() is not null;
         Channels = instance.Find<IChannelTransport>();
+        StreamCapabilities = instance.Find<IStreamStore>()?.Capabilities;
+        Streams = StreamCapabilities is null || instance.Find<IStateStore>() is null ? null : instance.Streams;
         Dispatchers = Queues is null ? null : instance.Dispatchers;
         Clock = new MonotonicClock(timeProvider);
         Timers = new TimerHeap(Clock);
@@ -49,6 +52,10 @@ internal sealed class BrokerResources : IDisposable
     public bool HasTransactions { get; }
 
     public IChannelTransport? Channels { get; }
+
+    public StreamCatalog? Streams { get; }
+
+    public StreamCapabilities? StreamCapabilities { get; }
 
     public QueueDispatchers? Dispatchers { get; }
 
@@ -79,6 +86,16 @@ internal sealed class BrokerResources : IDisposable
     /// <summary>The channels.</summary>
     /// <exception cref="StompFaultException">The instance has none.</exception>
     public IChannelTransport RequireChannels(string destination) => Channels ?? throw Missing(destination, "channels");
+
+    /// <summary>Requires that there can be streams.</summary>
+    /// <exception cref="StompFaultException">The instance has none.</exception>
+    public void RequireStreams(string destination)
+    {
+        if (Streams is null)
+        {
+            throw Missing(destination, "streams");
+        }
+    }
 
     /// <summary>The administration of queues.</summary>
     /// <exception cref="StompFaultException">The store has none.</exception>

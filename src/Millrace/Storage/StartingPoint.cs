@@ -25,6 +25,8 @@ internal readonly record struct StartingPoint
 
     public static StartingPoint First { get; } = new() { Kind = PointKind.First };
 
+    public static StartingPoint Last { get; } = new() { Kind = PointKind.Last };
+
     public static StartingPoint Next { get; } = new() { Kind = PointKind.Next };
 
     public static StartingPoint At(long offset) => new() { Kind = PointKind.Offset, Offset = offset };
@@ -34,7 +36,7 @@ internal readonly record struct StartingPoint
         point = text switch
         {
             "first" => First,
-            "last" => new() { Kind = PointKind.Last },
+            "last" => Last,
             "next" => Next,
             _ when long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var offset) => At(offset),
             _ when DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) => new() { Kind = PointKind.Time, Time = time },
