@@ -141,6 +141,19 @@ public sealed class MillraceClient : IAsyncDisposable
         return producer;
     }
 
+    /// <summary>A consumer of a stream. It opens the stream, and joins its group if it has one, at its first read.</summary>
+    /// <typeparam name="T">The type of the messages.</typeparam>
+    /// <param name="stream">The stream's name.</param>
+    /// <param name="options">How to read; null for all partitions from the earliest record.</param>
+    /// <exception cref="MillraceConfigurationException">The type cannot be read, an option is out of range, or the backend has no streams.</exception>
+    /// <exception cref="InvalidNameException">The name of the stream or group is not valid.</exception>
+    public StreamConsumer<T> StreamConsumer<T>(string stream, StreamConsumerOptions? options = null)
+    {
+        var consumer = new StreamConsumer<T>(stream, options ?? new StreamConsumerOptions(), StreamEnvironmentOf());
+        _streaming[consumer] = true;
+        return consumer;
+    }
+
     /// <summary>
     /// The contract <typeparamref name="T"/> of the backend: <see cref="IQueueStore"/>, <see cref="IQueueAdmin"/>, <see cref="IQueueRouting"/>, <see cref="IQueueTransactions"/>,
     /// <see cref="IStreamStore"/>, <see cref="IChannelTransport"/>, <see cref="ILockStore"/> or <see cref="IStateStore"/>. It belongs to this client: do not dispose it.

@@ -89,6 +89,27 @@ internal static partial class LogMessages
     [LoggerMessage(1150, LogLevel.Warning, "Appending to partition {Partition} of stream '{Stream}' failed and is tried again in {Delay}.")]
     public static partial void AppendRetries(this ILogger logger, Exception exception, int partition, string stream, TimeSpan delay);
 
+    [LoggerMessage(1151, LogLevel.Warning, "Offset {Offset} of stream '{Stream}', partition {Partition}, has been trimmed: reading goes on at {Earliest}.")]
+    public static partial void OffsetReset(this ILogger logger, long offset, string stream, int partition, long earliest);
+
+    [LoggerMessage(1152, LogLevel.Warning, "Reading stream '{Stream}' failed and is tried again in {Delay}.")]
+    public static partial void StreamReadRetries(this ILogger logger, Exception exception, string stream, TimeSpan delay);
+
+    [LoggerMessage(1153, LogLevel.Warning, "Committing offsets of group '{Group}' of stream '{Stream}' failed and is tried again.")]
+    public static partial void CommitFailed(this ILogger logger, Exception exception, string group, string stream);
+
+    [LoggerMessage(1160, LogLevel.Warning, "A member of group '{Group}' of stream '{Stream}' could not look at its group, and tries again at its next beat.")]
+    public static partial void GroupStepFailed(this ILogger logger, Exception exception, string group, string stream);
+
+    [LoggerMessage(1161, LogLevel.Warning, "Partition {Partition} of group '{Group}' of stream '{Stream}' (epoch {Epoch}) has been lost: what was not committed comes again at its next owner.")]
+    public static partial void GroupPartitionLost(this ILogger logger, int partition, string group, string stream, long epoch);
+
+    [LoggerMessage(1162, LogLevel.Warning, "Member {Member} of group '{Group}' of stream '{Stream}' has been silent for {Timeout}: its partitions go to others.")]
+    public static partial void GroupMemberMissed(this ILogger logger, string member, string group, string stream, TimeSpan timeout);
+
+    [LoggerMessage(1163, LogLevel.Warning, "Leaving group '{Group}' of stream '{Stream}' failed: others miss the member within {Timeout}.")]
+    public static partial void GroupLeaveFailed(this ILogger logger, Exception exception, string group, string stream, TimeSpan timeout);
+
     [LoggerMessage(1200, LogLevel.Warning, "The subscription to '{Pattern}' has lost its connection, and is opened again.")]
     public static partial void SubscriptionCut(this ILogger logger, Exception exception, string pattern);
 

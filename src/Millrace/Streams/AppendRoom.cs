@@ -1,39 +1,52 @@
 namespace Millrace.Streams;
 
-/// <summary>Bytes that may wait to be written. Who does not fit waits, first come, first served; what is larger than all of it goes when nothing else waits. Safe for concurrent use.</summary>
+/// <summary>
+/// Bytes that may wait to be written. What does not fit waits, first come, first served, and gets into its lane in that order; what is larger than all of it goes when
+/// nothing else waits. Safe for concurrent use.
+/// </summary>
 internal sealed class AppendRoom(long capacity)
 {
     private readonly Lock _gate = new();
     private readonly LinkedList<Waiter> _waiters = [];
     private long _taken;
 
-    public ValueTask EnterAsync(long bytes, CancellationToken cancellationToken)
+    /// <summary>Puts an append into its lane when there is room for it.</summary>
+    public ValueTask EnterAsync(ProducerLane lane, PendingAppend append, CancellationToken cancellationToken)
     {
-        LinkedListNode<Waiter> node;
+        LinkedListNode<Waiter>? node = null;
+        var start = false;
         lock (_gate)
         {
-            if (_waiters.Count == 0 && FitsLocked(bytes))
+            if (_waiters.Count == 0 && FitsLocked(append.Size))
             {
-                _taken += bytes;
-                return default;
+                _taken += append.Size;
+                start = lane.Enqueue(append);
             }
-
-            node = _waiters.AddLast(new Waiter(bytes));
+            else
+            {
+                node = _waiters.AddLast(new Waiter(lane, append));
+            }
         }
 
-        return WaitAsync(node, cancellationToken);
+        if (start)
+        {
+            lane.Start();
+        }
+
+        return node is null ? default : WaitAsync(node, cancellationToken);
     }
 
+    /// <summary>What was written, or failed, makes room.</summary>
     public void Leave(long bytes)
     {
-        List<Waiter>? admitted = null;
+        List<ProducerLane>? idle;
         lock (_gate)
         {
             _taken -= bytes;
-            admitted = AdmitLocked();
+            idle = AdmitLocked();
         }
 
-        admitted?.ForEach(waiter => waiter.TrySetResult());
+        idle?.ForEach(lane => lane.Start());
     }
 
     private async ValueTask WaitAsync(LinkedListNode<Waiter> node, CancellationToken cancellationToken)
@@ -44,44 +57,48 @@ internal sealed class AppendRoom(long capacity)
         }
         catch (OperationCanceledException)
         {
-            List<Waiter>? admitted;
+            List<ProducerLane>? idle = null;
             lock (_gate)
             {
                 if (node.List is null)
                 {
-                    // Admitted in the same moment.
-                    _taken -= node.Value.Bytes;
-                }
-                else
-                {
-                    _waiters.Remove(node);
+                    // Accepted in the same moment: its true outcome is told.
+                    return;
                 }
 
-                admitted = AdmitLocked();
+                _waiters.Remove(node);
+                idle = AdmitLocked();
             }
 
-            admitted?.ForEach(waiter => waiter.TrySetResult());
+            idle?.ForEach(lane => lane.Start());
             throw;
         }
     }
 
-    private List<Waiter>? AdmitLocked()
+    private List<ProducerLane>? AdmitLocked()
     {
-        List<Waiter>? admitted = null;
-        while (_waiters.First is { } first && FitsLocked(first.Value.Bytes))
+        List<ProducerLane>? idle = null;
+        while (_waiters.First is { Value: var first } && FitsLocked(first.Append.Size))
         {
             _waiters.RemoveFirst();
-            _taken += first.Value.Bytes;
-            (admitted ??= []).Add(first.Value);
+            _taken += first.Append.Size;
+            if (first.Lane.Enqueue(first.Append))
+            {
+                (idle ??= []).Add(first.Lane);
+            }
+
+            first.TrySetResult();
         }
 
-        return admitted;
+        return idle;
     }
 
     private bool FitsLocked(long bytes) => _taken == 0 || _taken + bytes <= capacity;
 
-    private sealed class Waiter(long bytes) : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
+    private sealed class Waiter(ProducerLane lane, PendingAppend append) : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
     {
-        public long Bytes { get; } = bytes;
+        public ProducerLane Lane { get; } = lane;
+
+        public PendingAppend Append { get; } = append;
     }
 }

@@ -63,29 +63,31 @@ internal sealed class ProducerLane(ProducerEnvironment environment, int partitio
 
     private bool IsFullLocked => _pendingRecords >= environment.Bounds.BatchSize || _pendingBytes >= environment.Bounds.MaxBatchBytes;
 
-    /// <summary>Takes an append that has been checked, and for which there is room.</summary>
-    public void Add(PendingAppend append)
+    /// <summary>Takes an append that has been checked, and for which there is room. Starts nothing, so it may be called under a lock.</summary>
+    /// <returns>Whether the lane was idle: then <see cref="Start"/> is to be called.</returns>
+    public bool Enqueue(PendingAppend append)
     {
-        bool start, stir;
+        bool start, isFull;
         lock (_gate)
         {
             _pending.Enqueue(append);
             _pendingRecords += append.Records.Length;
             _pendingBytes += append.Size;
+            isFull = IsFullLocked;
             start = !_isRunning;
-            stir = !start && IsFullLocked;
             _isRunning = true;
         }
 
-        if (start)
-        {
-            _ = RunAsync();
-        }
-        else if (stir && environment.Bounds.Linger > TimeSpan.Zero)
+        if (isFull && environment.Bounds.Linger > TimeSpan.Zero)
         {
             _stirred.Set();
         }
+
+        return start;
     }
+
+    /// <summary>Begins to write, on the caller's thread.</summary>
+    public void Start() => _ = RunAsync();
 
     /// <summary>Has the lane look again whether it may linger.</summary>
     public void Stir() => _stirred.Set();

@@ -24,6 +24,7 @@ public sealed class StreamProducer<T> : IAsyncDisposable
     private readonly Action<IAsyncDisposable> _onDisposed;
     private AppendWindow _window = new();
     private volatile ProducerLane[]? _lanes;
+    private int _early;
     private int _turn = -1;
     private volatile bool _isDisposed;
 
@@ -59,6 +60,9 @@ public sealed class StreamProducer<T> : IAsyncDisposable
     /// <summary>The stream's name.</summary>
     public string Stream { get; }
 
+    /// <summary>The lanes, unless appends that came before they were there still wait for their turn.</summary>
+    private ProducerLane[]? OpenLanes => Volatile.Read(ref _early) == 0 ? _lanes : null;
+
     /// <summary>Appends one message, and returns when it is stored.</summary>
     /// <param name="message">The message.</param>
     /// <param name="options">The wishes for it; null for none.</param>
@@ -75,7 +79,9 @@ public sealed class StreamProducer<T> : IAsyncDisposable
         Exception? failure = null;
         try
         {
-            return await AppendNowAsync(message, options, cancellationToken).ConfigureAwait(false);
+            return OpenLanes is { } lanes
+                ? await AppendNowAsync(lanes, message, options, cancellationToken).ConfigureAwait(false)
+                : await OpenThenAsync(opened => AppendNowAsync(opened, message, options, cancellationToken).AsTask(), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is not (InvalidMessageException or MessageSerializationException or ArgumentException or OperationCanceledException))
         {
@@ -106,7 +112,9 @@ public sealed class StreamProducer<T> : IAsyncDisposable
         Exception? failure = null;
         try
         {
-            return await AppendBatchNowAsync(messages, optionsOf, cancellationToken).ConfigureAwait(false);
+            return OpenLanes is { } lanes
+                ? await AppendBatchNowAsync(lanes, messages, optionsOf, cancellationToken).ConfigureAwait(false)
+                : await OpenThenAsync(opened => AppendBatchNowAsync(opened, messages, optionsOf, cancellationToken).AsTask(), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is not (InvalidMessageException or MessageSerializationException or ArgumentException or OperationCanceledException))
         {
@@ -144,9 +152,8 @@ public sealed class StreamProducer<T> : IAsyncDisposable
         await DrainAsync().ConfigureAwait(false);
     }
 
-    private async ValueTask<StreamAppendResult> AppendNowAsync(T message, StreamAppendOptions? options, CancellationToken cancellationToken)
+    private async ValueTask<StreamAppendResult> AppendNowAsync(ProducerLane[] lanes, T message, StreamAppendOptions? options, CancellationToken cancellationToken)
     {
-        var lanes = await OpenAsync(cancellationToken).ConfigureAwait(false);
         var bytes = new PooledBuffer();
         Draft draft;
         PendingAppend append;
@@ -166,9 +173,9 @@ public sealed class StreamProducer<T> : IAsyncDisposable
         return new StreamAppendResult(draft.Partition, result.FirstOffset);
     }
 
-    private async ValueTask<IReadOnlyList<StreamAppendResult>> AppendBatchNowAsync(IEnumerable<T> messages, Func<T, StreamAppendOptions?>? optionsOf, CancellationToken cancellationToken)
+    private async ValueTask<IReadOnlyList<StreamAppendResult>> AppendBatchNowAsync(
+        ProducerLane[] lanes, IEnumerable<T> messages, Func<T, StreamAppendOptions?>? optionsOf, CancellationToken cancellationToken)
     {
-        var lanes = await OpenAsync(cancellationToken).ConfigureAwait(false);
         var bytes = new PooledBuffer();
         var drafts = new List<Draft>();
         PendingAppend[] appends;
@@ -232,26 +239,36 @@ public sealed class StreamProducer<T> : IAsyncDisposable
         }
     }
 
-    private async ValueTask<ProducerLane[]> OpenAsync(CancellationToken cancellationToken) => _lanes ?? await OpenFirstAsync(cancellationToken).ConfigureAwait(false);
-
-    private async ValueTask<ProducerLane[]> OpenFirstAsync(CancellationToken cancellationToken)
+    /// <summary>Opens the stream for the first appends, and has those that came meanwhile go on in the order in which they came.</summary>
+    private async ValueTask<TResult> OpenThenAsync<TResult>(Func<ProducerLane[], Task<TResult>> append, CancellationToken cancellationToken)
     {
-        await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
+        Interlocked.Increment(ref _early);
+        Task<TResult> accepted;
         try
         {
-            if (_lanes is null)
+            await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
             {
-                var info = await _catalog.EnsureAsync(Stream, _options.Settings, _options.Create, cancellationToken).ConfigureAwait(false);
-                var environment = _environment;
-                _lanes = [.. Enumerable.Range(0, info.Settings.Partitions).Select(partition => new ProducerLane(environment, partition))];
-            }
+                if (_lanes is null)
+                {
+                    var info = await _catalog.EnsureAsync(Stream, _options.Settings, _options.Create, cancellationToken).ConfigureAwait(false);
+                    _lanes = [.. Enumerable.Range(0, info.Settings.Partitions).Select(partition => new ProducerLane(_environment, partition))];
+                }
 
-            return _lanes;
+                // Returns when the append has its place in its lane, or waits for room in line.
+                accepted = append(_lanes);
+            }
+            finally
+            {
+                _opening.Release();
+            }
         }
         finally
         {
-            _opening.Release();
+            Interlocked.Decrement(ref _early);
         }
+
+        return await accepted.ConfigureAwait(false);
     }
 
     /// <param name="message">The message.</param>
@@ -340,7 +357,7 @@ public sealed class StreamProducer<T> : IAsyncDisposable
     {
         try
         {
-            await _environment.Room.EnterAsync(append.Size, cancellationToken).ConfigureAwait(false);
+            await _environment.Room.EnterAsync(lane, append, cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -348,7 +365,6 @@ public sealed class StreamProducer<T> : IAsyncDisposable
             throw;
         }
 
-        lane.Add(append);
         return await append.Task.ConfigureAwait(false);
     }
 

@@ -106,8 +106,10 @@ public sealed class StreamProducerTests : IAsyncLifetime
     public async Task Append_WithoutKeyWhileABatchGathers_JoinsIt()
     {
         await using var producer = Producer(new() { Settings = new StreamSettings { Partitions = 3 }, Linger = TimeSpan.FromSeconds(1) });
+        await producer.AppendBatchAsync([], cancellationToken: Cancel);
 
         var appends = Enumerable.Range(0, 5).Select(_ => producer.AppendAsync(new Order("A"), cancellationToken: Cancel).AsTask()).ToList();
+        await ManualTime.TimersAsync(_clock, 1, Cancel);
         await producer.FlushAsync(Cancel);
 
         Assert.Equal([0, 0, 0, 0, 0], (await Task.WhenAll(appends)).Select(result => result.Partition));
@@ -118,6 +120,7 @@ public sealed class StreamProducerTests : IAsyncLifetime
     public async Task Linger_GathersUntilItsTimeIsOver()
     {
         await using var producer = Producer(new() { Linger = TimeSpan.FromSeconds(1) });
+        await producer.AppendBatchAsync([], cancellationToken: Cancel);
         var appends = Enumerable.Range(0, 3).Select(_ => producer.AppendAsync(new Order("A"), cancellationToken: Cancel).AsTask()).ToList();
         await ManualTime.TimersAsync(_clock, 1, Cancel);
         Assert.All(appends, append => Assert.False(append.IsCompleted));
@@ -136,6 +139,16 @@ public sealed class StreamProducerTests : IAsyncLifetime
         var appends = Enumerable.Range(0, 3).Select(_ => producer.AppendAsync(new Order("A"), cancellationToken: Cancel).AsTask()).ToList();
 
         Assert.Equal([0L, 1, 2], (await Task.WhenAll(appends)).Select(result => result.Offset));
+    }
+
+    [Fact]
+    public async Task Appends_ThatAreNotAwaited_KeepTheirOrder()
+    {
+        await using var producer = _client.StreamProducer<byte[]>("orders", new() { MaxBufferedBytes = 50 });
+
+        var appends = Enumerable.Range(0, 200).Select(i => producer.AppendAsync([(byte)i], cancellationToken: Cancel).AsTask()).ToList();
+
+        Assert.Equal(Enumerable.Range(0, 200).Select(i => (long)i), (await Task.WhenAll(appends)).Select(result => result.Offset));
     }
 
     [Fact]
