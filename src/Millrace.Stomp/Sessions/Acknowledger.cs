@@ -9,7 +9,7 @@ namespace Millrace.Stomp.Sessions;
 /// </summary>
 internal sealed class Acknowledger(SessionContext session, SubscriptionTable subscriptions, PendingReceipts receipts, Transactions transactions)
 {
-    private readonly List<QueueSubscription> _waiting = [];
+    private readonly List<Subscription> _waiting = [];
 
     /// <summary>Whether settlements wait for <see cref="SettleAsync"/>.</summary>
     public bool HasWaiting => _waiting.Count > 0;
@@ -43,6 +43,12 @@ internal sealed class Acknowledger(SessionContext session, SubscriptionTable sub
         else if (subscription is StreamSubscription { Request.Mode: not AckMode.Auto } stream)
         {
             // A stream keeps what was read, so there is nothing to hand back: either way the client is ready for more.
+            if (!stream.HasSettlements)
+            {
+                stream.HasSettlements = true;
+                _waiting.Add(stream);
+            }
+
             Count(stream.Counters, stream.Acknowledge(number), isAccepted);
         }
 

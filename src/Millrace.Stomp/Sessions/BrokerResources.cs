@@ -12,8 +12,11 @@ namespace Millrace.Stomp.Sessions;
 /// <summary>What all sessions of a broker share: the contracts of its instance, its options, its clock and timers. Safe for concurrent use.</summary>
 internal sealed class BrokerResources : IDisposable
 {
+    private readonly MillraceClient _instance;
+
     public BrokerResources(MillraceClient instance, StompOptions options, IStompAuthority authority, TimeProvider timeProvider, ILogger logger)
     {
+        _instance = instance;
         Options = options;
         Authority = authority;
         TimeProvider = timeProvider;
@@ -104,6 +107,10 @@ internal sealed class BrokerResources : IDisposable
     /// <summary>The bindings of queues to topics.</summary>
     /// <exception cref="StompFaultException">The store has none.</exception>
     public IQueueRouting RequireRouting(string destination) => Routing ?? throw Missing(destination, "durable subscriptions");
+
+    /// <summary>A new member of a consumer group.</summary>
+    public StreamConsumer<byte[]> ConsumerOf(StreamPlace place) =>
+        _instance.StreamConsumer<byte[]>(place.Stream, new StreamConsumerOptions { Group = place.Group, Start = place.From.ToStart()!, AutoCommit = false });
 
     public void Dispose() => Timers.Dispose();
 

@@ -7,8 +7,9 @@ namespace Millrace.Stomp.Sessions;
 /// <summary>Where a SUBSCRIBE frame wants to begin in a stream, and the headers in which that and the place of each record stand. Immutable.</summary>
 /// <param name="Stream">The stream.</param>
 /// <param name="Partition">The only partition; null for all.</param>
-/// <param name="From">Where to begin in each.</param>
-internal sealed record StreamPlace(string Stream, int? Partition, StartingPoint From)
+/// <param name="From">Where to begin in each; with a group, where it has no offset yet.</param>
+/// <param name="Group">The consumer group; null for none.</param>
+internal sealed record StreamPlace(string Stream, int? Partition, StartingPoint From, string? Group)
 {
     public const string StreamHeader = "x-stream";
     public const string PartitionHeader = "x-partition";
@@ -19,16 +20,11 @@ internal sealed record StreamPlace(string Stream, int? Partition, StartingPoint 
 
     /// <summary>Reads a SUBSCRIBE frame.</summary>
     /// <exception cref="StompFaultException">A header has a value that it cannot have.</exception>
-    public static StreamPlace Read(StompFrame frame, string stream)
+    public static StreamPlace Read(StompFrame frame, string stream, AckMode mode)
     {
         if (frame.GetRaw(KnownHeader.Browser).SequenceEqual("true"u8))
         {
             throw new StompFaultException("not supported", "A stream is not browsed: every subscription reads it from where it likes (x-offset), and leaves it as it is.");
-        }
-
-        if (Find(frame, GroupHeader) is not null)
-        {
-            throw new StompFaultException("not supported", "Consumer groups cannot be joined over STOMP: leave x-group out, and begin where you want by x-offset.");
         }
 
         var from = StartingPoint.Next;
@@ -37,7 +33,27 @@ internal sealed record StreamPlace(string Stream, int? Partition, StartingPoint 
             throw new StompFaultException("malformed frame", $"The header {OffsetHeader} must be {StartingPoint.Forms}, not '{Destination.Shown(text)}'.");
         }
 
-        return new StreamPlace(stream, Find(frame, PartitionHeader) is { } number ? ParsePartition(number) : null, from);
+        var place = new StreamPlace(stream, Find(frame, PartitionHeader) is { } number ? ParsePartition(number) : null, from, Find(frame, GroupHeader));
+        if (place.Group is not null)
+        {
+            RequireGroup(place, mode);
+        }
+
+        return place;
+    }
+
+    private static void RequireGroup(StreamPlace place, AckMode mode)
+    {
+        ResourceName.Require(place.Group!, "group");
+        if (mode == AckMode.Auto)
+        {
+            throw new StompFaultException("not supported", "A group commits what its members acknowledge: subscribe with ack:client or ack:client-individual.");
+        }
+
+        if (place.Partition is not null || place.From.ToStart() is null)
+        {
+            throw new StompFaultException("not supported", $"With {GroupHeader}, the members share the partitions, and begin where the group stands: leave {PartitionHeader} out, and {OffsetHeader}:last.");
+        }
     }
 
     private static int ParsePartition(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var partition)

@@ -9,19 +9,18 @@ using Millrace.Streams;
 namespace Millrace.Stomp.Sessions;
 
 /// <summary>
-/// A subscription to a stream, which it reads at its own pace from its own position: nothing is dropped for a slow client, and nothing is kept of it. What it acknowledges makes
-/// room for more.
+/// A subscription to a stream, which it reads at its own pace: nothing is dropped for a slow client. What it acknowledges makes room for more, and is committed for its group if it
+/// has one.
 /// </summary>
 internal sealed class StreamSubscription(BrokerResources resources, IFrameOutput output, SubscriptionRequest request, StreamPlace place) : Subscription(request)
 {
     private const int PageRecords = 128;
-    private const int PageBytes = 256 * 1024;
 
     private readonly Lock _gate = new();
     private readonly OpenDeliveries _open = new();
     private readonly CancellationTokenSource _closing = new();
     private readonly SemaphoreSlim _hasCredit = new(0);
-    private PartitionFollower? _follower;
+    private RecordSource? _source;
     private Task _pumping = Task.CompletedTask;
     private bool _isClosed;
     private long _delivered;
@@ -37,21 +36,9 @@ internal sealed class StreamSubscription(BrokerResources resources, IFrameOutput
             throw new StompFaultException("no such partition", $"Stream '{place.Stream}' has no partition {place.Partition}: it has {info.Settings.Partitions}, numbered from 0.");
         }
 
-        var (first, count) = place.Partition is { } only ? (only, 1) : (0, info.Settings.Partitions);
-        var logs = new List<(int Partition, IStreamPartition Log, long Offset)>();
-        for (var i = first; i < first + count; i++)
-        {
-            var log = await streams.OpenPartitionAsync(place.Stream, i, cancellationToken).ConfigureAwait(false);
-            var offset = await place.From.ResolveAsync(log, cancellationToken).ConfigureAwait(false);
-
-            // So that an offset that has been trimmed is told of at once.
-            (await log.ReadAsync(offset, 1, 1, cancellationToken).ConfigureAwait(false)).Dispose();
-            logs.Add((i, log, offset));
-        }
-
-        _follower = new PartitionFollower(logs);
+        _source = place.Group is null ? new FollowedRecords(await FollowAsync(info, cancellationToken).ConfigureAwait(false)) : new GroupRecords(resources.ConsumerOf(place));
         Counters.AddSubscription(1);
-        _pumping = PumpAsync(_follower);
+        _pumping = PumpAsync(_source);
     }
 
     public override bool Write(MessageFrame encoder, IBufferWriter<byte> output, in OutgoingFrame frame)
@@ -99,6 +86,9 @@ internal sealed class StreamSubscription(BrokerResources resources, IFrameOutput
         }
     }
 
+    /// <summary>Whether acknowledgements wait for <see cref="SettleAsync"/>. Touched by the session only.</summary>
+    public bool HasSettlements { get; set; }
+
     /// <summary>Notes that the client has a record, and in client mode all before it: more may come. Returns how many.</summary>
     public int Acknowledge(long number)
     {
@@ -111,7 +101,7 @@ internal sealed class StreamSubscription(BrokerResources resources, IFrameOutput
                 _open.ListThrough(number, through);
             }
 
-            through.ForEach(one => _open.Take(one));
+            through.ForEach(one => _source!.Acknowledge(_open.Take(one)));
             if (_hasCredit.CurrentCount == 0)
             {
                 _hasCredit.Release();
@@ -119,6 +109,13 @@ internal sealed class StreamSubscription(BrokerResources resources, IFrameOutput
 
             return through.Count;
         }
+    }
+
+    /// <summary>Commits for the group what was acknowledged.</summary>
+    public override ValueTask SettleAsync()
+    {
+        HasSettlements = false;
+        return _source!.CommitAsync();
     }
 
     public override async ValueTask DisposeAsync()
@@ -134,10 +131,10 @@ internal sealed class StreamSubscription(BrokerResources resources, IFrameOutput
         }
 
         await _closing.CancelAsync().ConfigureAwait(false);
-        if (_follower is not null)
+        if (_source is not null)
         {
             await _pumping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            _follower.Dispose();
+            await _source.DisposeAsync().ConfigureAwait(false);
         }
 
         _closing.Dispose();
@@ -160,7 +157,24 @@ internal sealed class StreamSubscription(BrokerResources resources, IFrameOutput
         }
     }
 
-    private async Task PumpAsync(PartitionFollower follower)
+    private async ValueTask<PartitionFollower> FollowAsync(StreamInfo info, CancellationToken cancellationToken)
+    {
+        var (first, count) = place.Partition is { } only ? (only, 1) : (0, info.Settings.Partitions);
+        var logs = new List<(int Partition, IStreamPartition Log, long Offset)>();
+        for (var i = first; i < first + count; i++)
+        {
+            var log = await resources.Streams!.OpenPartitionAsync(place.Stream, i, cancellationToken).ConfigureAwait(false);
+            var offset = await place.From.ResolveAsync(log, cancellationToken).ConfigureAwait(false);
+
+            // So that an offset that has been trimmed is told of at once.
+            (await log.ReadAsync(offset, 1, 1, cancellationToken).ConfigureAwait(false)).Dispose();
+            logs.Add((i, log, offset));
+        }
+
+        return new PartitionFollower(logs);
+    }
+
+    private async Task PumpAsync(RecordSource source)
     {
         // A store that answers at once would keep the session here for as long as the stream is.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
@@ -169,14 +183,7 @@ internal sealed class StreamSubscription(BrokerResources resources, IFrameOutput
             while (true)
             {
                 var credit = await WaitForCreditAsync().ConfigureAwait(false);
-                var part = await follower.ReadAsync(Math.Min(PageRecords, credit), PageBytes, _closing.Token).ConfigureAwait(false);
-                if (part.Trimmed is { } trimmed)
-                {
-                    throw trimmed;
-                }
-
-                // The page is left to the collector: its records wait to be written.
-                Post(part.Partition, part.Page!.Records.Span);
+                Post(await source.ReadAsync(Math.Min(PageRecords, credit), _closing.Token).ConfigureAwait(false));
                 output.WriteHere();
                 await output.HasRoomAsync().ConfigureAwait(false);
             }
@@ -214,16 +221,16 @@ internal sealed class StreamSubscription(BrokerResources resources, IFrameOutput
         return PageRecords;
     }
 
-    private void Post(int partition, ReadOnlySpan<StreamRecord> records)
+    private void Post(IReadOnlyList<SourcedRecord> records)
     {
-        var deliveries = new Delivery[records.Length];
-        var numbers = new long[records.Length];
+        var deliveries = new Delivery[records.Count];
+        var numbers = new long[records.Count];
         lock (_gate)
         {
-            for (var i = 0; i < records.Length; i++)
+            for (var i = 0; i < deliveries.Length; i++)
             {
                 // No lease: the token says where the record stands.
-                deliveries[i] = new Delivery { Message = MessageOf(partition, in records[i]), Token = new LeaseToken((ulong)partition, (ulong)records[i].Offset) };
+                deliveries[i] = new Delivery { Message = MessageOf(records[i].Partition, records[i].Record), Token = records[i].Place };
                 numbers[i] = Request.Mode == AckMode.Auto ? -1 : _open.Add(deliveries[i].Token, deliveries[i].Message.Id);
             }
         }
@@ -231,7 +238,7 @@ internal sealed class StreamSubscription(BrokerResources resources, IFrameOutput
         output.Post(this, deliveries, numbers);
     }
 
-    private static Message MessageOf(int partition, in StreamRecord record)
+    private static Message MessageOf(int partition, StreamRecord record)
     {
         var headers = record.Headers ?? MessageHeaders.Empty;
         string? type = null;
@@ -258,7 +265,7 @@ internal sealed class StreamSubscription(BrokerResources resources, IFrameOutput
 
     private byte[] ExtraOf(in Delivery delivery)
     {
-        var (partition, offset) = (delivery.Token.High.ToString(CultureInfo.InvariantCulture), delivery.Token.Low.ToString(CultureInfo.InvariantCulture));
+        var (partition, offset) = (SourcedRecord.PartitionOf(delivery.Token).ToString(CultureInfo.InvariantCulture), delivery.Token.Low.ToString(CultureInfo.InvariantCulture));
         var time = delivery.Message.EnqueuedAt.ToUniversalTime().ToString("O", CultureInfo.InvariantCulture);
         return delivery.Message.Key is { } key
             ? MessageFrame.Encode(

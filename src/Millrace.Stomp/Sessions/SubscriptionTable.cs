@@ -162,7 +162,7 @@ internal sealed class SubscriptionTable(SessionContext session, TemporaryQueues 
             case DestinationKind.Stream:
                 resources.RequireStreams(text);
                 ResourceName.Require(destination.Name, "stream");
-                var place = StreamPlace.Read(frame, destination.Name);
+                var place = StreamPlace.Read(frame, destination.Name, request.Mode);
                 var reading = session.Require(StompAccess.Receive, StompResource.Stream, destination.Name, text);
                 return new Entry(new StreamSubscription(resources, output, request, place), reading);
             case DestinationKind.Topic:

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Millrace.Streams;
 
 namespace Millrace.Storage;
 
@@ -38,12 +39,22 @@ internal readonly record struct StartingPoint
             "first" => First,
             "last" => Last,
             "next" => Next,
-            _ when long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var offset) => At(offset),
+            _ when long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var offset) && offset < long.MaxValue => At(offset),
             _ when DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) => new() { Kind = PointKind.Time, Time = time },
             _ => new() { Offset = -1 },
         };
         return point.Offset >= 0;
     }
+
+    /// <summary>Where a consumer begins that begins there; null for <c>last</c>, which means another offset in each partition.</summary>
+    public StreamStart? ToStart() => Kind switch
+    {
+        PointKind.First => StreamStart.Earliest,
+        PointKind.Next => StreamStart.Latest,
+        PointKind.Offset => StreamStart.At(Offset),
+        PointKind.Time => StreamStart.At(Time),
+        _ => null,
+    };
 
     /// <summary>The offset that it means in a partition now. An offset stands for itself, whether it can be read or not.</summary>
     public async ValueTask<long> ResolveAsync(IStreamPartition partition, CancellationToken cancellationToken)

@@ -109,6 +109,47 @@ public sealed class StreamTests
         Assert.Equal((expected, "r"), (error["message"], error["receipt-id"]));
     }
 
+    [Theory]
+    [InlineData("client")]
+    [InlineData("client-individual")]
+    public async Task AGroup_CommitsWhatIsAcknowledgedWithoutAGap_AndTheNextMemberGoesOnThere(string mode)
+    {
+        await using var broker = await StartAsync(partitions: 1);
+        await AppendAsync(broker, 0, "a", "b", "c", "d");
+        await using (var first = await broker.ConnectAsync())
+        {
+            await first.ConfirmAsync("SUBSCRIBE", "id:s", "destination:/stream/s", "x-offset:first", "x-group:g", $"ack:{mode}");
+            var messages = await first.MessagesAsync(4);
+            await first.ConfirmAsync("ACK", $"id:{messages[1]["ack"]}");
+            Assert.Equal(mode == "client" ? 2 : 0, (await broker.Instance.Streams.GetGroupAsync("s", "g", Token))[0].Offset);
+            if (mode == "client-individual")
+            {
+                await first.ConfirmAsync("ACK", $"id:{messages[0]["ack"]}");
+            }
+
+            await first.ConfirmAsync("DISCONNECT");
+        }
+
+        await using var second = await broker.ConnectAsync();
+        await second.ConfirmAsync("SUBSCRIBE", "id:s", "destination:/stream/s", "x-offset:first", "x-group:g", $"ack:{mode}");
+
+        Assert.Equal("cd", string.Concat(await second.TextsAsync(2)));
+    }
+
+    [Theory]
+    [InlineData("ack:auto")]
+    [InlineData("ack:client", "x-partition:0")]
+    [InlineData("ack:client", "x-offset:last")]
+    public async Task AGroup_ThatCannotCommitOrShare_IsAnError(params string[] headers)
+    {
+        await using var broker = await StartAsync(partitions: 1);
+        await using var client = await broker.ConnectAsync();
+
+        await client.SendAsync("SUBSCRIBE", ["id:s", "destination:/stream/s", "x-group:g", .. headers]);
+
+        Assert.Equal("not supported", (await client.ErrorAsync())["message"]);
+    }
+
     [Fact]
     public async Task Streams_TakeNoPartInTransactions()
     {
