@@ -74,6 +74,7 @@ internal static class CommandLine
             BrowseCommand.Create(context),
             DeadCommand.Create(context),
             QueueCommand.Create(context),
+            StreamCommand.Create(context),
             BindCommand.Create(context),
             UnbindCommand.Create(context),
             BindingsCommand.Create(context),

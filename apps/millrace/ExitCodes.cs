@@ -19,17 +19,17 @@ internal static class ExitCodes
         (Done, "done"),
         (Failed, "failed: the store cannot be reached or written, or does not allow it, or a file cannot be read"),
         (Usage, "wrong usage: a command, option, URL, name or setting"),
-        (NotFound, "not found: the queue, the message, or what a user command names"),
+        (NotFound, "not found: the queue, the stream, the message, or what a user command names"),
         (QueueFull, "the queue is full; nothing of the batch was stored"),
         (BadInput, "bad input: a message is malformed or over a limit; nothing of its batch was stored"),
         (Damaged, "the stored data is damaged, of another program or of a newer version; nothing was changed"),
-        (Nothing, "receive: no message came in time"),
+        (Nothing, "receive, stream tail: there was nothing, or nothing came in time"),
         (130, "ended by Ctrl-C (143: by SIGTERM; 141: the reader of the output closed it)"),
     ];
 
     public static int Of(MillraceException exception) => exception switch
     {
-        QueueNotFoundException or MessageNotFoundException or UserEntryNotFoundException => NotFound,
+        QueueNotFoundException or StreamNotFoundException or MessageNotFoundException or GroupNotFoundException or UserEntryNotFoundException => NotFound,
         QueueFullException => QueueFull,
         InvalidMessageException => BadInput,
         StorageCorruptException => Damaged,
@@ -44,6 +44,10 @@ internal sealed class UsageException(string message) : MillraceConfigurationExce
 /// <summary>No message with the id that was given.</summary>
 internal sealed class MessageNotFoundException(string queue, MessageId id)
     : MillraceException($"There is no message '{id}' in '{queue}'.");
+
+/// <summary>No consumer group with the name that was given.</summary>
+internal sealed class GroupNotFoundException(string stream, string group)
+    : MillraceException($"Stream '{stream}' has no group '{group}'.");
 
 /// <summary>No user, key or role with the name that was given.</summary>
 internal sealed class UserEntryNotFoundException(string message) : MillraceException(message);

@@ -11,6 +11,9 @@ internal static partial class LogMessages
     [LoggerMessage(2001, LogLevel.Warning, "Deliveries of queue '{Queue}' whose client is gone could not be handed back: they come back when their leases end.")]
     public static partial void HandBackFailed(this ILogger logger, Exception exception, string queue);
 
+    [LoggerMessage(2002, LogLevel.Warning, "Stream '{Stream}' can no longer be followed: the answer has ended, and whoever comes again is told why.")]
+    public static partial void FollowingFailed(this ILogger logger, Exception exception, string stream);
+
     [LoggerMessage(2100, LogLevel.Information, "{User} at {Address}: {Action} {Resource}: {Outcome}")]
     public static partial void Audited(this ILogger logger, string user, string address, string action, string resource, string outcome);
 
@@ -67,4 +70,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(2220, LogLevel.Warning, "The counts of the queues of instance '{Instance}' could not be read for the metrics.")]
     public static partial void QueueCountsFailed(this ILogger logger, Exception exception, string instance);
+
+    [LoggerMessage(2221, LogLevel.Warning, "The counts of the streams of instance '{Instance}' could not be read for the metrics.")]
+    public static partial void StreamCountsFailed(this ILogger logger, Exception exception, string instance);
 }

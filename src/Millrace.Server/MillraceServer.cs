@@ -163,6 +163,7 @@ public sealed class MillraceServer : IAsyncDisposable
             .AddSingleton(listeners)
             .AddSingleton<NodeMetrics>()
             .AddSingleton(new QueueCounts(options))
+            .AddSingleton(new StreamCounts(options))
             .AddRoutingCore()
             .AddResponseCompression(compression =>
             {

@@ -204,7 +204,13 @@ public sealed class OffsetOutOfRangeException : MillraceException
     /// <summary>Names the offsets.</summary>
     public OffsetOutOfRangeException(string stream, int partition, long offset, long earliest)
         : base($"Offset {offset} of stream '{stream}', partition {partition}, has been trimmed: the earliest is {earliest}.")
-        => (Offset, Earliest) = (offset, earliest);
+        => (Stream, Partition, Offset, Earliest) = (stream, partition, offset, earliest);
+
+    /// <summary>The stream that was read.</summary>
+    public string Stream { get; }
+
+    /// <summary>The partition that was read.</summary>
+    public int Partition { get; }
 
     /// <summary>The offset that was asked for.</summary>
     public long Offset { get; }

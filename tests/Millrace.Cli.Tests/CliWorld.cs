@@ -56,6 +56,10 @@ internal sealed class CliWorld : IAsyncDisposable
 
         public override IQueueStore? Queues => backend.Queues;
 
+        public override IStreamStore? Streams => backend.Streams;
+
+        public override IStateStore? State => backend.State;
+
         public override IHealthProbe Health => backend.Health;
 
         public override ValueTask DisposeAsync() => default;

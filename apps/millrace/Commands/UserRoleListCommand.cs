@@ -55,6 +55,7 @@ internal static class UserRoleListCommand
     {
         ResourceKind.Queue => "queues",
         ResourceKind.Topic => "topics",
+        ResourceKind.Stream => "streams",
         ResourceKind.Lock => "locks",
         _ => "state",
     };

@@ -21,6 +21,7 @@ internal static class UserRoleSetCommand
         };
         var queues = Patterns("--queues", "queues");
         var topics = Patterns("--topics", "topics");
+        var streams = Patterns("--streams", "streams");
         var locks = Patterns("--locks", "locks");
         var state = Patterns("--state", "keys of state");
         var add = new Option<bool>("--add") { Description = "Add the rule to those that the role has, instead of replacing them." };
@@ -30,7 +31,7 @@ internal static class UserRoleSetCommand
             "millrace user role set worker --allow send,receive --queues 'orders*'",
             "millrace user role set worker --add --allow receive --topics 'order.*' 'price.*'")
         {
-            name, allow, queues, topics, locks, state, add,
+            name, allow, queues, topics, streams, locks, state, add,
         };
         command.SetAction((arguments, cancellationToken) =>
         {
@@ -39,6 +40,7 @@ internal static class UserRoleSetCommand
                 Allow = arguments.GetRequiredValue(allow),
                 Queues = Read(arguments, queues),
                 Topics = Read(arguments, topics),
+                Streams = Read(arguments, streams),
                 Locks = Read(arguments, locks),
                 State = Read(arguments, state),
             };
@@ -55,9 +57,9 @@ internal static class UserRoleSetCommand
             throw new UsageException($"The role '{name}' is built in, and cannot be changed.");
         }
 
-        if (rule.Queues.Count + rule.Topics.Count + rule.Locks.Count + rule.State.Count == 0)
+        if (Enum.GetValues<ResourceKind>().All(kind => rule.PatternsOf(kind).Count == 0))
         {
-            throw new UsageException("Say with what: --queues, --topics, --locks or --state, each with patterns such as 'orders*'.");
+            throw new UsageException("Say with what: --queues, --topics, --streams, --locks or --state, each with patterns such as 'orders*'.");
         }
 
         await UsersEdit.ChangeOrCreateAsync(arguments, context, Set, cancellationToken);

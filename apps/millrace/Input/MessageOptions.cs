@@ -8,6 +8,16 @@ internal sealed class MessageOptions
 {
     private const int MaxBatch = 10_000;
 
+    /// <summary>What is made of the input.</summary>
+    internal enum Kind
+    {
+        /// <summary>Messages of queues.</summary>
+        Messages,
+
+        /// <summary>Records of streams, which have neither ids nor wishes.</summary>
+        Records,
+    }
+
     private readonly Argument<string?> _message = new("MESSAGE")
     {
         Description = "The body, as text. Without it the input is read as JSON lines: one message a line, its body the line's bytes.",
@@ -38,8 +48,11 @@ internal sealed class MessageOptions
         DefaultValueFactory = _ => 500,
     };
 
-    public MessageOptions()
+    private readonly Kind _kind;
+
+    public MessageOptions(Kind kind = Kind.Messages)
     {
+        _kind = kind;
         _batch.Validators.Add(Between(1, MaxBatch));
         _priority.Validators.Add(Between(MessagePriority.Lowest, MessagePriority.Highest));
     }
@@ -47,7 +60,8 @@ internal sealed class MessageOptions
     public void AddTo(Command command)
     {
         command.Add(_message);
-        foreach (var option in (Option[])[_file, _text, _raw, _id, _key, _idField, _keyField, _priority, _delay, _timeToLive, _headers, _contentType, _batch])
+        Option[] ofMessages = _kind == Kind.Messages ? [_id, _idField, _priority, _delay, _timeToLive] : [];
+        foreach (var option in (Option[])[_file, _text, _raw, _key, _keyField, _headers, _contentType, _batch, .. ofMessages])
         {
             command.Add(option);
         }

@@ -116,8 +116,10 @@ internal static class MessageText
         }
     }
 
-    // Always both members, so that a reader need not guess which one there is.
-    private static void WriteBody(Utf8JsonWriter json, ReadOnlySpan<byte> body)
+    private static void WriteBody(Utf8JsonWriter json, ReadOnlySpan<byte> body) => WriteBytes(json, "body", body);
+
+    /// <summary>Bytes as text, or as Base64 in a member of its own. Always both members, so that a reader need not guess which one there is.</summary>
+    public static void WriteBytes(Utf8JsonWriter json, string name, ReadOnlySpan<byte> body)
     {
         string? text = null;
         try
@@ -129,14 +131,14 @@ internal static class MessageText
             // Not text: shown as Base64.
         }
 
-        json.WriteString("body", text);
+        json.WriteString(name, text);
         if (text is null)
         {
-            json.WriteBase64String("bodyBase64", body);
+            json.WriteBase64String(name + "Base64", body);
         }
         else
         {
-            json.WriteNull("bodyBase64");
+            json.WriteNull(name + "Base64");
         }
     }
 }

@@ -10,6 +10,7 @@ using Millrace.Configuration;
 using Millrace.Serialization;
 using Millrace.Server.Errors;
 using Millrace.Server.Security;
+using Millrace.Storage;
 using Millrace.Storage.Http.Wire;
 
 namespace Millrace.Server.Api;
@@ -43,6 +44,20 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
         Require(permission, ResourceKind.Queue, queue);
         return queue;
     }
+
+    /// <summary>A stream in the path that the caller may treat so.</summary>
+    public string Stream(Permission permission)
+    {
+        var stream = Name("stream");
+        ResourceName.Require(stream, "stream");
+        Require(permission, ResourceKind.Stream, stream);
+        return stream;
+    }
+
+    /// <summary>The number of a partition in the path.</summary>
+    public int Partition() => int.TryParse(Name("partition"), NumberStyles.None, CultureInfo.InvariantCulture, out var partition) && partition < StreamPartitionContext.MaxPartitions
+        ? partition
+        : throw new WireFormatException($"A partition in the path is a whole number from 0 to {StreamPartitionContext.MaxPartitions - 1}.");
 
     /// <summary>A parameter of the query string; null when it is absent.</summary>
     public string? Query(string name)
@@ -287,6 +302,16 @@ internal sealed class ApiCall(HttpContext context, ApiInstance instance)
 
     /// <summary>Answers with a problem.</summary>
     public Task ProblemAsync(WireProblem problem) => ProblemAnswer.WriteAsync(context, problem);
+
+    /// <summary>Answers that no further subscription fits.</summary>
+    public Task TooManySubscriptionsAsync() => ProblemAsync(new(
+        ProblemMap.TooManyOpen,
+        503,
+        "Too many subscriptions",
+        $"There are {instance.Limits.MaxSubscriptions:N0} subscriptions open, which is the most that this server allows.")
+    {
+        IsTransient = true,
+    });
 
     private void RequireJson()
     {

@@ -26,6 +26,8 @@ internal static class ApiEndpoints
         .. MessageEndpoints.Routes,
         .. ReceiverEndpoints.Routes,
         .. OperationEndpoints.Routes,
+        .. StreamEndpoints.Routes,
+        .. RecordEndpoints.Routes,
         .. ChannelEndpoints.Routes,
         .. LockEndpoints.Routes,
         .. StateEndpoints.Routes,

@@ -5,6 +5,7 @@ using Millrace.Server.Security;
 using Millrace.Stomp;
 using Millrace.Storage;
 using Millrace.Storage.Http.Wire;
+using Millrace.Streams;
 
 namespace Millrace.Server.Api;
 
@@ -25,6 +26,7 @@ internal sealed class ApiInstance : IAsyncDisposable
         Stopping = stopping;
         Logger = options.LoggerFactory.CreateLogger("Millrace.Server.Api");
         Receivers = new ReceiverTable(options.Limits, options.TimeProvider, Logger);
+        Partitions = new ServedPartitions(client);
     }
 
     public string Name { get; }
@@ -45,6 +47,9 @@ internal sealed class ApiInstance : IAsyncDisposable
 
     public ReceiverTable Receivers { get; }
 
+    /// <summary>The partitions of streams that clients use.</summary>
+    public ServedPartitions Partitions { get; }
+
     /// <summary>The broker of the node, whichever instance it serves; null where STOMP is not served.</summary>
     public StompBroker? Broker { get; init; }
 
@@ -63,6 +68,10 @@ internal sealed class ApiInstance : IAsyncDisposable
 
     public IQueueRouting Routing => Client.Require<IQueueRouting>();
 
+    public IStreamStore Streams => Client.Require<IStreamStore>();
+
+    public StreamCatalog Catalog => Client.Streams;
+
     public IChannelTransport Channels => Client.Require<IChannelTransport>();
 
     public ILockStore Locks => Client.Require<ILockStore>();
@@ -78,10 +87,13 @@ internal sealed class ApiInstance : IAsyncDisposable
             queues?.Backend ?? "",
             ShapeOf<IQueueStore>(NodeShapes.Queue) | ShapeOf<IQueueAdmin>(NodeShapes.QueueAdmin) | ShapeOf<IQueueRouting>(NodeShapes.QueueRouting)
                 | ShapeOf<IQueueTransactions>(NodeShapes.QueueTransactions) | ShapeOf<IChannelTransport>(NodeShapes.Channel) | ShapeOf<ILockStore>(NodeShapes.Lock)
-                | ShapeOf<IStateStore>(NodeShapes.State),
+                | ShapeOf<IStateStore>(NodeShapes.State) | ShapeOf<IStreamStore>(NodeShapes.Stream),
             queues,
             Limits.MaxWait,
-            Limits.MaxRequestBytes);
+            Limits.MaxRequestBytes)
+        {
+            Streams = Client.Find<IStreamStore>()?.Capabilities,
+        };
     }
 
     /// <summary>Counts a subscription in; null when there are too many.</summary>
@@ -96,7 +108,11 @@ internal sealed class ApiInstance : IAsyncDisposable
         return null;
     }
 
-    public ValueTask DisposeAsync() => Receivers.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await Receivers.DisposeAsync().ConfigureAwait(false);
+        await Partitions.DisposeAsync().ConfigureAwait(false);
+    }
 
     private NodeShapes ShapeOf<T>(NodeShapes shape)
         where T : class =>

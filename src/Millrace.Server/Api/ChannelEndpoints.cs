@@ -107,14 +107,7 @@ internal static class ChannelEndpoints
         using var place = call.Instance.TryEnterSubscription();
         if (place is null)
         {
-            await call.ProblemAsync(new(
-                ProblemMap.TooManyOpen,
-                503,
-                "Too many subscriptions",
-                $"There are {call.Instance.Limits.MaxSubscriptions:N0} subscriptions open, which is the most that this server allows.")
-            {
-                IsTransient = true,
-            }).ConfigureAwait(false);
+            await call.TooManySubscriptionsAsync().ConfigureAwait(false);
             return;
         }
 

@@ -1,8 +1,3 @@
-using System.Buffers;
-using System.IO.Pipelines;
-using System.Text;
-using System.Text.Json;
-using System.Text.Unicode;
 using Millrace.Storage;
 using Millrace.Storage.Http.Wire;
 
@@ -25,24 +20,14 @@ internal enum EventFormat
 internal sealed class EventStream(ApiCall call, IChannelSubscription subscription, EventFormat format)
 {
     private const int BatchSize = 64;
-    private const int FlushBytes = 32 * 1024;
-    private const string EventHeader = "event";
 
-    private readonly PipeWriter _output = call.Context.Response.BodyWriter;
+    private readonly EventWriter _output = new(call);
     private long _droppedSaid;
-    private int _unflushed;
 
     /// <summary>Runs until the client is gone, the server stops, the subscription ends, or its client may no longer have it; who then comes again is told why it may not.</summary>
     public async Task RunAsync(CancellationToken forbidden)
     {
-        var response = call.Context.Response;
-        response.ContentType = "text/event-stream";
-        response.Headers.CacheControl = "no-store";
-
-        // For proxies that would gather an answer before they pass it on.
-        response.Headers["X-Accel-Buffering"] = "no";
-        Write(": subscribed\nretry: 2000\n\n"u8);
-        await FlushAsync().ConfigureAwait(false);
+        await _output.BeginAsync("subscribed"u8.ToArray()).ConfigureAwait(false);
 
         // Ending the subscription ends a read that waits; what it held is freed.
         using var gone = EndAt(call.Aborted);
@@ -68,8 +53,7 @@ internal sealed class EventStream(ApiCall call, IChannelSubscription subscriptio
                 }
                 catch (OperationCanceledException) when (quiet.IsCancellationRequested)
                 {
-                    Write(": still here\n\n"u8);
-                    await FlushAsync().ConfigureAwait(false);
+                    await _output.KeepAliveAsync().ConfigureAwait(false);
                     continue;
                 }
 
@@ -99,42 +83,39 @@ internal sealed class EventStream(ApiCall call, IChannelSubscription subscriptio
         for (var i = 0; i < messages.Length; i++)
         {
             WriteMessage(messages.Span[i]);
-            if (_unflushed >= FlushBytes)
-            {
-                await FlushAsync().ConfigureAwait(false);
-            }
+            await _output.FlushIfMuchAsync().ConfigureAwait(false);
         }
 
         var dropped = subscription.Stats.Dropped;
         if (dropped > _droppedSaid)
         {
-            Write("event: dropped\ndata: "u8);
-            Write(dropped - _droppedSaid);
-            Write("\n\n"u8);
+            _output.Write("event: dropped\ndata: "u8);
+            _output.Write(dropped - _droppedSaid);
+            _output.Write("\n\n"u8);
             _droppedSaid = dropped;
         }
 
-        await FlushAsync().ConfigureAwait(false);
+        await _output.FlushAsync().ConfigureAwait(false);
     }
 
     private async ValueTask EndAsync()
     {
         if (subscription.Stats.Disconnected)
         {
-            Write("event: disconnected\ndata: the subscriber was too slow\n\n"u8);
-            await FlushAsync().ConfigureAwait(false);
+            _output.Write("event: disconnected\ndata: the subscriber was too slow\n\n"u8);
+            await _output.FlushAsync().ConfigureAwait(false);
         }
     }
 
     private void WriteMessage(ChannelMessage message)
     {
-        Write("id: "u8);
-        Write(message.Id.Major);
-        Write("-"u8);
-        Write(message.Id.Minor);
+        _output.Write("id: "u8);
+        _output.Write(message.Id.Major);
+        _output.Write("-"u8);
+        _output.Write(message.Id.Minor);
         if (message.IsGap)
         {
-            Write("\nevent: gap"u8);
+            _output.Write("\nevent: gap"u8);
         }
 
         if (format == EventFormat.Json)
@@ -149,75 +130,20 @@ internal sealed class EventStream(ApiCall call, IChannelSubscription subscriptio
 
     private void WriteJson(ChannelMessage message)
     {
-        // One line: the writer escapes every control character.
-        Write("\ndata: "u8);
-        using (var json = new Utf8JsonWriter(_output, WireJson.WriterOptions))
-        {
-            ChannelMessageWire.Write(json, message);
-            json.Flush();
-            _unflushed += (int)json.BytesCommitted;
-        }
-
-        Write("\n\n"u8);
+        _output.Write("\ndata: "u8);
+        _output.WriteJson(message, ChannelMessageWire.Write);
+        _output.Write("\n\n"u8);
     }
 
     private void WriteText(ChannelMessage message)
     {
         if (message.IsGap)
         {
-            Write("\ndata: messages are missing here\n\n"u8);
-            return;
+            _output.Write("\ndata: messages are missing here\n\n"u8);
         }
-
-        var body = message.Body.Span;
-        if (!Utf8.IsValid(body))
+        else
         {
-            // No event carries bytes: whoever wants them exactly asks for JSON.
-            Write("\nevent: base64\ndata: "u8);
-            Write(Encoding.ASCII.GetBytes(Convert.ToBase64String(body)));
-            Write("\n\n"u8);
-            return;
+            _output.WriteBody(message.Headers, message.Body.Span);
         }
-
-        if (message.Headers.TryGetValue(EventHeader, out var type) && type.Length > 0 && !type.AsSpan().ContainsAny('\r', '\n', '\0'))
-        {
-            Write("\nevent: "u8);
-            Write(Encoding.UTF8.GetBytes(type));
-        }
-
-        while (true)
-        {
-            var end = body.IndexOfAny((byte)'\r', (byte)'\n');
-            Write("\ndata: "u8);
-            Write(end < 0 ? body : body[..end]);
-            if (end < 0)
-            {
-                break;
-            }
-
-            body = body[(end + (body[end..].StartsWith("\r\n"u8) ? 2 : 1))..];
-        }
-
-        Write("\n\n"u8);
-    }
-
-    private void Write(ReadOnlySpan<byte> bytes)
-    {
-        _output.Write(bytes);
-        _unflushed += bytes.Length;
-    }
-
-    private void Write(long number)
-    {
-        const int MostDigits = 20;
-        System.Buffers.Text.Utf8Formatter.TryFormat(number, _output.GetSpan(MostDigits), out var written);
-        _output.Advance(written);
-        _unflushed += written;
-    }
-
-    private async ValueTask FlushAsync()
-    {
-        _unflushed = 0;
-        await _output.FlushAsync(call.Aborted).ConfigureAwait(false);
     }
 }

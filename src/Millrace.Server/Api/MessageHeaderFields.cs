@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 using Millrace.Storage;
 using Millrace.Storage.Http.Wire;
+using Millrace.Streams;
 
 namespace Millrace.Server.Api;
 
@@ -38,34 +39,34 @@ internal static class MessageHeaderFields
         Durability,
     ];
 
+    /// <summary>The header fields of a request that carries one record of a stream.</summary>
+    public static readonly ApiParameter[] RecordFields = [new TextParameter("Millrace-Key", "The record's key: records with the same key stand in the same partition, in order.")];
+
     /// <summary>The envelope of a request.</summary>
     /// <exception cref="WireFormatException">A field of the name <c>Millrace-…</c> is unknown or has a wrong value.</exception>
     public static Envelope ReadEnvelope(HttpRequest request, ReadOnlyMemory<byte> body)
     {
-        // What curl says of every body that it is given by --data is not what its user says of the message.
-        var type = request.ContentType;
-        var envelope = new Envelope(body) { ContentType = type is null || type.StartsWith(FormType, StringComparison.OrdinalIgnoreCase) ? null : type };
-        List<KeyValuePair<string, string>>? headers = null;
-        foreach (var (name, values) in request.Headers)
-        {
-            if (!name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
-            {
-                continue;
-            }
+        var envelope = new Envelope(body) { ContentType = TypeOf(request) };
+        var headers = ReadFields(request, (name, value) => envelope = With(envelope, name, value));
+        return headers is null ? envelope : envelope with { Headers = MessageHeaders.Create(headers) };
+    }
 
-            var value = Single(name, values);
-            if (name.StartsWith(HeaderPrefix, StringComparison.OrdinalIgnoreCase) && name.Length > HeaderPrefix.Length)
-            {
-                // HTTP does not tell capitals apart, and its later versions send none: whoever means one percent-encodes it.
-                (headers ??= []).Add(new(PercentEncoding.Decode(name[HeaderPrefix.Length..].ToLowerInvariant(), "The name of a header field"), value));
-            }
-            else
-            {
-                envelope = With(envelope, name, value);
-            }
+    /// <summary>The record of a request. Its content type is a header of its own, where it is neither JSON nor just bytes, as with typed producers.</summary>
+    /// <exception cref="WireFormatException">A field of the name <c>Millrace-…</c> is unknown or has a wrong value.</exception>
+    public static StreamRecord ReadRecord(HttpRequest request, ReadOnlyMemory<byte> body)
+    {
+        var record = new StreamRecord { Body = body };
+        var headers = ReadFields(
+            request,
+            (name, value) => record = name.Equals("Millrace-Key", StringComparison.OrdinalIgnoreCase)
+                ? record with { Key = Encoding.UTF8.GetBytes(value) }
+                : throw new WireFormatException($"There is no header field '{ApiCall.Shown(name)}' here; there are Millrace-Key, and Millrace-Header-NAME for the record's own headers."));
+        if (TypeOf(request) is { } type && type != Unknown && !StreamContentType.IsJson(type))
+        {
+            (headers ??= []).Add(new(StreamContentType.Header, type));
         }
 
-        return headers is null ? envelope : envelope with { Headers = MessageHeaders.Create(headers) };
+        return headers is null ? record : record with { Headers = MessageHeaders.Create(headers) };
     }
 
     /// <summary>Writes the fields of a message that was leased or looked at.</summary>
@@ -114,6 +115,36 @@ internal static class MessageHeaderFields
         message.ContentType is { Length: > 0 } type && Ascii.IsValid(type) && !type.AsSpan().ContainsAnyInRange('\0', '\x1f') && !type.Contains('\x7f', StringComparison.Ordinal)
             ? type
             : Unknown;
+
+    // What curl says of every body that it is given by --data is not what its user says of the message.
+    private static string? TypeOf(HttpRequest request) =>
+        request.ContentType is { } type && !type.StartsWith(FormType, StringComparison.OrdinalIgnoreCase) ? type : null;
+
+    // The message's own headers; every other field of ours goes to the taker.
+    private static List<KeyValuePair<string, string>>? ReadFields(HttpRequest request, Action<string, string> take)
+    {
+        List<KeyValuePair<string, string>>? headers = null;
+        foreach (var (name, values) in request.Headers)
+        {
+            if (!name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+            {
+                continue;
+            }
+
+            var value = Single(name, values);
+            if (name.StartsWith(HeaderPrefix, StringComparison.OrdinalIgnoreCase) && name.Length > HeaderPrefix.Length)
+            {
+                // HTTP does not tell capitals apart, and its later versions send none: whoever means one percent-encodes it.
+                (headers ??= []).Add(new(PercentEncoding.Decode(name[HeaderPrefix.Length..].ToLowerInvariant(), "The name of a header field"), value));
+            }
+            else
+            {
+                take(name, value);
+            }
+        }
+
+        return headers;
+    }
 
     private static Envelope With(Envelope envelope, string name, string value) => name.ToUpperInvariant() switch
     {

@@ -32,7 +32,7 @@ internal static class StateEndpoints
             Headers = [IfMatch, IfNoneMatch],
             Body = ApiBody.Bytes,
             Answer = "StateWritten",
-            Problems = [ProblemMap.VersionMismatch],
+            Problems = [ProblemMap.VersionMismatch, ProblemMap.InvalidMessage, ProblemMap.InvalidSettings],
         },
         new(HttpMethods.Delete, "state/{key}", "Deletes a document, with If-Match if it still has that version.", DeleteAsync)
         {
@@ -52,7 +52,7 @@ internal static class StateEndpoints
     {
         var prefix = Prefix.Read(call) ?? "";
         var limit = (int)Limit.Read(call);
-        RequireAll(call, prefix);
+        StateAccess.RequireAll(call, prefix);
         var page = await call.Instance.State.ListAsync(prefix, After.Read(call), limit, call.Aborted).ConfigureAwait(false);
         await call.WriteAsync(200, json => StateWire.WritePage(json, page, page.Documents.Count == limit ? page.Documents[^1].Key : null)).ConfigureAwait(false);
     }
@@ -81,6 +81,7 @@ internal static class StateEndpoints
             throw new BadHttpRequestException($"The value has {body.WrittenBytes:N0} bytes, the limit is {IStateStore.MaxValueBytes:N0}.", StatusCodes.Status413PayloadTooLarge);
         }
 
+        await StateAccess.RequireOwnPathAsync(call, key, body[..]).ConfigureAwait(false);
         await AnswerAsync(call, key, await call.Instance.State.PutAsync(key, body[..], expected, call.Aborted).ConfigureAwait(false)).ConfigureAwait(false);
     }
 
@@ -95,7 +96,7 @@ internal static class StateEndpoints
         var prefix = Prefix.Read(call) ?? "";
         var revision = RevisionSeen.Read(call);
         var wait = call.Wait(WaitMs.Read(call));
-        RequireAll(call, prefix);
+        StateAccess.RequireAll(call, prefix);
         var now = 0L;
         var changed = await LongPoll.RunAsync(
             call, wait, async token => now = await call.Instance.State.WaitForChangeAsync(prefix, revision, token).ConfigureAwait(false)).ConfigureAwait(false);
@@ -147,18 +148,8 @@ internal static class StateEndpoints
     {
         var key = call.Name("key");
         ResourceName.RequireText(key, "state key");
-        call.Require(permission, ResourceKind.State, key);
+        StateAccess.Require(call, permission, key);
         return key;
-    }
-
-    // Whatever begins with the prefix is seen, so all of it must be allowed.
-    private static void RequireAll(ApiCall call, string prefix)
-    {
-        var pattern = string.Concat(prefix.Select(c => c is '*' or '?' or '[' ? $"[{c}]" : c.ToString())) + "*";
-        if (!call.Caller.MayAll(Permission.Receive, ResourceKind.State, pattern))
-        {
-            throw call.Denied(Permission.Receive, ResourceKind.State, prefix + "*");
-        }
     }
 
     private static long? ExpectedVersion(ApiCall call)

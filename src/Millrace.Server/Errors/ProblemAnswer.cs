@@ -21,6 +21,7 @@ internal static class ProblemAnswer
         BadHttpRequestException { StatusCode: StatusCodes.Status408RequestTimeout } =>
             new(ProblemMap.RequestTimeout, 408, "The request came too slowly", "The body came more slowly than this server waits for. Nothing of it was done.") { IsTransient = true },
         BadHttpRequestException bad => Of(bad.StatusCode, bad.Message),
+        PartitionNotFoundException missing => new(ProblemMap.PartitionNotFound, 404, "There is no such partition", missing.Message) { Subject = missing.Stream },
         _ => ProblemMap.Of(exception),
     };
 

@@ -21,12 +21,15 @@ internal static class MetricsEndpoint
     {
         var metrics = endpoints.ServiceProvider.GetRequiredService<NodeMetrics>();
         var queues = endpoints.ServiceProvider.GetRequiredService<QueueCounts>();
+        var streams = endpoints.ServiceProvider.GetRequiredService<StreamCounts>();
         var limit = endpoints.ServiceProvider.GetRequiredService<NodeListeners>().Limit;
         endpoints.MapGet("/metrics", context => AnswerAsync(context, audit, async writer =>
         {
             var counts = await queues.ReadAsync(context.RequestAborted).ConfigureAwait(false);
+            var ofStreams = await streams.ReadAsync(context.RequestAborted).ConfigureAwait(false);
             ProcessMetrics.WriteTo(writer);
             counts.WriteTo(writer);
+            ofStreams.WriteTo(writer);
             writer.Single("millrace_http_connections_refused_total", "counter", "HTTP connections that were closed because there were too many.", limit.Refused);
             if (broker is not null)
             {

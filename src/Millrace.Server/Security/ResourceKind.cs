@@ -14,4 +14,7 @@ internal enum ResourceKind
 
     /// <summary>A key of the state store.</summary>
     State,
+
+    /// <summary>A stream, with its groups.</summary>
+    Stream,
 }

@@ -27,7 +27,12 @@ internal sealed class ServerCaller(UserCaller user, StandingPermissions standing
 
         // Only a subscription to topics is to a pattern: the names of queues, and of topics that are sent to, stand for themselves.
         var isPattern = resource == StompResource.Topic && access == StompAccess.Receive;
-        var kind = resource == StompResource.Topic ? ResourceKind.Topic : ResourceKind.Queue;
+        var kind = resource switch
+        {
+            StompResource.Topic => ResourceKind.Topic,
+            StompResource.Stream => ResourceKind.Stream,
+            _ => ResourceKind.Queue,
+        };
         var held = isPattern ? standing.Hold(user, permission, kind, pattern) : standing.HoldOne(user, permission, kind, pattern);
         if (held.Lost.IsCancellationRequested)
         {

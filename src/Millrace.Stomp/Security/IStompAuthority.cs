@@ -45,6 +45,9 @@ internal enum StompResource
 
     /// <summary>A topic, or every topic of a pattern.</summary>
     Topic,
+
+    /// <summary>A stream.</summary>
+    Stream,
 }
 
 /// <summary>Whoever has connected. Safe for concurrent use.</summary>

@@ -9,7 +9,7 @@ namespace Millrace.Stomp.Sessions;
 /// </summary>
 internal sealed class Acknowledger(SessionContext session, SubscriptionTable subscriptions, PendingReceipts receipts, Transactions transactions)
 {
-    private readonly List<QueueSubscription> _waiting = [];
+    private readonly List<Subscription> _waiting = [];
 
     /// <summary>Whether settlements wait for <see cref="SettleAsync"/>.</summary>
     public bool HasWaiting => _waiting.Count > 0;
@@ -38,7 +38,18 @@ internal sealed class Acknowledger(SessionContext session, SubscriptionTable sub
                 _waiting.Add(queue);
             }
 
-            Count(queue, queue.Settle(number, in request), isAccepted);
+            Count(queue.Counters, queue.Settle(number, in request), isAccepted);
+        }
+        else if (subscription is StreamSubscription { Request.Mode: not AckMode.Auto } stream)
+        {
+            // A stream keeps what was read, so there is nothing to hand back: either way the client is ready for more.
+            if (!stream.HasSettlements)
+            {
+                stream.HasSettlements = true;
+                _waiting.Add(stream);
+            }
+
+            Count(stream.Counters, stream.Acknowledge(number), isAccepted);
         }
 
         receipts.Add(frame);
@@ -62,6 +73,11 @@ internal sealed class Acknowledger(SessionContext session, SubscriptionTable sub
 
     private void Enlist(SessionTransaction transaction, Subscription subscription, long number, in AckRequest request, StompFrame frame)
     {
+        if (subscription is StreamSubscription)
+        {
+            throw new StompFaultException("not supported", $"'{Destination.Shown(subscription.Request.Destination)}': streams take no part in transactions.");
+        }
+
         var receipt = frame.Get(KnownHeader.Receipt) is { } id ? ControlFrame.Receipt(id, session.Version) : null;
         if (subscription is QueueSubscription { Request.Mode: not AckMode.Auto } queue)
         {
@@ -146,11 +162,11 @@ internal sealed class Acknowledger(SessionContext session, SubscriptionTable sub
         return new AckRequest(false, frame.GetRaw(KnownHeader.Requeue).SequenceEqual("false"u8), delay);
     }
 
-    private void Count(QueueSubscription subscription, int count, bool isAccepted)
+    private void Count(DestinationCounters counters, int count, bool isAccepted)
     {
         if (isAccepted)
         {
-            subscription.Counters.AddAcknowledged(count);
+            counters.AddAcknowledged(count);
             session.Resources.Counters.AddAcknowledged(count);
         }
         else

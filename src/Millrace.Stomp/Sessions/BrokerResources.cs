@@ -5,14 +5,18 @@ using Millrace.Stomp.Codec;
 using Millrace.Stomp.Connections;
 using Millrace.Stomp.Security;
 using Millrace.Storage;
+using Millrace.Streams;
 
 namespace Millrace.Stomp.Sessions;
 
 /// <summary>What all sessions of a broker share: the contracts of its instance, its options, its clock and timers. Safe for concurrent use.</summary>
 internal sealed class BrokerResources : IDisposable
 {
+    private readonly MillraceClient _instance;
+
     public BrokerResources(MillraceClient instance, StompOptions options, IStompAuthority authority, TimeProvider timeProvider, ILogger logger)
     {
+        _instance = instance;
         Options = options;
         Authority = authority;
         TimeProvider = timeProvider;
@@ -22,6 +26,8 @@ internal sealed class BrokerResources : IDisposable
         Routing = instance.Find<IQueueRouting>();
         HasTransactions = instance.Find<IQueueTransactions>() is not null;
         Channels = instance.Find<IChannelTransport>();
+        StreamCapabilities = instance.Find<IStreamStore>()?.Capabilities;
+        Streams = StreamCapabilities is null || instance.Find<IStateStore>() is null ? null : instance.Streams;
         Dispatchers = Queues is null ? null : instance.Dispatchers;
         Clock = new MonotonicClock(timeProvider);
         Timers = new TimerHeap(Clock);
@@ -49,6 +55,10 @@ internal sealed class BrokerResources : IDisposable
     public bool HasTransactions { get; }
 
     public IChannelTransport? Channels { get; }
+
+    public StreamCatalog? Streams { get; }
+
+    public StreamCapabilities? StreamCapabilities { get; }
 
     public QueueDispatchers? Dispatchers { get; }
 
@@ -80,6 +90,16 @@ internal sealed class BrokerResources : IDisposable
     /// <exception cref="StompFaultException">The instance has none.</exception>
     public IChannelTransport RequireChannels(string destination) => Channels ?? throw Missing(destination, "channels");
 
+    /// <summary>Requires that there can be streams.</summary>
+    /// <exception cref="StompFaultException">The instance has none.</exception>
+    public void RequireStreams(string destination)
+    {
+        if (Streams is null)
+        {
+            throw Missing(destination, "streams");
+        }
+    }
+
     /// <summary>The administration of queues.</summary>
     /// <exception cref="StompFaultException">The store has none.</exception>
     public IQueueAdmin RequireAdministration(string destination) => Admin ?? throw Missing(destination, "administration of queues");
@@ -87,6 +107,10 @@ internal sealed class BrokerResources : IDisposable
     /// <summary>The bindings of queues to topics.</summary>
     /// <exception cref="StompFaultException">The store has none.</exception>
     public IQueueRouting RequireRouting(string destination) => Routing ?? throw Missing(destination, "durable subscriptions");
+
+    /// <summary>A new member of a consumer group.</summary>
+    public StreamConsumer<byte[]> ConsumerOf(StreamPlace place) =>
+        _instance.StreamConsumer<byte[]>(place.Stream, new StreamConsumerOptions { Group = place.Group, Start = place.From.ToStart()!, AutoCommit = false });
 
     public void Dispose() => Timers.Dispose();
 

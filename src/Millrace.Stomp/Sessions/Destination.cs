@@ -19,6 +19,9 @@ internal enum DestinationKind
 
     /// <summary><c>/dead/NAME</c>: the dead letters of a queue.</summary>
     DeadLetters,
+
+    /// <summary><c>/stream/NAME</c>: a log that everyone reads from where it likes.</summary>
+    Stream,
 }
 
 /// <summary>A destination: a kind and a name.</summary>
@@ -42,19 +45,15 @@ internal readonly record struct Destination(DestinationKind Kind, string Name)
             : text.StartsWith(TopicPrefix, StringComparison.Ordinal) ? DestinationKind.Topic
             : text.StartsWith(TemporaryPrefix, StringComparison.Ordinal) ? DestinationKind.TemporaryQueue
             : text.StartsWith(ReplyPrefix, StringComparison.Ordinal) ? DestinationKind.ReplyQueue
-            : text.StartsWith(DeadPrefix, StringComparison.Ordinal) ? (DestinationKind?)DestinationKind.DeadLetters
+            : text.StartsWith(DeadPrefix, StringComparison.Ordinal) ? DestinationKind.DeadLetters
+            : text.StartsWith(StreamPrefix, StringComparison.Ordinal) ? (DestinationKind?)DestinationKind.Stream
             : null;
-        if (text.StartsWith(StreamPrefix, StringComparison.Ordinal))
-        {
-            throw new StompFaultException("invalid destination", $"'{Shown(text)}': destinations under {StreamPrefix} are reserved for streams, which cannot be reached over STOMP yet.");
-        }
-
         var name = kind is null ? "" : text[(text.IndexOf('/', 1) + 1)..];
         return kind is { } known && name.Length > 0
             ? new Destination(known, name)
             : throw new StompFaultException(
                 "invalid destination",
-                $"'{Shown(text)}' is no destination: they are {QueuePrefix}NAME, {TopicPrefix}NAME, {TemporaryPrefix}NAME, {ReplyPrefix}TOKEN and {DeadPrefix}NAME.");
+                $"'{Shown(text)}' is no destination: they are {QueuePrefix}NAME, {TopicPrefix}NAME, {TemporaryPrefix}NAME, {ReplyPrefix}TOKEN, {DeadPrefix}NAME and {StreamPrefix}NAME.");
     }
 
     /// <summary>As much of a destination as an error shows.</summary>

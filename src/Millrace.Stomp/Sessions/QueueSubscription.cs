@@ -174,7 +174,7 @@ internal sealed class QueueSubscription : Subscription, IDeliverySink
     }
 
     /// <summary>Settles in the store what was noted. Its credit comes back.</summary>
-    public async ValueTask SettleAsync()
+    public override async ValueTask SettleAsync()
     {
         var count = _settlementCount;
         _settlementCount = 0;

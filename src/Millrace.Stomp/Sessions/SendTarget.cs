@@ -25,6 +25,9 @@ internal sealed class SendTarget(SessionContext session, Destination destination
 
     public DestinationCounters Counters { get; } = session.Resources.Destinations.Of(text);
 
+    /// <summary>The stream, where the destination is one.</summary>
+    public StreamAppends? Appends { get; init; }
+
     /// <summary>Whether anything waits to be stored.</summary>
     public bool IsEmpty => _count == 0;
 
@@ -50,7 +53,12 @@ internal sealed class SendTarget(SessionContext session, Destination destination
         var count = _count;
         try
         {
-            var fault = destination.Kind == DestinationKind.Topic ? await PublishAllAsync().ConfigureAwait(false) : await EnqueueAllAsync().ConfigureAwait(false);
+            var fault = destination.Kind switch
+            {
+                DestinationKind.Topic => await PublishAllAsync().ConfigureAwait(false),
+                DestinationKind.Stream => await AppendAllAsync().ConfigureAwait(false),
+                _ => await EnqueueAllAsync().ConfigureAwait(false),
+            };
             var stored = fault?.Index ?? count;
             Counters.AddSent(stored);
             session.Resources.Counters.AddSent(stored);
@@ -134,6 +142,9 @@ internal sealed class SendTarget(SessionContext session, Destination destination
 
         return null;
     }
+
+    private async ValueTask<SendFault?> AppendAllAsync() =>
+        await Appends!.AppendAsync(_envelopes.AsMemory(0, _count)).ConfigureAwait(false) is var (index, reason) ? SendFault.Of(reason, this, index, _frames[index]) : null;
 
     private async ValueTask<SendFault?> PublishAllAsync()
     {

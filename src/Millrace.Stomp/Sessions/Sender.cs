@@ -36,6 +36,11 @@ internal sealed class Sender(SessionContext session, SendReader reader, PendingR
         Count++;
         if (template.Transaction is { } name)
         {
+            if (target.Destination.Kind == DestinationKind.Stream)
+            {
+                throw new StompFaultException("not supported", $"'{Destination.Shown(target.Text)}': streams take no part in transactions.");
+            }
+
             transactions.Find(name).AddSend(target, envelope, template.Receipt);
             return;
         }
@@ -147,6 +152,13 @@ internal sealed class Sender(SessionContext session, SendReader reader, PendingR
                 resources.RequireTopics(text);
                 Storage.TopicPattern.RequireTopic(destination.Name);
                 return new SendTarget(session, destination, text, destination.Name, session.Require(StompAccess.Send, StompResource.Topic, destination.Name, text));
+            case DestinationKind.Stream:
+                resources.RequireStreams(text);
+                ResourceName.Require(destination.Name, "stream");
+                return new SendTarget(session, destination, text, destination.Name, session.Require(StompAccess.Send, StompResource.Stream, destination.Name, text))
+                {
+                    Appends = new StreamAppends(resources, destination.Name),
+                };
             case DestinationKind.ReplyQueue:
                 // Its name is the permission: whoever knows it was asked for a reply.
                 resources.RequireQueues(text);

@@ -14,6 +14,8 @@ internal static class StoreFaults
         QueueFullException => new StompFault("queue full", exception.Message),
         InvalidMessageException => new StompFault("message refused", exception.Message),
         InvalidNameException => new StompFault("invalid destination", exception.Message),
+        StreamNotFoundException missing => new StompFault("no such stream", $"There is no stream '{missing.Stream}'. Create it first, with 'millrace stream create' or PUT streams/NAME of the HTTP API."),
+        OffsetOutOfRangeException => new StompFault("offset out of range", exception.Message),
         QueueNotFoundException => new StompFault("no such queue", exception.Message),
         BackendCapabilityException => new StompFault("not supported", exception.Message),
         BackendUnavailableException unavailable => new StompFault(

@@ -38,6 +38,9 @@ internal abstract class Subscription(SubscriptionRequest request) : IAsyncDispos
     /// <returns>The number; <see cref="Indifferent"/> where acknowledgements have no effect; -1 if nothing that may be acknowledged bears it.</returns>
     public abstract long FindDelivery(long number, string? messageId);
 
+    /// <summary>Keeps in the store what the session has noted of it. Called by the session.</summary>
+    public virtual ValueTask SettleAsync() => default;
+
     /// <summary>Ends it and hands back what is not acknowledged.</summary>
     public abstract ValueTask DisposeAsync();
 

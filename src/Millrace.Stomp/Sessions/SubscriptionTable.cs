@@ -159,6 +159,12 @@ internal sealed class SubscriptionTable(SessionContext session, TemporaryQueues 
                 resources.RequireAdministration(text);
                 var temporary = await temporaryQueues.OpenAsync(destination.Name, cancellationToken).ConfigureAwait(false);
                 return new Entry(new QueueSubscription(resources, output, request, temporary), StompPermit.Endless);
+            case DestinationKind.Stream:
+                resources.RequireStreams(text);
+                ResourceName.Require(destination.Name, "stream");
+                var place = StreamPlace.Read(frame, destination.Name, request.Mode);
+                var reading = session.Require(StompAccess.Receive, StompResource.Stream, destination.Name, text);
+                return new Entry(new StreamSubscription(resources, output, request, place), reading);
             case DestinationKind.Topic:
                 return await CreateForTopicAsync(frame, request, destination, cancellationToken).ConfigureAwait(false);
             default:

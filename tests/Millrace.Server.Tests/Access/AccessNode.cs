@@ -66,6 +66,7 @@ internal sealed class AccessNode : IAsyncDisposable
         {
             ResourceKind.Queue => rule with { Queues = patterns },
             ResourceKind.Topic => rule with { Topics = patterns },
+            ResourceKind.Stream => rule with { Streams = patterns },
             ResourceKind.Lock => rule with { Locks = patterns },
             _ => rule with { State = patterns },
         };

@@ -1,6 +1,7 @@
 using System.Text;
 using Millrace.Server.Api;
 using Millrace.Server.Security;
+using Millrace.Storage.Http.Wire;
 
 namespace Millrace.Server.Tests.Access;
 
@@ -27,8 +28,13 @@ internal static class AccessTable
 {
     private const string ReceiverBody = """{"call":1,"max":1,"waitMs":0}""";
 
+    // Records in bytes, of which there are none: the layout, no producer, its sequence, and the count.
+    private static readonly string EmptyAppend = "\u0001" + new string('\0', 14);
+
     private static readonly Grant[][] Everybody = [];
     private static readonly Grant[][] Sees = [.. Enum.GetValues<Permission>().Select(permission => new[] { new Grant(permission, ResourceKind.Queue) })];
+    private static readonly Grant[][] SeesStream = [.. Enum.GetValues<Permission>().Select(permission => new[] { new Grant(permission, ResourceKind.Stream) })];
+    private static readonly Grant[][] ReadsGroups = [[new(Permission.Receive, ResourceKind.Stream)], [new(Permission.Manage, ResourceKind.Stream)]];
     private static readonly Grant[][] Binds = [[new(Permission.Manage, ResourceKind.Queue), new(Permission.Receive, ResourceKind.Topic)]];
 
     /// <summary>By method and path as in <see cref="ApiEndpoints.Routes"/>.</summary>
@@ -76,6 +82,29 @@ internal static class AccessTable
             _ => "transactions",
             world => $$$"""{"operations":[{"op":"enqueue","queue":"{{{world.Name}}}","message":{"text":"a"}}]}"""),
 
+        ["GET streams"] = new(Everybody, (_, _) => ("streams", null)),
+        ["PUT streams/{stream}"] = ManageStream(world => $"streams/{Of(world)}new", "{}"),
+        ["GET streams/{stream}"] = new(SeesStream, (world, _) => ($"streams/{Of(world)}", null)),
+        ["PUT streams/{stream}/retention"] = ManageStream(world => $"streams/{Of(world)}/retention", """{"maxRecords":5}"""),
+        ["DELETE streams/{stream}"] = ManageStream(world => $"streams/{Of(world)}"),
+        ["GET streams/{stream}/stats"] = new(SeesStream, (world, _) => ($"streams/{Of(world)}/stats", null)),
+        ["POST streams/{stream}/flush"] = Send(ResourceKind.Stream, world => $"streams/{Of(world)}/flush"),
+        ["GET streams/{stream}/groups"] = new(ReadsGroups, (world, _) => ($"streams/{Of(world)}/groups", null)),
+        ["GET streams/{stream}/groups/{group}"] = new(ReadsGroups, (world, _) => ($"streams/{Of(world)}/groups/g", null)),
+        ["POST streams/{stream}/groups/{group}/seek"] = ManageStream(world => $"streams/{Of(world)}/groups/g/seek", """{"to":"next"}"""),
+        ["DELETE streams/{stream}/groups/{group}"] = ManageStream(world => $"streams/{Of(world)}/groups/g"),
+        ["POST streams/{stream}/records"] = Send(ResourceKind.Stream, world => $"streams/{Of(world)}/records", "text"),
+        ["POST streams/{stream}/batches"] = Send(ResourceKind.Stream, world => $"streams/{Of(world)}/batches", """{"records":[{"text":"a"}]}"""),
+        ["GET streams/{stream}/events"] = Receive(ResourceKind.Stream, world => $"streams/{Of(world)}/events"),
+        ["GET streams/{stream}/partitions/{partition}"] = new(SeesStream, (world, _) => ($"streams/{Of(world)}/partitions/0", null)),
+        ["PUT streams/{stream}/partitions/{partition}"] = new(SeesStream, (world, _) => ($"streams/{Of(world)}/partitions/0", """{"partitions":2}""")),
+        ["DELETE streams/{stream}/partitions/{partition}"] = ManageStream(world => $"streams/{Of(world)}/partitions/0"),
+        ["GET streams/{stream}/partitions/{partition}/records"] = Receive(ResourceKind.Stream, world => $"streams/{Of(world)}/partitions/0/records"),
+        ["POST streams/{stream}/partitions/{partition}/appends"] = Send(ResourceKind.Stream, world => $"streams/{Of(world)}/partitions/0/appends", EmptyAppend),
+        ["GET streams/{stream}/partitions/{partition}/offset"] = Receive(ResourceKind.Stream, world => $"streams/{Of(world)}/partitions/0/offset?timestamp=2026-01-31"),
+        ["POST streams/{stream}/partitions/{partition}/trim"] = ManageStream(world => $"streams/{Of(world)}/partitions/0/trim", """{"beforeOffset":1}"""),
+        ["POST streams/{stream}/partitions/{partition}/flush"] = Send(ResourceKind.Stream, world => $"streams/{Of(world)}/partitions/0/flush"),
+
         ["POST channels/{topic}/messages"] = Send(ResourceKind.Topic, world => $"channels/{Escape(world.Topic)}/messages", "text"),
         ["GET channels/{topic}/messages"] = Receive(ResourceKind.Topic, world => $"channels/{Escape(world.Pattern)}/messages"),
         ["GET channels/{topic}/events"] = Receive(ResourceKind.Topic, world => $"channels/{Escape(world.Pattern)}/events"),
@@ -104,7 +133,7 @@ internal static class AccessTable
         var request = new HttpRequestMessage(new HttpMethod(route[..route.IndexOf(' ', StringComparison.Ordinal)]), path);
         if (body is not null)
         {
-            request.Content = new StringContent(body, Encoding.UTF8, body.StartsWith('{') ? "application/json" : "text/plain");
+            request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body)) { Headers = { ContentType = new(TypeOf(body)) } };
         }
 
         return request;
@@ -117,6 +146,10 @@ internal static class AccessTable
     private static Grant[][] Needs(Permission permission, ResourceKind kind) => [[new Grant(permission, kind)]];
 
     private static AccessRow Administer(Func<string, string> path) => new([], (_, id) => (path(id), null)) { IsForAdministrators = true };
+
+    private static string TypeOf(string body) => body.StartsWith('{') ? "application/json" : body == EmptyAppend ? RecordBytes.MediaType : "text/plain";
+
+    private static AccessRow ManageStream(Func<AccessWorld, string> path, string? body = null) => new(Needs(Permission.Manage, ResourceKind.Stream), (world, _) => (path(world), body));
 
     private static AccessRow Manage(Func<AccessWorld, string> path, string? body = null) => new(Needs(Permission.Manage, ResourceKind.Queue), (world, _) => (path(world), body));
 

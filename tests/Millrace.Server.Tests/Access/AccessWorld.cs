@@ -2,13 +2,14 @@ using System.Globalization;
 using System.Text;
 using Millrace.Client;
 using Millrace.Storage;
+using Millrace.Streams;
 using Xunit;
 
 namespace Millrace.Server.Tests.Access;
 
 /// <summary>
 /// Everything of one name, so that each request finds what it is about: a queue with a message <c>m</c>, a dead letter <c>d</c> and a leased message, bound to topics; a lock that
-/// <c>me</c> holds; a document.
+/// <c>me</c> holds; a document; a stream of two partitions with a record and a group <c>g</c>.
 /// </summary>
 internal sealed class AccessWorld
 {
@@ -44,6 +45,10 @@ internal sealed class AccessWorld
         await queues.EnqueueAsync(name, new[] { Message("m") }, default, Token);
         var grant = await store.Require<ILockStore>().TryAcquireAsync(name, "me", TimeSpan.FromHours(1), Token);
         await store.Require<IStateStore>().PutAsync(name, new byte[] { 1 }, IStateStore.Absent, Token);
+        await store.Streams.CreateAsync(name, new StreamSettings { Partitions = 2 }, Token);
+        var partition = await store.Streams.OpenPartitionAsync(name, 0, Token);
+        await partition.AppendAsync(new AppendRequest(new[] { new StreamRecord { Body = new byte[] { 1 } } }), Token);
+        await store.Streams.SeekGroupAsync(name, "g", 0, 0, Token);
         return new AccessWorld(store, name) { Leased = deliveries[1].Token, FencingToken = grant!.FencingToken };
     }
 
@@ -61,6 +66,9 @@ internal sealed class AccessWorld
         text.Append((await _store.Require<IChannelTransport>().GetHistoryAsync(TopicPattern.Parse(Pattern), null, 100, Token)).Count).AppendLine();
         text.Append((await _store.Require<ILockStore>().InspectAsync(Name, Token))?.FencingToken).AppendLine();
         text.Append((await _store.Require<IStateStore>().GetAsync(Name, Token))?.Version).AppendLine();
+        text.Append(await _store.Streams.GetAsync(Name, Token)).Append(await _store.Streams.GetAsync(Name + "new", Token)).AppendLine();
+        text.AppendJoin(',', await _store.Streams.GetGroupAsync(Name, "g", Token)).AppendLine();
+        text.Append(await (await _store.Streams.OpenPartitionAsync(Name, 0, Token)).GetStatsAsync(Token)).AppendLine();
         return text.ToString();
     }
 

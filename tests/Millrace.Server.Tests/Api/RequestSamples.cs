@@ -14,6 +14,8 @@ internal static class RequestSamples
     private const string Release = """{"token":"00000000000000010000000000000002","action":"release","delayMs":5,"count":false,"error":"e"}""";
     private const string DeadLetter = """{"token":"00000000000000010000000000000002","action":"dead-letter","reason":"r","error":"e"}""";
 
+    private const string NewRecord = """{"body":"Ym9keQ==","key":"k","headers":{"h":"v"},"timestamp":"2026-01-31T08:30:00Z","partition":0}""";
+
     private static readonly (string Method, string Path, string Shape, string Json)[] All =
     [
         ("PUT", "/queues/q/settings", "QueueSettings", """{"maxDeliveries":3,"maxLength":10,"maxBytes":1000,"overflow":"refuse","deadLetterExpired":true,"deleteAfterIdleMs":9e9,"dedupWindowMs":5,"dedupMaxEntries":6}"""),
@@ -31,12 +33,17 @@ internal static class RequestSamples
         ("POST", "/transactions", "Transaction", $$"""{"operations":[{"op":"enqueue","queue":"q","message":{{Envelope}}}]}"""),
         ("POST", "/transactions", "Transaction", $$"""{"operations":[{"op":"publish","topic":"t","message":{{JsonEnvelope}}}]}"""),
         ("POST", "/transactions", "Transaction", $$"""{"operations":[{"op":"settle","queue":"q","settlement":{{DeadLetter}}}]}"""),
+        ("PUT", "/streams/new", "StreamSettings", """{"partitions":2,"retention":{"maxAgeMs":5.5,"maxBytes":6,"maxRecords":7}}"""),
+        ("PUT", "/streams/s/retention", "StreamRetention", """{"maxAgeMs":5.5,"maxBytes":6000,"maxRecords":7000}"""),
+        ("POST", "/streams/s/batches", "RecordBatch", $$"""{"records":[{{NewRecord}},{"text":"x","keyBase64":"AA=="},{"json":{"a":[1]} }],"partition":1,"producerId":"p","firstSequence":5}"""),
+        ("POST", "/streams/s/groups/g/seek", "Seek", """{"partition":1,"to":"next"}"""),
+        ("POST", "/streams/s/partitions/0/trim", "Trim", """{"beforeOffset":0}"""),
         ("POST", "/locks/l/acquire", "LockAcquisition", """{"owner":"me","leaseMs":60000}"""),
         ("POST", "/locks/l/renew", "LockRenewal", """{"owner":"me","fencingToken":1,"leaseMs":60000}"""),
         ("POST", "/locks/l/release", "LockRelease", """{"owner":"me","fencingToken":1}"""),
     ];
 
-    /// <summary>A queue with a message, a receiver, a binding, a held lock and a document.</summary>
+    /// <summary>A queue with a message, a receiver, a binding, a held lock, a document and a stream.</summary>
     /// <returns>The samples, with the names that were given.</returns>
     public static async Task<IReadOnlyList<RequestSample>> PrepareAsync(ApiHost host)
     {
@@ -44,6 +51,7 @@ internal static class RequestSamples
         using var bound = await host.SendAsync(HttpMethod.Put, "/queues/q/bindings/t");
         await host.JsonAsync(HttpMethod.Post, "/locks/l/acquire", """{"owner":"me","leaseMs":600000}""");
         await host.JsonAsync(HttpMethod.Put, "/state/k", "1");
+        await host.JsonAsync(HttpMethod.Put, "/streams/s", """{"partitions":2}""");
         var receiver = (string)(await host.JsonAsync(HttpMethod.Post, "/queues/q/receivers", """{"leaseMs":600000}"""))["receiver"]!;
         return [.. All.Select(sample => new RequestSample(HttpMethod.Parse(sample.Method), sample.Path.Replace("RECEIVER", receiver, StringComparison.Ordinal), sample.Shape, sample.Json))];
     }

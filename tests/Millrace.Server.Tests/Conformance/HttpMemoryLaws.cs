@@ -3,6 +3,7 @@ using Millrace.Testing.Channels;
 using Millrace.Testing.Locks;
 using Millrace.Testing.Queues;
 using Millrace.Testing.State;
+using Millrace.Testing.Streams;
 
 namespace Millrace.Server.Tests.Conformance;
 
@@ -29,3 +30,5 @@ public sealed class HttpMemoryChannelTests : ChannelConformance<HttpMemoryFixtur
 public sealed class HttpMemoryLockTests : LockConformance<HttpMemoryFixture>;
 
 public sealed class HttpMemoryStateTests : StateConformance<HttpMemoryFixture>;
+
+public sealed class HttpMemoryStreamTests : StreamConformance<HttpMemoryFixture>;

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Millrace.Client;
 using Millrace.Storage;
+using Millrace.Streams;
 using Millrace.Testing;
 using Xunit;
 
@@ -70,6 +71,30 @@ public sealed class MetricsEndpointTests
 
         Assert.Equal(2, samples.Keys.Count(key => key.StartsWith("millrace_queue_ready_messages", StringComparison.Ordinal)));
         Assert.Equal(1, samples["millrace_queue_counts_cut"]);
+    }
+
+    [Fact]
+    public async Task Metrics_TellOfStreams_AndHowFarTheirGroupsAreBehind()
+    {
+        var client = await OpenAsync();
+        await client.Streams.CreateAsync("clicks", new StreamSettings { Partitions = 3 }, Token);
+        var partition = await client.Streams.OpenPartitionAsync("clicks", 1, Token);
+        await partition.AppendAsync(new AppendRequest(new[] { new StreamRecord { Body = new byte[10] }, new StreamRecord { Body = new byte[10] } }), Token);
+        await client.Streams.SeekGroupAsync("clicks", "billing", 1, 1, Token);
+        await partition.TrimAsync(1, Token);
+        await using var server = await RunningServer.StartAsync(options =>
+        {
+            options.Instances.Add("default", client);
+            options.MaxMetricQueues = 2;
+        });
+
+        var samples = (await ScrapeAsync(server)).Samples;
+
+        Assert.Equal(2, samples["millrace_stream_end_offset{instance=default,stream=clicks,partition=1}"]);
+        Assert.Equal(1, samples["millrace_stream_earliest_offset{instance=default,stream=clicks,partition=1}"]);
+        Assert.Equal(10, samples["millrace_stream_bytes{instance=default,stream=clicks,partition=1}"]);
+        Assert.DoesNotContain("millrace_stream_end_offset{instance=default,stream=clicks,partition=2}", samples.Keys);
+        Assert.Equal((1.0, 1.0), (samples["millrace_stream_counts_cut"], samples["millrace_stream_counts_read{instance=default}"]));
     }
 
     [Fact]

@@ -89,7 +89,7 @@ public sealed class SendingTests
     [InlineData("/queue/")]
     [InlineData("/exchange/a/b")]
     [InlineData("/amq/queue/a")]
-    [InlineData("/stream/a")]
+    [InlineData("/stream/")]
     [InlineData("/dead/a")]
     [InlineData("/temp-queue/a")]
     [InlineData("/queue/a!dead")]

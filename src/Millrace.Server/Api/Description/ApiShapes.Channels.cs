@@ -64,6 +64,9 @@ internal sealed partial class ApiShapes
             Perhaps(Kind, Text("The kind of that name, or the capability that is missing.")),
             Perhaps(Reason, Text("Why a name is wrong, or which bound a queue has reached.")),
             Perhaps(Available, List("The backends that have the missing capability.", Text("A backend."))),
+            Perhaps(Partition, Count("The partition of a stream in which an offset was trimmed.")),
+            Perhaps(Offset, Count("The offset that was trimmed.")),
+            Perhaps(EarliestOffset, Count("The earliest offset that can be read.")),
             Always(Transient, Flag("Whether the same request may succeed later.")),
             Perhaps(MayHaveBeenApplied, Flag("Whether it may have been done all the same; false when absent.")))),
     ];

@@ -17,10 +17,16 @@ internal sealed partial class ApiShapes
             "What the instance is and can do.",
             Always(WireNames.Version, Text("The server's version.")),
             Always(Backend, Text("The backend behind the instance.")),
-            Always(Shapes, List("What it has.", Words("A contract.", "queue", "queue-administration", "queue-routing", "queue-transactions", "channel", "lock", "state"))),
+            Always(Shapes, List("What it has.", Words("A contract.", "queue", "queue-administration", "queue-routing", "queue-transactions", "channel", "lock", "state", "stream"))),
             Always(MaxWaitMs, Milliseconds("The longest wait of one long poll.", LongestMs)),
             Always(MaxRequestBytes, Count("The largest body of a request.")),
-            Perhaps(WireNames.Queues, Ref("QueueCapabilities")))),
+            Perhaps(WireNames.Queues, Ref("QueueCapabilities")),
+            Perhaps(WireNames.Streams, Ref("StreamCapabilities")))),
+        ("StreamCapabilities", Answer(
+            "What the streams of the instance can do.",
+            Always(Durability, Words("What an acknowledgement survives.", "none", "process", "full", "engine")),
+            Always(MaxRecordBytes, Count("The most bytes of key, headers and body of one record.")),
+            Always(MaxAppendBytes, Count("The most bytes of keys, headers and bodies of one append.")))),
         ("QueueCapabilities", Answer(
             "What the queues of the instance can do.",
             Always(Durability, Words("What an acknowledgement survives.", "none", "process", "full", "engine")),

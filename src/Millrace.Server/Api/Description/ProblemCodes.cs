@@ -18,6 +18,9 @@ internal static class ProblemCodes
         (ProblemMap.HostNotAllowed, 403),
         (ProblemMap.NotFound, 404),
         (ProblemMap.QueueNotFound, 404),
+        (ProblemMap.StreamNotFound, 404),
+        (ProblemMap.PartitionNotFound, 404),
+        (ProblemMap.GroupNotFound, 404),
         (ProblemMap.MessageNotFound, 404),
         (ProblemMap.ReceiverNotFound, 404),
         (ProblemMap.StateNotFound, 404),
@@ -26,6 +29,8 @@ internal static class ProblemCodes
         (ProblemMap.RequestTimeout, 408),
         (ProblemMap.MessageLeased, 409),
         (ProblemMap.LockHeld, 409),
+        (ProblemMap.StreamMismatch, 409),
+        (ProblemMap.OffsetOutOfRange, 410),
         (ProblemMap.VersionMismatch, 412),
         (ProblemMap.RequestTooLarge, 413),
         (ProblemMap.UnsupportedMediaType, 415),
@@ -60,8 +65,10 @@ internal static class ProblemCodes
     {
         string[] ofName = route.Path.Contains('{', StringComparison.Ordinal) ? [ProblemMap.InvalidName] : [];
         string[] ofQueue = route.Path.Contains("{queue}", StringComparison.Ordinal) ? [ProblemMap.QueueNotFound] : [];
+        string[] ofStream = route.Path.Contains("{stream}", StringComparison.Ordinal) ? [ProblemMap.StreamNotFound] : [];
+        string[] ofPartition = route.Path.Contains("{partition}", StringComparison.Ordinal) ? [ProblemMap.PartitionNotFound] : [];
         string[] ofBody = route.Body == ApiBody.None ? [] : [ProblemMap.RequestTimeout, ProblemMap.RequestTooLarge, ProblemMap.UnsupportedMediaType];
-        var codes = new HashSet<string>([.. OfEveryRequest, .. ofName, .. ofQueue, .. ofBody, .. route.Problems], StringComparer.Ordinal);
+        var codes = new HashSet<string>([.. OfEveryRequest, .. ofName, .. ofQueue, .. ofStream, .. ofPartition, .. ofBody, .. route.Problems], StringComparer.Ordinal);
         return All.Where(problem => codes.Contains(problem.Code)).GroupBy(problem => problem.Status, (status, problems) => (status, problems.Select(problem => problem.Code).ToArray()));
     }
 }

@@ -18,6 +18,8 @@ internal sealed record RoleRule
 
     public IReadOnlyList<TopicPattern> Topics { get; init; } = [];
 
+    public IReadOnlyList<TopicPattern> Streams { get; init; } = [];
+
     public IReadOnlyList<TopicPattern> Locks { get; init; } = [];
 
     public IReadOnlyList<TopicPattern> State { get; init; } = [];
@@ -27,6 +29,7 @@ internal sealed record RoleRule
     {
         ResourceKind.Queue => Queues,
         ResourceKind.Topic => Topics,
+        ResourceKind.Stream => Streams,
         ResourceKind.Lock => Locks,
         ResourceKind.State => State,
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "No kind of resource."),

@@ -48,6 +48,7 @@ internal static class UsersFileWriter
         WriteTexts(json, "allow", rule.Allow.Select(NameOf));
         WritePatterns(json, "queues", rule.Queues);
         WritePatterns(json, "topics", rule.Topics);
+        WritePatterns(json, "streams", rule.Streams);
         WritePatterns(json, "locks", rule.Locks);
         WritePatterns(json, "state", rule.State);
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Millrace.Storage.Http;
@@ -32,6 +33,10 @@ internal static class ApiPath
     public static string Lock(string name, string part) => $"locks/{Escape(name)}/{part}";
 
     public static string State(string key) => $"state/{Escape(key)}";
+
+    public static string Partition(string stream, int partition) => string.Create(CultureInfo.InvariantCulture, $"streams/{Escape(stream)}/partitions/{partition}");
+
+    public static string Partition(string stream, int partition, string part) => $"{Partition(stream, partition)}/{part}";
 
     /// <summary>A query string of the pairs that have a value.</summary>
     public static string Query(params ReadOnlySpan<(string Name, string? Value)> pairs)

@@ -20,6 +20,7 @@ public sealed class HttpBackend : Backend, IHealthProbe
     private readonly ApiConnection _connection;
     private readonly NodeShapes _shapes;
     private readonly HttpQueueStore? _queues;
+    private readonly HttpStreamStore? _streams;
     private readonly HttpChannelTransport? _channels;
     private readonly HttpLockStore? _locks;
     private readonly HttpStateStore? _state;
@@ -29,6 +30,7 @@ public sealed class HttpBackend : Backend, IHealthProbe
         _connection = connection;
         _shapes = node.Shapes;
         _queues = node is { Queues: { } capabilities } ? new HttpQueueStore(connection, capabilities, node) : null;
+        _streams = node is { Streams: { } streams } ? new HttpStreamStore(connection, streams, node) : null;
         _channels = Has(NodeShapes.Channel) ? new HttpChannelTransport(connection) : null;
         _locks = Has(NodeShapes.Lock) ? new HttpLockStore(connection, node) : null;
         _state = Has(NodeShapes.State) ? new HttpStateStore(connection, node) : null;
@@ -39,6 +41,9 @@ public sealed class HttpBackend : Backend, IHealthProbe
 
     /// <inheritdoc/>
     public override IQueueStore? Queues => _queues;
+
+    /// <inheritdoc/>
+    public override IStreamStore? Streams => _streams;
 
     /// <inheritdoc/>
     public override IChannelTransport? Channels => _channels;
@@ -102,6 +107,11 @@ public sealed class HttpBackend : Backend, IHealthProbe
         if (_queues is not null)
         {
             await _queues.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (_streams is not null)
+        {
+            await _streams.DisposeAsync().ConfigureAwait(false);
         }
 
         if (_channels is not null)

@@ -36,6 +36,14 @@ public sealed class ShapeTests
         { "POST", "/transactions", $$"""{"operations":[{{Unknown}}]}""", ["TransactionEnqueue", "TransactionPublish", "TransactionSettle"] },
         { "POST", "/transactions", $$"""{"operations":[{"op":"enqueue","message":{{Unknown}}}]}""", ["Envelope"] },
         { "POST", "/transactions", $$"""{"operations":[{"op":"settle","settlement":{{Unknown}}}]}""", ["Settlement"] },
+        { "PUT", "/streams/s", Unknown, ["StreamSettings"] },
+        { "PUT", "/streams/s", $$"""{"retention":{{Unknown}}}""", ["StreamRetention"] },
+        { "PUT", "/streams/s/retention", Unknown, ["StreamRetention"] },
+        { "PUT", "/streams/s/partitions/0", Unknown, ["StreamSettings"] },
+        { "POST", "/streams/s/batches", Unknown, ["RecordBatch"] },
+        { "POST", "/streams/s/batches", $$"""{"records":[{{Unknown}}]}""", ["NewRecord"] },
+        { "POST", "/streams/s/groups/g/seek", Unknown, ["Seek"] },
+        { "POST", "/streams/s/partitions/0/trim", Unknown, ["Trim"] },
         { "POST", "/locks/l/acquire", Unknown, ["LockAcquisition", "LockRenewal"] },
         { "POST", "/locks/l/renew", Unknown, ["LockRenewal"] },
         { "POST", "/locks/l/release", Unknown, ["LockRelease", "LockRenewal"] },
@@ -133,6 +141,19 @@ public sealed class ShapeTests
         yield return ("POST", Root + "/queues/{queue}/purge", await host.JsonAsync(HttpMethod.Post, "/queues/q/purge"));
         yield return ("POST", Root + "/channels/{topic}/messages", await host.JsonAsync(HttpMethod.Post, "/channels/t/messages", "1"));
         yield return ("GET", Root + "/channels/{topic}/messages", await host.JsonAsync(HttpMethod.Get, "/channels/t/messages"));
+        yield return ("PUT", Root + "/streams/{stream}", await host.JsonAsync(HttpMethod.Put, "/streams/s", """{"partitions":2}"""));
+        yield return ("GET", Root + "/streams", await host.JsonAsync(HttpMethod.Get, "/streams?limit=1"));
+        yield return ("GET", Root + "/streams/{stream}", await host.JsonAsync(HttpMethod.Get, "/streams/s"));
+        yield return ("POST", Root + "/streams/{stream}/records", await host.JsonAsync(HttpMethod.Post, "/streams/s/records?partition=0", "1"));
+        yield return ("POST", Root + "/streams/{stream}/batches", await host.JsonAsync(HttpMethod.Post, "/streams/s/batches", """{"records":[{"key":"k","partition":0},{"text":"x"}]}"""));
+        yield return ("GET", Root + "/streams/{stream}/stats", await host.JsonAsync(HttpMethod.Get, "/streams/s/stats"));
+        yield return ("GET", Root + "/streams/{stream}/partitions/{partition}", await host.JsonAsync(HttpMethod.Get, "/streams/s/partitions/0"));
+        yield return ("GET", Root + "/streams/{stream}/partitions/{partition}/records", await host.JsonAsync(HttpMethod.Get, "/streams/s/partitions/0/records"));
+        yield return ("GET", Root + "/streams/{stream}/partitions/{partition}/offset", await host.JsonAsync(HttpMethod.Get, "/streams/s/partitions/0/offset?timestamp=2026-01-31"));
+        yield return ("POST", Root + "/streams/{stream}/groups/{group}/seek", await host.JsonAsync(HttpMethod.Post, "/streams/s/groups/g/seek", """{"partition":0,"to":"first"}"""));
+        yield return ("GET", Root + "/streams/{stream}/groups", await host.JsonAsync(HttpMethod.Get, "/streams/s/groups"));
+        yield return ("GET", Root + "/streams/{stream}/groups/{group}", await host.JsonAsync(HttpMethod.Get, "/streams/s/groups/g"));
+        yield return ("DELETE", Root + "/streams/{stream}/partitions/{partition}", await host.JsonAsync(HttpMethod.Delete, "/streams/s/partitions/1"));
         yield return ("POST", Root + "/locks/{name}/acquire", await host.JsonAsync(HttpMethod.Post, "/locks/l/acquire", """{"owner":"me","leaseMs":10000}"""));
         yield return ("GET", Root + "/locks/{name}", await host.JsonAsync(HttpMethod.Get, "/locks/l"));
         yield return ("PUT", Root + "/state/{key}", await host.JsonAsync(HttpMethod.Put, "/state/k", "1"));

@@ -36,6 +36,8 @@ internal static class WireSamples
         DeadLetter = new DeadLetterInfo("reason", "error", 3, Now),
     };
 
+    private static readonly StreamRecord Record = new() { Offset = 1, Timestamp = Now, Key = "k"u8.ToArray(), Headers = MessageHeaders.Create([new("name", "value")]), Body = "body"u8.ToArray() };
+
     private static readonly LeaseToken Token = new(1, 2);
 
     /// <summary>Shapes and what was written of them.</summary>
@@ -64,6 +66,10 @@ internal static class WireSamples
         ("LockRelease", Written(json => LockWire.WriteRequest(json, "me", 1, null))),
         ("LockHolder", Written(json => LockWire.WriteHolder(json, new LockHolder("me", 1, TimeSpan.FromSeconds(1))))),
         ("StatePage", Written(json => StateWire.WritePage(json, new StatePage([new StateDocument("key", "v"u8.ToArray(), 1)], 2), "key"))),
+        ("Stream", Written(json => StreamWire.WriteInfo(json, new("s", new() { Retention = new() { MaxAge = TimeSpan.FromDays(1), MaxBytes = 1, MaxRecords = 1 } }, Now)))),
+        ("Record", Written(json => StreamWire.WriteRecord(json, Record with { Key = new byte[] { 0xff } }, null))),
+        ("Record", Written(json => StreamWire.WriteRecord(json, Record, null))),
+        ("Problem", Written(new WireProblem(ProblemMap.OffsetOutOfRange, 410, "title", "detail") { Trimmed = new(1, 2, 3) }.Write)),
         ("Problem", Written(new WireProblem(ProblemMap.NotSupported, 501, "title", "detail")
         {
             Subject = "s",
@@ -88,7 +94,10 @@ internal static class WireSamples
     private static NodeInfo Node()
     {
         var shapes = Enum.GetValues<NodeShapes>().Aggregate((left, right) => left | right);
-        return new NodeInfo("1.2.3", "memory", shapes, new QueueCapabilities { Backend = "memory", Durability = StoreDurability.Engine }, TimeSpan.FromMinutes(1), 1024);
+        return new NodeInfo("1.2.3", "memory", shapes, new QueueCapabilities { Backend = "memory", Durability = StoreDurability.Engine }, TimeSpan.FromMinutes(1), 1024)
+        {
+            Streams = new StreamCapabilities { Backend = "memory", Durability = StoreDurability.Engine },
+        };
     }
 
     private static QueueTransaction Transaction() => new QueueTransaction().Enqueue("q", Envelope).Publish("t", Envelope).Settle("q", Settlement.Complete(Token));

@@ -15,6 +15,9 @@ internal sealed record NodeInfo(string Version, string Backend, NodeShapes Shape
     // Proxies between client and server commonly cut what has been quiet for a minute.
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
 
+    /// <summary>What its stream store can do; null if it has none.</summary>
+    public StreamCapabilities? Streams { get; init; }
+
     /// <summary>How long a client waits in one request.</summary>
     public TimeSpan PollTime => MaxWait < Longest ? MaxWait : Longest;
 }
@@ -31,6 +34,7 @@ internal enum NodeShapes
     Channel = 1 << 4,
     Lock = 1 << 5,
     State = 1 << 6,
+    Stream = 1 << 7,
 }
 
 /// <summary><see cref="NodeInfo"/> in JSON.</summary>
@@ -45,6 +49,7 @@ internal static class NodeWire
         (JsonEncodedText.Encode("channel"), NodeShapes.Channel),
         (JsonEncodedText.Encode("lock"), NodeShapes.Lock),
         (State, NodeShapes.State),
+        (WireNames.Stream, NodeShapes.Stream),
     ];
 
     private static readonly (JsonEncodedText Word, QueueFeatures Feature)[] FeatureWords =
@@ -88,6 +93,15 @@ internal static class NodeWire
             WriteCapabilities(json, queues);
         }
 
+        if (info.Streams is { } streams)
+        {
+            json.WriteStartObject(WireNames.Streams);
+            json.WriteString(Durability, WordOf(streams.Durability));
+            json.WriteNumber(MaxRecordBytes, streams.MaxRecordBytes);
+            json.WriteNumber(MaxAppendBytes, streams.MaxAppendBytes);
+            json.WriteEndObject();
+        }
+
         json.WriteEndObject();
     }
 
@@ -121,6 +135,10 @@ internal static class NodeWire
             {
                 info = info with { Queues = ReadCapabilities(ref json) };
             }
+            else if (json.Is(WireNames.Streams))
+            {
+                info = info with { Streams = ReadStreams(ref json) };
+            }
             else
             {
                 json.Skip();
@@ -133,7 +151,7 @@ internal static class NodeWire
     private static void WriteCapabilities(Utf8JsonWriter json, QueueCapabilities queues)
     {
         json.WriteStartObject(WireNames.Queues);
-        json.WriteString(Durability, Array.Find(DurabilityWords, word => word.Durability == queues.Durability).Word);
+        json.WriteString(Durability, WordOf(queues.Durability));
         json.WriteStartArray(Features);
         foreach (var (word, feature) in FeatureWords)
         {
@@ -190,6 +208,35 @@ internal static class NodeWire
 
         return queues;
     }
+
+    private static StreamCapabilities ReadStreams(ref WireReader json)
+    {
+        var streams = new StreamCapabilities { Backend = HttpBackend.BackendName, Durability = StoreDurability.None, SharedAcrossProcesses = true };
+        json.BeginObject();
+        while (json.NextField())
+        {
+            if (json.Is(Durability))
+            {
+                streams = streams with { Durability = json.Choice<StoreDurability>(DurabilityWords) };
+            }
+            else if (json.Is(MaxRecordBytes))
+            {
+                streams = streams with { MaxRecordBytes = json.Number(0, int.MaxValue) };
+            }
+            else if (json.Is(MaxAppendBytes))
+            {
+                streams = streams with { MaxAppendBytes = json.Number(0, int.MaxValue) };
+            }
+            else
+            {
+                json.Skip();
+            }
+        }
+
+        return streams;
+    }
+
+    private static JsonEncodedText WordOf(StoreDurability durability) => Array.Find(DurabilityWords, word => word.Durability == durability).Word;
 
     // Words that this version does not know are a newer server's, and passed over.
     private static int ReadWords<T>(ref WireReader json, (JsonEncodedText Word, T Value)[] words, Func<T, int> bit)

@@ -17,6 +17,9 @@ internal static class ProblemMap
     public const string Busy = "busy";
     public const string NotFound = "not-found";
     public const string QueueNotFound = "queue-not-found";
+    public const string StreamNotFound = "stream-not-found";
+    public const string PartitionNotFound = "partition-not-found";
+    public const string GroupNotFound = "group-not-found";
     public const string MessageNotFound = "message-not-found";
     public const string ReceiverNotFound = "receiver-not-found";
     public const string StateNotFound = "state-not-found";
@@ -25,6 +28,8 @@ internal static class ProblemMap
     public const string RequestTimeout = "request-timeout";
     public const string MessageLeased = "message-leased";
     public const string LockHeld = "lock-held";
+    public const string StreamMismatch = "stream-mismatch";
+    public const string OffsetOutOfRange = "offset-out-of-range";
     public const string VersionMismatch = "version-mismatch";
     public const string RequestTooLarge = "request-too-large";
     public const string UnsupportedMediaType = "unsupported-media-type";
@@ -44,6 +49,13 @@ internal static class ProblemMap
         InvalidMessageException => new(InvalidMessage, 400, "A message is not valid", exception.Message),
         AccessDeniedException => new(Forbidden, 403, "Not allowed", exception.Message),
         QueueNotFoundException missing => new(QueueNotFound, 404, "There is no such queue", missing.Message) { Subject = missing.Queue },
+        StreamNotFoundException missing => new(StreamNotFound, 404, "There is no such stream", missing.Message) { Subject = missing.Stream },
+        StreamMismatchException => new(StreamMismatch, 409, "The stream is another", exception.Message),
+        OffsetOutOfRangeException trimmed => new(OffsetOutOfRange, 410, "The offset has been trimmed", trimmed.Message)
+        {
+            Subject = trimmed.Stream,
+            Trimmed = new(trimmed.Partition, trimmed.Offset, trimmed.Earliest),
+        },
         QueueFullException full => new(QueueFull, 429, "The queue is full", full.Message) { Subject = full.Queue, Reason = full.Bound, IsTransient = true },
         BackendCapabilityException lacking => new(NotSupported, 501, "The backend cannot do this", lacking.Message)
         {
@@ -80,6 +92,9 @@ internal static class ProblemMap
         InvalidMessage => new InvalidMessageException(problem.Detail),
         RequestTooLarge => new InvalidMessageException(problem.Detail),
         QueueNotFound => new QueueNotFoundException(problem.Subject ?? ""),
+        StreamNotFound => new StreamNotFoundException(problem.Subject ?? ""),
+        StreamMismatch => new StreamMismatchException(problem.Detail),
+        OffsetOutOfRange when problem.Trimmed is { } trimmed => new OffsetOutOfRangeException(problem.Subject ?? "", trimmed.Partition, trimmed.Offset, trimmed.EarliestOffset),
         QueueFull => new QueueFullException(problem.Subject ?? "", problem.Reason ?? ""),
         NotSupported => new BackendCapabilityException(problem.Subject ?? "", problem.Kind ?? "", problem.Available),
         InvalidSettings => new MillraceConfigurationException(problem.Detail),

@@ -25,6 +25,9 @@ internal sealed record WireProblem(string Code, int Status, string Title, string
     /// <summary>The backends that have a missing capability.</summary>
     public IReadOnlyList<string> Available { get; init; } = [];
 
+    /// <summary>Which offset of a stream was trimmed; null where it is not about that.</summary>
+    public TrimmedOffset? Trimmed { get; init; }
+
     /// <summary>Whether the same request may succeed later.</summary>
     public bool IsTransient { get; init; }
 
@@ -52,6 +55,13 @@ internal sealed record WireProblem(string Code, int Status, string Title, string
             }
 
             json.WriteEndArray();
+        }
+
+        if (Trimmed is { } trimmed)
+        {
+            json.WriteNumber(Partition, trimmed.Partition);
+            json.WriteNumber(Offset, trimmed.Offset);
+            json.WriteNumber(EarliestOffset, trimmed.EarliestOffset);
         }
 
         json.WriteBoolean(Transient, IsTransient);
@@ -133,7 +143,25 @@ internal sealed record WireProblem(string Code, int Status, string Title, string
             return this with { Available = available };
         }
 
+        if (json.Is(Partition))
+        {
+            return this with { Trimmed = (Trimmed ?? default) with { Partition = json.Number(0, int.MaxValue) } };
+        }
+
+        if (json.Is(Offset))
+        {
+            return this with { Trimmed = (Trimmed ?? default) with { Offset = json.Number(0, long.MaxValue) } };
+        }
+
+        if (json.Is(EarliestOffset))
+        {
+            return this with { Trimmed = (Trimmed ?? default) with { EarliestOffset = json.Number(0, long.MaxValue) } };
+        }
+
         json.Skip();
         return this;
     }
 }
+
+/// <summary>An offset of a partition that cannot be read any more, and the first that can.</summary>
+internal readonly record struct TrimmedOffset(int Partition, long Offset, long EarliestOffset);
