@@ -5,6 +5,7 @@ using Millrace.Diagnostics;
 using Millrace.Pipeline;
 using Millrace.Serialization;
 using Millrace.Storage;
+using Millrace.Storage.Engine;
 using Millrace.Storage.InMemory;
 using Millrace.Streams;
 using Millrace.Testing;
@@ -51,7 +52,7 @@ public sealed class GroupSimulationTests
         private readonly Random _random;
         private readonly ManualTimeProvider _clock = new();
         private readonly StreamEnvironment _environment;
-        private readonly InMemoryStateStore _state = new InMemoryStateStore();
+        private readonly StateEngine _state = new StateEngine();
         private readonly StreamCatalog _catalog;
         private readonly List<Member> _members = [];
         private readonly long[] _ends = new long[Partitions];

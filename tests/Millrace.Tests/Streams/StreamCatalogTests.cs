@@ -1,5 +1,6 @@
 using Millrace.Client;
 using Millrace.Storage;
+using Millrace.Storage.Engine;
 using Millrace.Storage.InMemory;
 using Millrace.Streams;
 using Millrace.Testing;
@@ -167,7 +168,7 @@ public sealed class StreamCatalogTests : IAsyncLifetime
     public async Task AnotherClientOfTheSameStores_SeesTheSameStreams()
     {
         var store = new InMemoryStreamStore(new MonotonicClock(_clock));
-        var state = new InMemoryStateStore();
+        var state = new StateEngine();
         var here = new StreamCatalog(store, state, _clock);
         var there = new StreamCatalog(store, state, _clock);
         await here.CreateAsync("orders", new StreamSettings { Partitions = 2 }, Cancel);

@@ -1,7 +1,7 @@
 using System.Text;
 using Millrace.Client;
 using Millrace.Storage;
-using Millrace.Storage.InMemory;
+using Millrace.Storage.Engine;
 using Millrace.Streams;
 using Millrace.Testing;
 using Millrace.Tests.Client;
@@ -22,7 +22,7 @@ public sealed class StreamProducerTests : IAsyncLifetime
     {
         _store = new ScriptedStreamStore(_clock);
         var registry = new BackendRegistry();
-        registry.Add("scripted", (_, _, _) => new ValueTask<Backend>(Backend.Of("scripted", _store, new InMemoryStateStore())));
+        registry.Add("scripted", (_, _, _) => new ValueTask<Backend>(Backend.Of("scripted", _store, new StateEngine())));
         _client = await MillraceClient.OpenAsync("scripted:", options => (options.Backends, options.TimeProvider) = (registry, _clock), Cancel);
     }
 
