@@ -63,7 +63,7 @@ dotnet build Millrace.slnx -c Release -v quiet
 
 passed=0 failed=0 skipped=0 broken=()
 : > "$results/skips"
-for project in tests/*.Tests/*.csproj tests/*/*.Tests/*.csproj backends/*/tests/*.csproj; do
+for project in tests/*.Tests/*.csproj tests/*/*.Tests/*.csproj backends/*/tests/*.csproj samples/*/tests/*.csproj; do
     [ -e "$project" ] || continue
     name=$(basename "$project" .csproj)
     if [ ${#only[@]} -gt 0 ]; then

@@ -2,12 +2,13 @@ using System.Globalization;
 using Millrace.Sqlite.Locks;
 using Millrace.Sqlite.Queues;
 using Millrace.Sqlite.State;
+using Millrace.Sqlite.Streams;
 using Millrace.Storage;
 
 namespace Millrace.Sqlite;
 
 /// <summary>
-/// The backend <c>sqlite:</c>: queues, locks and state in one database file, durable, for one or several processes of one machine. Opened by
+/// The backend <c>sqlite:</c>: queues, streams, locks and state in one database file, durable, for one or several processes of one machine. Opened by
 /// <c>sqlite:./data.db?durability=full&amp;prefix=millrace&amp;autocreate=true&amp;busyTimeoutMs=5000&amp;cacheKilobytes=32768</c>; the values shown are the defaults.
 /// </summary>
 public sealed class SqliteBackend : Backend, IHealthProbe
@@ -19,6 +20,7 @@ public sealed class SqliteBackend : Backend, IHealthProbe
     {
         _store = store;
         _queues = new SqliteQueueStore(store);
+        Streams = new SqliteStreamStore(store);
         Locks = new SqliteLockStore(store);
         State = new SqliteStateStore(store);
     }
@@ -28,6 +30,9 @@ public sealed class SqliteBackend : Backend, IHealthProbe
 
     /// <inheritdoc/>
     public override IQueueStore Queues => _queues;
+
+    /// <inheritdoc/>
+    public override IStreamStore Streams { get; }
 
     /// <inheritdoc/>
     public override ILockStore Locks { get; }

@@ -5,6 +5,7 @@ using Millrace.Sqlite.Locks;
 using Millrace.Sqlite.Queues;
 using Millrace.Sqlite.Schema;
 using Millrace.Sqlite.State;
+using Millrace.Sqlite.Streams;
 using Millrace.Sqlite.Waiting;
 using Millrace.Storage;
 
@@ -52,6 +53,7 @@ internal sealed class SqliteStore : IAsyncDisposable
             var ledger = new Ledger(writer, LedgerContext);
             Locks = new LockTable(writer, t);
             State = new StateTable(writer, t);
+            Streams = new StreamTables(writer, t);
             _owners = new OwnerTable(writer, t);
             _ownerFile = OwnerFile.Create(options.File);
             opened.Push(_ownerFile);
@@ -99,6 +101,9 @@ internal sealed class SqliteStore : IAsyncDisposable
 
     /// <summary>The documents, on the writer's connection.</summary>
     public StateTable State { get; }
+
+    /// <summary>The streams, on the writer's connection.</summary>
+    public StreamTables Streams { get; }
 
     public long OwnerId { get; }
 
@@ -194,6 +199,14 @@ internal sealed class SqliteStore : IAsyncDisposable
         }
     }
 
+    /// <summary>Makes safe what was committed without a flush. Blocks while it does.</summary>
+    public void FlushLog()
+    {
+        // Moving the log into the database flushes the log first, also when a reader keeps it from being moved; not where the connection flushes nothing.
+        using var connection = OpenConnection(create: false);
+        connection.Execute("PRAGMA synchronous=NORMAL; PRAGMA wal_checkpoint(PASSIVE)");
+    }
+
     /// <summary>Receivers that were not disposed give back now, as their own disposal would have.</summary>
     private async Task RemoveOwnerAsync()
     {
@@ -220,7 +233,7 @@ internal sealed class SqliteStore : IAsyncDisposable
             _ownerFile.Dispose();
 
             // Not before: who is woken looks again, and only what is closed tells it to stop waiting.
-            Signals.WakeAll();
+            Signals.CloseAll();
             _closed.TrySetResult();
         }
     }

@@ -1,12 +1,19 @@
 using Microsoft.Extensions.Logging;
 using Millrace.Sqlite.Queues;
+using Millrace.Sqlite.Streams;
 
 namespace Millrace.Sqlite;
 
-/// <summary>What a store does without being asked: deletes queues that have been idle for as long as their settings say, and finishes deletions that a crash cut short.</summary>
+/// <summary>
+/// What a store does without being asked: deletes queues that have been idle for as long as their settings say, removes records that streams no longer keep, and finishes deletions
+/// that a crash cut short.
+/// </summary>
 internal sealed class Upkeep : IAsyncDisposable
 {
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(5);
+
+    // What the contract of retention promises.
+    private static readonly TimeSpan StreamInterval = TimeSpan.FromMinutes(1);
 
     private readonly SqliteStore _store;
     private readonly ILogger _logger;
@@ -34,7 +41,8 @@ internal sealed class Upkeep : IAsyncDisposable
             {
                 var next = await QueueRemoval.RemoveIdleAsync(_store, _stopping.Token).ConfigureAwait(false);
                 await QueueRemoval.RemoveHiddenAsync(_store, _stopping.Token).ConfigureAwait(false);
-                await Task.Delay(next, _store.Clock.TimeProvider, _stopping.Token).ConfigureAwait(false);
+                await SqliteStreamStore.KeepUpAsync(_store, _stopping.Token).ConfigureAwait(false);
+                await Task.Delay(next < StreamInterval ? next : StreamInterval, _store.Clock.TimeProvider, _stopping.Token).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
             {

@@ -47,6 +47,19 @@ public sealed class SampleTests : IDisposable
         Assert.Equal((0, "handled 200, retried 0, dead-lettered 0, returned 0, lease lost 0"), (exitCode, output.Trim()));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2, "json:.")]
+    public async Task CustomBackend_AppendsAndReads_AndAFileKeepsIt(int kept, params string[] arguments)
+    {
+        await RunAsync("CustomBackend", arguments);
+
+        var (exitCode, output) = await RunAsync("CustomBackend", arguments);
+
+        string[] records = ["0: hello", "1: good day", "2: hello", "3: good day"];
+        Assert.Equal((0, $"appended at {kept}\n{string.Join('\n', records[..(kept + 2)])}\n"), (exitCode, output.ReplaceLineEndings("\n")));
+    }
+
     [Fact]
     public async Task EmbeddedServer_ServesItsOwnStore()
     {

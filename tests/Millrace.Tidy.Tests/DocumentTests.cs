@@ -23,6 +23,16 @@ public sealed partial class DocumentTests
     }
 
     [Fact]
+    public void TheCodeOfTheCustomBackend_IsTheSamples()
+    {
+        var page = File.ReadAllText(Path.Combine(Repository.Root, "docs/guide/custom-backend.md"));
+        var sample = Repository.Sources.Where(file => file.Path.StartsWith("samples/CustomBackend/", StringComparison.Ordinal)).Select(file => string.Join('\n', file.Lines).Trim()).ToList();
+        var shown = CSharpBlock().Matches(page).Select(match => match.Groups["code"].Value.Trim()).ToList();
+
+        Assert.Equal(sample.Order(StringComparer.Ordinal), shown.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void EveryLink_LeadsSomewhere()
     {
         var broken =

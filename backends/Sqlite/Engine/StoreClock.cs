@@ -28,6 +28,8 @@ internal sealed class StoreClock
 
     public static DateTimeOffset ToDateTime(long wall) => new(wall + DateTime.UnixEpoch.Ticks, TimeSpan.Zero);
 
+    public static long ToWall(DateTimeOffset instant) => instant.UtcTicks - DateTime.UnixEpoch.Ticks;
+
     /// <summary><paramref name="now"/> + <paramref name="span"/>, at most the end of time.</summary>
     public static long After(long now, TimeSpan span) => span.Ticks > long.MaxValue - 1 - now ? long.MaxValue - 1 : now + span.Ticks;
 

@@ -1,6 +1,7 @@
 using Millrace.Sqlite.Engine;
 using Millrace.Sqlite.Locks;
 using Millrace.Sqlite.State;
+using Millrace.Sqlite.Streams;
 using Millrace.Storage;
 
 namespace Millrace.Sqlite.Queues;
@@ -31,6 +32,7 @@ internal sealed class ReadTables
         _bindings = new BindingTable(connection, t, _counters);
         Locks = new LockTable(connection, t);
         State = new StateTable(connection, t);
+        Streams = new StreamTables(connection, t);
         _message = connection.Prepare($"SELECT {MessageReader.Columns}, m.queue FROM {t}message m WHERE m.number = ?1");
         _firstReady = connection.Prepare(
             $"SELECT m.enqueued_at FROM {t}ready r CROSS JOIN {t}message m ON m.number = r.number WHERE r.queue = ?1 AND r.lane = ?2 AND r.rank >= ?3 AND r.rank < ?4 ORDER BY r.rank LIMIT 1");
@@ -44,6 +46,8 @@ internal sealed class ReadTables
     public LockTable Locks { get; }
 
     public StateTable State { get; }
+
+    public StreamTables Streams { get; }
 
     public long CountOwners() => _countOwners.Scalar() ?? 0;
 

@@ -14,7 +14,7 @@ internal static partial class SchemaMigrations
 {
     private const string Program = "millrace";
 
-    private static readonly string[] Scripts = ["0001-initial.sql"];
+    private static readonly string[] Scripts = ["0001-initial.sql", "0002-streams.sql"];
 
     /// <summary>The version that this library reads and writes.</summary>
     public static int Newest => Scripts.Length;

@@ -26,6 +26,7 @@ internal sealed class ChangeWatcher : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly Statement _queueState;
     private readonly Statement _leasable;
+    private readonly Statement _partitionEnd;
     private readonly ITimer _timer;
     private long _version = -1;
     private int _ticks;
@@ -45,6 +46,7 @@ internal sealed class ChangeWatcher : IAsyncDisposable
         _queueState = connection.Prepare(
             $"SELECT q.id, q.next_due, q.next_expiry, q.next_lease, s.next_expiry, s.next_lease FROM {t}queue q CROSS JOIN {t}queue s ON s.id = (q.id & ~1) WHERE q.name = ?1");
         _leasable = connection.Prepare($"SELECT count(*) FROM (SELECT 1 FROM {t}ready WHERE queue = ?1 AND lane = 0 LIMIT ?2)");
+        _partitionEnd = connection.Prepare($"SELECT next FROM {t}partition WHERE id = ?1 AND name <> ''");
         _timer = RealTime.CreateTimer(static state => ((ChangeWatcher)state!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         signals.FirstWaiter = () => _timer.Change(Interval, Timeout.InfiniteTimeSpan);
     }
@@ -124,6 +126,18 @@ internal sealed class ChangeWatcher : IAsyncDisposable
 
             waiters.LastEvents = events;
             waiters.Wake(count);
+        }
+
+        foreach (var feed in _signals.Partitions.Waited())
+        {
+            if (_partitionEnd.Bind(1, feed.Id).Scalar() is { } end)
+            {
+                feed.Advance(end);
+            }
+            else
+            {
+                feed.FailDeleted();
+            }
         }
 
         _signals.Locks.WakeAll();

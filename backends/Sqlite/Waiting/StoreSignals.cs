@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Millrace.Sqlite.Waiting;
 
-/// <summary>Who waits for what in this process: receivers for messages of a queue, lock users for a release, state users for a change.</summary>
+/// <summary>Who waits for what in this process: receivers for messages of a queue, lock users for a release, state users for a change, readers for a partition to grow.</summary>
 internal sealed class StoreSignals
 {
     private readonly Lock _gate = new();
@@ -21,6 +21,7 @@ internal sealed class StoreSignals
         };
         Locks = new WaitList(_changed);
         State = new WaitList(_changed);
+        Partitions = new PartitionFeeds(_changed);
     }
 
     /// <summary>Called when somebody begins to wait and nobody did.</summary>
@@ -31,6 +32,8 @@ internal sealed class StoreSignals
     public WaitList Locks { get; }
 
     public WaitList State { get; }
+
+    public PartitionFeeds Partitions { get; }
 
     /// <summary>How many queues are known.</summary>
     public int QueueCount => _queues.Count;
@@ -81,7 +84,14 @@ internal sealed class StoreSignals
         }
     }
 
-    public void WakeAll()
+    /// <summary>The store is closed: whoever waits learns it.</summary>
+    public void CloseAll()
+    {
+        Partitions.Close();
+        WakeAll();
+    }
+
+    private void WakeAll()
     {
         Locks.WakeAll();
         State.WakeAll();

@@ -1,3 +1,4 @@
+using Millrace.Sqlite.Streams;
 using Millrace.Storage;
 using Millrace.Testing;
 
@@ -11,6 +12,8 @@ public sealed class SqliteFixture : BackendFixture
     public override IConformanceClock Clock { get; } = new ManualConformanceClock();
 
     public override bool CanReopen => true;
+
+    public override int StreamSegmentBytes => RecordCodec.RowBytes;
 
     public override async ValueTask<Backend> OpenAsync(CancellationToken cancellationToken) =>
         await SqliteBackend.OpenAsync(BackendUrl.Parse(_folder.Url()), new BackendContext { TimeProvider = Clock.TimeProvider }, cancellationToken);

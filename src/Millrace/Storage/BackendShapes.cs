@@ -25,7 +25,7 @@ internal static class BackendShapes
     public static IReadOnlyList<string> BackendsWith(Type contract) => contract.Name switch
     {
         nameof(IQueueStore) or nameof(IQueueAdmin) or nameof(IQueueRouting) or nameof(IQueueTransactions) => MemorySqliteAndHttp,
-        nameof(IStreamStore) => MemoryAndHttp,
+        nameof(IStreamStore) => MemorySqliteAndHttp,
         nameof(IChannelTransport) => MemoryAndHttp,
         nameof(ILockStore) or nameof(IStateStore) => MemorySqliteAndHttp,
         _ => [],

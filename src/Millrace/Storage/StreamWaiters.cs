@@ -1,7 +1,7 @@
 namespace Millrace.Storage;
 
 /// <summary>
-/// Those who wait for a partition to grow (law S4), for a stream store of your own. Safe for concurrent use; a waiter is completed outside every
+/// Those who wait for a partition to grow (law S4), for stores that do not build on <see cref="StreamPartitionBase"/>. Safe for concurrent use; a waiter is completed outside every
 /// lock, on a thread of its own.
 /// </summary>
 public sealed class StreamWaiters
