@@ -14,6 +14,12 @@ public sealed partial class CodeTests
     /// <summary>Files that may be longer, each with its reason.</summary>
     private static readonly Dictionary<string, string> LongFiles = [];
 
+    /// <summary>Files that may block a thread, each with its reason.</summary>
+    private static readonly Dictionary<string, string> BlockingFiles = new()
+    {
+        ["src/Millrace/Streams/BlockingStreams.cs"] = "The synchronous forms of streams, for callers that cannot await; they run on the thread pool, so no context can deadlock.",
+    };
+
     [Fact]
     public void Files_FitInAHead()
     {
@@ -53,7 +59,7 @@ public sealed partial class CodeTests
     public void Waiting_DoesNotBlockAThread()
     {
         var wrong =
-            from file in Repository.Sources.Where(file => file.IsProduct)
+            from file in Repository.Sources.Where(file => file.IsProduct && !BlockingFiles.ContainsKey(file.Path))
             from node in file.Syntax.DescendantNodes()
             where node is MemberAccessExpressionSyntax { Name.Identifier.Text: "GetResult", Expression: InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name.Identifier.Text: "GetAwaiter" } } }
                 || (node is MethodDeclarationSyntax { ReturnType: PredefinedTypeSyntax { Keyword.Text: "void" } } method && method.Modifiers.Any(modifier => modifier.Text == "async"))

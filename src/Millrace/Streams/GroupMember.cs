@@ -105,6 +105,12 @@ internal sealed class GroupMember(StreamEnvironment environment, StreamInfo stre
         return false;
     }
 
+    /// <summary>Whether a partition is still this member's under its claim's epoch.</summary>
+    public async ValueTask<bool> OwnsAsync(GroupClaim claim, CancellationToken cancellationToken) =>
+        !claim.IsReleased
+        && await State.GetAsync(StreamKeys.OfPartition(stream.Name, _group, claim.Partition), cancellationToken).ConfigureAwait(false) is { } found
+        && IsOwned(claim, StreamDocuments.ReadPartition(found));
+
     /// <summary>Leaves: gives up every partition, so that others need not wait until this member is missed.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -205,7 +211,7 @@ internal sealed class GroupMember(StreamEnvironment environment, StreamInfo stre
     {
         foreach (var claim in _claims.Values.ToList())
         {
-            if (view.Partitions[claim.Partition] is not var (document, _) || document.Owner != Id || document.Epoch != claim.Epoch)
+            if (view.Partitions[claim.Partition] is not var (document, _) || !IsOwned(claim, document))
             {
                 environment.Logger.GroupPartitionLost(claim.Partition, _group, stream.Name, claim.Epoch);
                 Drop(claim);
@@ -361,7 +367,7 @@ internal sealed class GroupMember(StreamEnvironment environment, StreamInfo stre
 
                 // Perhaps only by an earlier write of this member, whose answer was lost.
                 if (await State.GetAsync(key, cancellationToken).ConfigureAwait(false) is not { } found
-                    || StreamDocuments.ReadPartition(found) is not { } standing || standing.Owner != Id || standing.Epoch != claim.Epoch)
+                    || StreamDocuments.ReadPartition(found) is not { } standing || !IsOwned(claim, standing))
                 {
                     return false;
                 }
@@ -376,6 +382,8 @@ internal sealed class GroupMember(StreamEnvironment environment, StreamInfo stre
             _writing.Release();
         }
     }
+
+    private bool IsOwned(GroupClaim claim, GroupPartitionDocument document) => document.Owner == Id && document.Epoch == claim.Epoch;
 
     private readonly record struct Observed(long Version, long MovedAt);
 

@@ -30,7 +30,7 @@ public sealed partial class StreamConsumer<T> : IGroupConsumer
         ArgumentNullException.ThrowIfNull(message);
         await RequireGroupAsync(cancellationToken).ConfigureAwait(false);
         var partition = Find(message.Partition);
-        return await CommitAsync([new Commit(message.Partition, partition?.Claim?.Epoch == message.Epoch ? partition : null, message.Offset + 1)], cancellationToken).ConfigureAwait(false);
+        return await CommitAsync([new Commit(message.Partition, partition?.Claim?.Epoch == message.Epoch ? partition : null, message.Offset + 1, true)], cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -43,7 +43,7 @@ public sealed partial class StreamConsumer<T> : IGroupConsumer
     {
         ArgumentNullException.ThrowIfNull(positions);
         await RequireGroupAsync(cancellationToken).ConfigureAwait(false);
-        List<Commit> commits = [.. positions.Select(position => new Commit(position.Partition, Find(position.Partition), position.Offset))];
+        List<Commit> commits = [.. positions.Select(position => new Commit(position.Partition, Find(position.Partition), position.Offset, true))];
         return await CommitAsync(commits, cancellationToken).ConfigureAwait(false);
     }
 
@@ -162,6 +162,7 @@ public sealed partial class StreamConsumer<T> : IGroupConsumer
         foreach (var commit in commits)
         {
             int generation;
+            bool isNew;
             lock (_gate)
             {
                 if (commit.Partition is not { IsGone: false } || commit.Offset > commit.Partition.Delivered)
@@ -170,15 +171,18 @@ public sealed partial class StreamConsumer<T> : IGroupConsumer
                     continue;
                 }
 
-                if (commit.Offset <= commit.Partition.Committed)
-                {
-                    continue;
-                }
-
+                isNew = commit.Offset > commit.Partition.Committed;
                 generation = commit.Partition.Generation;
             }
 
-            if (await _member!.CommitAsync(commit.Partition.Claim!, commit.Offset, cancellationToken).ConfigureAwait(false))
+            if (!isNew)
+            {
+                if (commit.IsAsked && !await _member!.OwnsAsync(commit.Partition.Claim!, cancellationToken).ConfigureAwait(false))
+                {
+                    lost.Add(commit.Number);
+                }
+            }
+            else if (await _member!.CommitAsync(commit.Partition.Claim!, commit.Offset, cancellationToken).ConfigureAwait(false))
             {
                 committed.Add(new StreamPosition(commit.Number, commit.Offset));
                 lock (_gate)
@@ -218,5 +222,6 @@ public sealed partial class StreamConsumer<T> : IGroupConsumer
     /// <param name="Number">The partition.</param>
     /// <param name="Partition">The partition as it was received; null when it is not this consumer's.</param>
     /// <param name="Offset">The offset to commit.</param>
-    private readonly record struct Commit(int Number, ConsumedPartition? Partition, long Offset);
+    /// <param name="IsAsked">Whether the caller named it: then it is told of a loss also where there is nothing to write.</param>
+    private readonly record struct Commit(int Number, ConsumedPartition? Partition, long Offset, bool IsAsked = false);
 }

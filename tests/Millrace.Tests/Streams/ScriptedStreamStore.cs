@@ -8,6 +8,7 @@ internal sealed class ScriptedStreamStore(TimeProvider clock) : IStreamStore
 {
     private readonly InMemoryStreamStore _inner = new(new MonotonicClock(clock));
     private int _appends;
+    private int _openWaits;
 
     /// <summary>Called before each append with its number from 1: may throw or wait.</summary>
     public Func<int, Task> BeforeAppend { get; set; } = _ => Task.CompletedTask;
@@ -19,6 +20,9 @@ internal sealed class ScriptedStreamStore(TimeProvider clock) : IStreamStore
     public Action<int> BeforeRead { get; set; } = _ => { };
 
     public int Appends => _appends;
+
+    /// <summary>How many wait for a partition to grow.</summary>
+    public int OpenWaits => _openWaits;
 
     public StreamCapabilities Capabilities => _inner.Capabilities;
 
@@ -46,7 +50,18 @@ internal sealed class ScriptedStreamStore(TimeProvider clock) : IStreamStore
             return inner.ReadAsync(offset, maxRecords, maxBytes, cancellationToken);
         }
 
-        public ValueTask WaitForAsync(long offset, CancellationToken cancellationToken = default) => inner.WaitForAsync(offset, cancellationToken);
+        public async ValueTask WaitForAsync(long offset, CancellationToken cancellationToken = default)
+        {
+            Interlocked.Increment(ref store._openWaits);
+            try
+            {
+                await inner.WaitForAsync(offset, cancellationToken);
+            }
+            finally
+            {
+                Interlocked.Decrement(ref store._openWaits);
+            }
+        }
 
         public ValueTask<long> FindOffsetAsync(DateTimeOffset timestamp, CancellationToken cancellationToken = default) => inner.FindOffsetAsync(timestamp, cancellationToken);
 
