@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Millrace;
 
-/// <summary>The rule for names of queues, streams, locks and state keys: 1 to 200 bytes of UTF-8, no control characters, <c>!</c> reserved.</summary>
+/// <summary>The rule for names of queues, streams and locks: 1 to 200 bytes of UTF-8, no control characters, <c>!</c> reserved.</summary>
 public static class ResourceName
 {
     /// <summary>The longest name, in bytes of UTF-8.</summary>
@@ -52,8 +52,11 @@ public static class ResourceName
         return IsDeadLetterQueue(queue) ? queue[..^DeadLetterSuffix.Length] : queue;
     }
 
+    /// <summary>Checks the key of a state document; <c>!</c> may stand in it.</summary>
+    internal static void RequireStateKey(string key) => RequireText(key, "state key", Storage.IStateStore.MaxKeyBytes);
+
     /// <summary>Checks length and characters, and lets <c>!</c> pass.</summary>
-    internal static void RequireText(string name, string kind)
+    internal static void RequireText(string name, string kind, int maxBytes = MaxBytes)
     {
         ArgumentNullException.ThrowIfNull(name);
         if (name.Length == 0)
@@ -62,10 +65,10 @@ public static class ResourceName
         }
 
         // A name this long is over the limit in any script, and need not be encoded to know it.
-        var bytes = name.Length > MaxBytes ? name.Length : Encoding.UTF8.GetByteCount(name);
-        if (bytes > MaxBytes)
+        var bytes = name.Length > maxBytes ? name.Length : Encoding.UTF8.GetByteCount(name);
+        if (bytes > maxBytes)
         {
-            throw new InvalidNameException(kind, name, $"it is longer than {MaxBytes} bytes of UTF-8");
+            throw new InvalidNameException(kind, name, $"it is longer than {maxBytes} bytes of UTF-8");
         }
 
         for (var i = 0; i < name.Length; i++)

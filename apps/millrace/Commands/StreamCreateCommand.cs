@@ -9,7 +9,7 @@ internal static class StreamCreateCommand
 {
     public static Command Create(CliContext context)
     {
-        var stream = StreamAccess.Stream("The name: 1 to 192 bytes, without '!' and control characters.");
+        var stream = StreamAccess.Stream("The name: 1 to 200 bytes, without '!' and control characters.");
         var partitions = new Option<int>("--partitions") { Description = "How many partitions it has; 1 unless set. Cannot be changed later.", HelpName = "N", DefaultValueFactory = _ => 1 };
         var age = DurationText.Option("--max-age", "Older records are removed; for ever unless set.");
         var bytes = new Option<long?>("--max-bytes") { Description = "The most bytes of each partition.", HelpName = "N" };

@@ -99,9 +99,9 @@ internal sealed class SqliteStateStore : IStateStore
     private static void RequireKey(string key)
     {
         ArgumentNullException.ThrowIfNull(key);
-        if (key.Length == 0 || System.Text.Encoding.UTF8.GetByteCount(key) > ResourceName.MaxBytes || key.Any(char.IsControl))
+        if (key.Length == 0 || System.Text.Encoding.UTF8.GetByteCount(key) > IStateStore.MaxKeyBytes || key.Any(char.IsControl))
         {
-            throw new InvalidNameException("state key", key, $"it must have 1 to {ResourceName.MaxBytes} bytes of UTF-8 and no control characters");
+            throw new InvalidNameException("state key", key, $"it must have 1 to {IStateStore.MaxKeyBytes} bytes of UTF-8 and no control characters");
         }
     }
 }

@@ -147,7 +147,7 @@ internal static class StateEndpoints
     private static string KeyOf(ApiCall call, Permission permission)
     {
         var key = call.Name("key");
-        ResourceName.RequireText(key, "state key");
+        ResourceName.RequireStateKey(key);
         StateAccess.Require(call, permission, key);
         return key;
     }

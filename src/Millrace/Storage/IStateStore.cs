@@ -1,11 +1,14 @@
 namespace Millrace.Storage;
 
 /// <summary>
-/// A store of small documents with compare-and-swap (laws V1–V3). Safe for concurrent use. Keys are 1 to 200 bytes of UTF-8 without control characters;
+/// A store of small documents with compare-and-swap (laws V1–V3). Safe for concurrent use. Keys are 1 to <see cref="MaxKeyBytes"/> bytes of UTF-8 without control characters;
 /// values are at most <see cref="MaxValueBytes"/>.
 /// </summary>
 public interface IStateStore
 {
+    /// <summary>The longest key, in bytes of UTF-8: a name of 200 bytes, and what is put before it.</summary>
+    const int MaxKeyBytes = 256;
+
     /// <summary>The largest value: 1 MiB.</summary>
     const int MaxValueBytes = 1024 * 1024;
 

@@ -23,7 +23,7 @@ public sealed partial class StreamCatalog
     /// <exception cref="StreamNotFoundException">There is no such stream.</exception>
     public async ValueTask<IReadOnlyList<StreamGroupPosition>> GetGroupAsync(string stream, string group, CancellationToken cancellationToken = default)
     {
-        StreamKeys.RequireName(group, "group");
+        ResourceName.Require(group, "group");
         await RequireAsync(stream, cancellationToken).ConfigureAwait(false);
         var positions = new List<StreamGroupPosition>();
         await foreach (var document in PartitionDocumentsAsync(StreamKeys.OfPartitions(stream, group), cancellationToken).ConfigureAwait(false))
@@ -43,7 +43,7 @@ public sealed partial class StreamCatalog
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative, or lies beyond the end.</exception>
     public async ValueTask SeekGroupAsync(string stream, string group, int partition, long offset, CancellationToken cancellationToken = default)
     {
-        StreamKeys.RequireName(group, "group");
+        ResourceName.Require(group, "group");
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         var opened = await OpenPartitionAsync(stream, partition, cancellationToken).ConfigureAwait(false);
         var stats = await opened.GetStatsAsync(cancellationToken).ConfigureAwait(false);
@@ -72,7 +72,7 @@ public sealed partial class StreamCatalog
     /// <exception cref="StreamNotFoundException">There is no such stream.</exception>
     public async ValueTask<bool> DeleteGroupAsync(string stream, string group, CancellationToken cancellationToken = default)
     {
-        StreamKeys.RequireName(group, "group");
+        ResourceName.Require(group, "group");
         await RequireAsync(stream, cancellationToken).ConfigureAwait(false);
 
         // The offsets last: what is cut short can be repeated, and still finds the group.

@@ -38,7 +38,7 @@ public sealed partial class StreamCatalog
     /// <exception cref="MillraceConfigurationException">A setting is out of range.</exception>
     public async ValueTask<bool> CreateAsync(string stream, StreamSettings settings, CancellationToken cancellationToken = default)
     {
-        StreamKeys.RequireName(stream, "stream");
+        ResourceName.Require(stream, "stream");
         ArgumentNullException.ThrowIfNull(settings);
         StreamPartitions.ContextOf(new StreamInfo(stream, settings, default), 0).Validate();
         var document = new StreamDocument
@@ -77,7 +77,7 @@ public sealed partial class StreamCatalog
     /// <summary>A stream; null when there is none.</summary>
     public async ValueTask<StreamInfo?> GetAsync(string stream, CancellationToken cancellationToken = default)
     {
-        StreamKeys.RequireName(stream, "stream");
+        ResourceName.Require(stream, "stream");
         if (await ReadAsync(stream, cancellationToken).ConfigureAwait(false) is not { Document: { IsDeleting: false } document })
         {
             _known.TryRemove(stream, out _);
@@ -128,7 +128,7 @@ public sealed partial class StreamCatalog
     /// <exception cref="MillraceConfigurationException">A bound is not positive.</exception>
     public async ValueTask SetRetentionAsync(string stream, StreamRetention retention, CancellationToken cancellationToken = default)
     {
-        StreamKeys.RequireName(stream, "stream");
+        ResourceName.Require(stream, "stream");
         ArgumentNullException.ThrowIfNull(retention);
         retention.Validate();
         while (true)
@@ -151,7 +151,7 @@ public sealed partial class StreamCatalog
     /// <returns>False when there was none.</returns>
     public async ValueTask<bool> DeleteAsync(string stream, CancellationToken cancellationToken = default)
     {
-        StreamKeys.RequireName(stream, "stream");
+        ResourceName.Require(stream, "stream");
         while (true)
         {
             if (await ReadAsync(stream, cancellationToken).ConfigureAwait(false) is not { } found)

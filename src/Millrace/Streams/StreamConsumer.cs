@@ -36,10 +36,10 @@ public sealed partial class StreamConsumer<T> : IAsyncDisposable
 
     internal StreamConsumer(string stream, StreamConsumerOptions options, StreamEnvironment environment)
     {
-        StreamKeys.RequireName(stream, "stream");
+        ResourceName.Require(stream, "stream");
         if (options.Group is { } group)
         {
-            StreamKeys.RequireName(group, "group");
+            ResourceName.Require(group, "group");
         }
 
         options.Validate();

@@ -8,22 +8,10 @@ namespace Millrace.Streams;
 /// <summary>The keys under which the documents of streams and groups stand. No name has a '!', so no user's key is among them, and none is ambiguous.</summary>
 internal static class StreamKeys
 {
-    /// <summary>The longest name of a stream or group in bytes of UTF-8: what a key of <see cref="ResourceName.MaxBytes"/> leaves.</summary>
-    public const int MaxNameBytes = ResourceName.MaxBytes - 8;
-
     public const string StreamPrefix = "!stream!";
 
     // Two of these, the rest of a key and its number fit into a key; longer names are hashed, and stand in the document.
     private const int MaxTokenBytes = 64;
-
-    public static void RequireName(string name, string kind)
-    {
-        ResourceName.Require(name, kind);
-        if (Encoding.UTF8.GetByteCount(name) > MaxNameBytes)
-        {
-            throw new InvalidNameException(kind, name, $"it is longer than {MaxNameBytes} bytes of UTF-8, which is what the key of its metadata leaves");
-        }
-    }
 
     public static string OfStream(string stream) => StreamPrefix + stream;
 

@@ -30,7 +30,7 @@ public sealed class StreamProducer<T> : IAsyncDisposable
 
     internal StreamProducer(string stream, StreamProducerOptions<T> options, StreamEnvironment environment)
     {
-        StreamKeys.RequireName(stream, "stream");
+        ResourceName.Require(stream, "stream");
         options.Validate();
         Stream = stream;
         _options = options;

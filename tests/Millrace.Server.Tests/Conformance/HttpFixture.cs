@@ -37,7 +37,8 @@ public abstract class HttpFixture : BackendFixture
             await StartAsync(cancellationToken);
         }
 
-        var client = await BackendRegistry.CreateDefault().OpenAsync(_server!.Addresses[0], cancellationToken: cancellationToken);
+        // Not the usual 10 s: what is under way when the server dies is told of in time.
+        var client = await BackendRegistry.CreateDefault().OpenAsync(_server!.Addresses[0] + "?retryMs=2000", cancellationToken: cancellationToken);
         _clients.Add(client);
         return client;
     }

@@ -5,6 +5,7 @@ using Millrace.Testing.Channels;
 using Millrace.Testing.Locks;
 using Millrace.Testing.Queues;
 using Millrace.Testing.State;
+using Millrace.Testing.Streams;
 
 namespace Millrace.Server.Tests.Conformance;
 
@@ -46,3 +47,5 @@ public sealed class HttpSqliteChannelTests : ChannelConformance<HttpSqliteFixtur
 public sealed class HttpSqliteLockTests : LockConformance<HttpSqliteFixture>;
 
 public sealed class HttpSqliteStateTests : StateConformance<HttpSqliteFixture>;
+
+public sealed class HttpSqliteStreamTests : StreamConformance<HttpSqliteFixture>;

@@ -188,7 +188,7 @@ internal sealed class StateEngine(IEngineJournal? journal = null) : IStateStore,
         {
             if (key is not null)
             {
-                ResourceName.RequireText(key, "state key");
+                ResourceName.RequireStateKey(key);
             }
 
             return cancellationToken.IsCancellationRequested ? new OperationCanceledException(cancellationToken) : null;

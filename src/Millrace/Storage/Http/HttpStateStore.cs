@@ -10,7 +10,7 @@ internal sealed class HttpStateStore(ApiConnection connection, NodeInfo node) : 
 
     public async ValueTask<StateDocument?> GetAsync(string key, CancellationToken cancellationToken = default)
     {
-        ResourceName.RequireText(key, "state key");
+        ResourceName.RequireStateKey(key);
         var request = new ApiRequest(HttpMethod.Get, ApiPath.State(key)) { IsRepeatable = true };
         var answer = await connection.ExchangeAsync(request, retries: true, cancellationToken).ConfigureAwait(false);
         if (answer.Problem is { Code: not ProblemMap.StateNotFound })
@@ -26,7 +26,7 @@ internal sealed class HttpStateStore(ApiConnection connection, NodeInfo node) : 
 
     public async ValueTask<StateWriteResult> PutAsync(string key, ReadOnlyMemory<byte> value, long? expectedVersion, CancellationToken cancellationToken = default)
     {
-        ResourceName.RequireText(key, "state key");
+        ResourceName.RequireStateKey(key);
         if (value.Length > IStateStore.MaxValueBytes)
         {
             throw new InvalidMessageException($"The value of state '{key}' has {value.Length:N0} bytes, the limit is {IStateStore.MaxValueBytes:N0}.");
@@ -41,7 +41,7 @@ internal sealed class HttpStateStore(ApiConnection connection, NodeInfo node) : 
 
     public ValueTask<StateWriteResult> DeleteAsync(string key, long? expectedVersion, CancellationToken cancellationToken = default)
     {
-        ResourceName.RequireText(key, "state key");
+        ResourceName.RequireStateKey(key);
         return WriteAsync(new ApiRequest(HttpMethod.Delete, ApiPath.State(key)) { ExpectedVersion = expectedVersion }, cancellationToken);
     }
 
