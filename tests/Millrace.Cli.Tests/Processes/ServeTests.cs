@@ -21,11 +21,46 @@ public sealed class ServeTests : IDisposable
         await using var node = await RunningNode.StartAsync(_store.Path, [], [("XDG_DATA_HOME", _store.Path + "/home")]);
 
         var stores = node.Start.GetProperty("instances")[0].GetProperty("stores");
-        Assert.Equal(["queue", "lock", "state"], stores.GetProperty($"sqlite:{_store.Path}/home/millrace/millrace.db").EnumerateArray().Select(shape => shape.GetString()));
+        Assert.Equal(["queue", "stream", "lock", "state"], stores.GetProperty($"file:{_store.Path}/home/millrace/store").EnumerateArray().Select(shape => shape.GetString()));
         Assert.Equal(["channel"], stores.GetProperty("memory:").EnumerateArray().Select(shape => shape.GetString()));
         Assert.Equal("full", node.Start.GetProperty("instances")[0].GetProperty("durability").GetString());
         Assert.Equal("ready\n", await node.GetAsync("/health/ready"));
-        Assert.True(File.Exists(_store.Path + "/home/millrace/millrace.db"));
+        Assert.True(Directory.Exists(_store.Path + "/home/millrace/store"));
+    }
+
+    [Fact]
+    public async Task Commands_ThatNameNoStore_FindTheNodeThatHasItOpen_AndTheFilesWhenItIsGone()
+    {
+        (string, string?)[] home = [("XDG_DATA_HOME", _store.Path + "/home")];
+        await using (var node = await RunningNode.StartAsync(_store.Path, [], home))
+        {
+            (await RunAsync(home, "send", "q", "through the node")).Succeeded();
+            Assert.Equal("through the node\n", (await RunAsync(home, "receive", "q")).Succeeded().Output);
+            (await RunAsync(home, "send", "q", "kept")).Succeeded();
+            await node.Process.KillAsync();
+        }
+
+        // Its address is still there, its process is not.
+        Assert.Equal("kept\n", (await RunAsync(home, "receive", "q")).Succeeded().Output);
+        Assert.False(File.Exists(_store.Path + "/home/millrace/millrace.db"));
+    }
+
+    [Fact]
+    public async Task Serve_WithAnEarlierSqliteStore_KeepsIt_AndSaysHowToMoveIt()
+    {
+        (string, string?)[] home = [("XDG_DATA_HOME", _store.Path + "/home")];
+        (await RunAsync(home, "send", "q", "earlier")).Succeeded();
+        await using var node = await RunningNode.StartAsync(_store.Path, [], home);
+        Assert.True(node.Start.GetProperty("instances")[0].GetProperty("stores").TryGetProperty($"sqlite:{_store.Path}/home/millrace/millrace.db", out _));
+        Assert.Equal("earlier\n", (await RunAsync(home, "receive", "q")).Succeeded().Output);
+        Assert.False(Directory.Exists(_store.Path + "/home/millrace/store"));
+    }
+
+    /// <summary>A command as a user runs it who names no store.</summary>
+    private async Task<CliResult> RunAsync((string, string?)[] home, params string[] args)
+    {
+        await using var process = RunningProcess.Start(_store.Path, RunningProcess.Millrace, args, home);
+        return await process.FinishAsync();
     }
 
     [Fact]
@@ -50,7 +85,7 @@ public sealed class ServeTests : IDisposable
         await process.Output;
 
         Assert.StartsWith("millrace ", lines[0], StringComparison.Ordinal);
-        Assert.StartsWith($"  default    sqlite:{_store.File} (queue, lock, state), durability full", lines[1], StringComparison.Ordinal);
+        Assert.StartsWith($"  default    sqlite:{_store.File} (queue, stream, lock, state), durability full", lines[1], StringComparison.Ordinal);
         Assert.Contains("memory: (channel): the store has no channels", lines[2], StringComparison.Ordinal);
         Assert.StartsWith("  listens    http://127.0.0.1:", lines[3], StringComparison.Ordinal);
         Assert.StartsWith("  listens    stomp://127.0.0.1:", lines[4], StringComparison.Ordinal);
