@@ -12,7 +12,7 @@ internal static class FileBacklogCase
     private const int BodyBytes = 200;
     private const int FillBatch = 1000;
     private const int CycleBatch = 100;
-    private const int Cycles = 100_000;
+    private const int Cycles = 500_000;
     private const int Rounds = 5;
 
     public static async Task<IReadOnlyList<Measurement>> RunAsync(BenchContext context)
