@@ -128,7 +128,7 @@ internal sealed class EngineLoader(QueueEngine queues, StateEngine state, LockEn
                     state.Load(reader.Text()!, null, reader.Number());
                     break;
                 case ChangeKind.LockToken:
-                    locks.LastToken = reader.Number();
+                    locks.LoadToken(reader.Number());
                     break;
                 case ChangeKind.StateRevision:
                     state.LoadRevision(reader.Number());

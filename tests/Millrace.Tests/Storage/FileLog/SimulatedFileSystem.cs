@@ -22,6 +22,18 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
     /// <summary>How many bytes all files may have together.</summary>
     public long Capacity { get; set; } = long.MaxValue;
 
+    /// <summary>How many bytes they have now.</summary>
+    public long Used
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _used;
+            }
+        }
+    }
+
     /// <summary>Whether a write takes only a part of what it is given.</summary>
     public bool WritesShort { get; set; }
 
