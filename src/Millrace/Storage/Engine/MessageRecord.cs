@@ -122,13 +122,16 @@ internal static class MessageRecord
     public static Message ReadAlone(ReadOnlySpan<byte> record, long location)
     {
         var reader = new ChangeReader(record);
-        if (record.Length > ChecksumBytes && Checksum(record[..^ChecksumBytes]) == ChecksumOf(record))
+        if (IsWhole(record))
         {
             return Read(ref reader, withMessage: true).Message!;
         }
 
         throw new StorageCorruptException($"The message that the journal has at position {location} ({record.Length} bytes) is damaged: its checksum does not match.");
     }
+
+    /// <summary>Whether the checksum of a record fits.</summary>
+    public static bool IsWhole(ReadOnlySpan<byte> record) => record.Length > ChecksumBytes && Checksum(record[..^ChecksumBytes]) == ChecksumOf(record);
 
     private static uint ChecksumOf(ReadOnlySpan<byte> record) => new ChangeReader(record[^ChecksumBytes..]).Fixed();
 

@@ -12,8 +12,8 @@ internal sealed partial class QueueCore
     private readonly List<QueueEntry> _stored = [];
     private bool _servedMustBeDurable;
 
-    /// <summary>The message of an entry, read back from the journal if it is there alone.</summary>
-    /// <exception cref="StorageCorruptException">Its record is damaged.</exception>
+    /// <summary>The message of an entry, read back from the journal if it is there alone. If that is damaged, something that stands for it; see <see cref="QueueEntry.IsDamaged"/>.</summary>
+    /// <exception cref="BackendUnavailableException">The disk does not let it be read.</exception>
     public Message MessageOf(QueueEntry entry) => entry.Message ?? ReadBack(entry);
 
     /// <summary>Makes an entry that has just left its place cold.</summary>
@@ -65,17 +65,7 @@ internal sealed partial class QueueCore
         }
 
         var frame = _changes.Frame(_store.Clock.UtcNow);
-        long start;
-        try
-        {
-            start = _store.Journal!.Append(room, frame);
-        }
-        catch (Exception fault) when (room.Bytes == 0 && fault is (BackendUnavailableException or ObjectDisposedException))
-        {
-            // Only what time changes, or the end of a receiver, sets no room aside. It is written down with the next operation, and a crash changes it again.
-            return 0;
-        }
-
+        var start = _store.Journal!.Append(room, frame);
         var end = start + frame.Length;
         NoteWrittenLocked(start);
         return end;
@@ -108,7 +98,9 @@ internal sealed partial class QueueCore
         _store.Memory!.Remove(entry);
         if (entry.Location > QueueEntry.Nowhere)
         {
+            // Once: a receiver may return a message of a queue that has been deleted with it.
             _store.Journal!.NoteRemoved(entry.Location, entry.RecordBytes);
+            entry.Location = QueueEntry.Nowhere;
         }
     }
 
@@ -138,8 +130,16 @@ internal sealed partial class QueueCore
         try
         {
             var record = buffer.AsSpan(0, entry.RecordBytes);
-            _store.Journal!.Read(entry.Location, record);
-            return MessageRecord.ReadAlone(record, entry.Location);
+            record.Clear();
+            try
+            {
+                _store.Journal!.Read(entry.Location, record);
+                return MessageRecord.ReadAlone(record, entry.Location);
+            }
+            catch (StorageCorruptException fault)
+            {
+                return SubstituteOf(entry, record, fault.Message);
+            }
         }
         finally
         {
@@ -167,12 +167,22 @@ internal sealed partial class QueueCore
         }
 
         var stretch = buffer.AsSpan(0, (int)(end - start));
-        _store.Journal.Read(start, stretch);
+        try
+        {
+            _store.Journal.Read(start, stretch);
+        }
+        catch (Exception fault) when (fault is MillraceException or ObjectDisposedException)
+        {
+            // Whoever wants one of them learns of it.
+            return next;
+        }
+
         for (var entry = first; entry != next; entry = entry!.Next)
         {
-            if (entry!.Message is null)
+            var record = stretch.Slice((int)(entry!.Location - start), entry.RecordBytes);
+            if (entry.Message is null && MessageRecord.IsWhole(record))
             {
-                entry.Message = MessageRecord.ReadAlone(stretch.Slice((int)(entry.Location - start), entry.RecordBytes), entry.Location);
+                entry.Message = MessageRecord.ReadAlone(record, entry.Location);
                 _store.Memory!.Add(entry);
             }
         }

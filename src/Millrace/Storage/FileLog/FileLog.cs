@@ -115,7 +115,7 @@ internal sealed partial class FileLog : IAsyncDisposable
             lock (_gate)
             {
                 ThrowIfUnusableLocked();
-                if (HasRoomLocked(bytes))
+                if (HasRoomLocked(bytes) && (essential || !_lacksEssential))
                 {
                     var (slot, version) = _reservations.Add(bytes);
                     return new LogReservation(this, slot, version);
