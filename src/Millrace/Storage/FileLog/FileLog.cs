@@ -67,7 +67,7 @@ internal sealed partial class FileLog : IAsyncDisposable
         try
         {
             files.CreateFolder(folder);
-            var opened = new FileLog(files, folder, options, time, log, LogRecovery.Run(files, folder, log));
+            var opened = new FileLog(files, folder, options, time, log, LogRecovery.Run(files, folder, options.TrustedTo, log));
             opened.PrepareEssential();
             return opened;
         }

@@ -24,10 +24,9 @@ internal sealed class CheckpointLog(IFileSystem files, string folder, FileLogOpt
     /// <summary>Where the journal is read on from after the oldest of the checkpoints that are kept: nothing before it is needed, messages apart. 0 while there are too few to trust in.</summary>
     public long SafeJournalPosition => _kept.Count == Kept || (_hasGivenUp && _kept.Count > 0) ? _kept[0].JournalStart : 0;
 
-    /// <summary>Finds the last whole checkpoint that a journal can go on from, and removes what is none.</summary>
-    /// <param name="journalEnd">Where the journal ends.</param>
-    /// <param name="checkpoint">The checkpoint.</param>
-    public bool TryFind(long journalEnd, [NotNullWhen(true)] out Checkpoint? checkpoint)
+    /// <summary>Finds the whole checkpoints, and removes what is none.</summary>
+    /// <returns>Up to where the journal was flushed when the newest was complete; 0 when there is none.</returns>
+    public long Find()
     {
         files.CreateFolder(folder);
         foreach (var name in files.ListFolders(folder).Order(StringComparer.Ordinal))
@@ -43,16 +42,26 @@ internal sealed class CheckpointLog(IFileSystem files, string folder, FileLogOpt
                 logger.CheckpointUnusable(name, "it is not whole");
                 files.DeleteFolder(FolderOf(number));
             }
-            else if (found.JournalEnd > journalEnd)
-            {
-                // It must not be found again when the journal has grown beyond it.
-                logger.CheckpointUnusable(name, "it says more than the journal has");
-                files.DeleteFolder(FolderOf(number));
-            }
             else
             {
                 _kept.Add(found);
             }
+        }
+
+        return _kept.Count == 0 ? 0 : _kept[^1].JournalEnd;
+    }
+
+    /// <summary>The newest checkpoint that the journal can go on from; those that it cannot are removed.</summary>
+    /// <param name="journalEnd">Where the journal ends.</param>
+    /// <param name="checkpoint">The checkpoint.</param>
+    public bool TryTake(long journalEnd, [NotNullWhen(true)] out Checkpoint? checkpoint)
+    {
+        while (_kept.Count > 0 && _kept[^1].JournalEnd > journalEnd)
+        {
+            // It must not be found again when the journal has grown beyond it.
+            logger.CheckpointUnusable(NameOf(_kept[^1].Number), "it says more than the journal has");
+            files.DeleteFolder(FolderOf(_kept[^1].Number));
+            _kept.RemoveAt(_kept.Count - 1);
         }
 
         RemoveOld();

@@ -17,6 +17,7 @@ internal sealed class FileEngines : IAsyncDisposable
     private const string IdentityFile = "identity";
     private const long FirstSegmentBytes = 1024 * 1024;
     private const long FirstCheckpointBytes = 64 * 1024;
+    private const long MinEssentialBytes = 64 * 1024;
     private const long MaxEssentialBytes = 4 * 1024 * 1024;
     private const int IdentityBytes = 16;
     private const int ChecksumBytes = 4;
@@ -65,10 +66,10 @@ internal sealed class FileEngines : IAsyncDisposable
         var sizes = logs with
         {
             FirstSegmentBytes = Math.Min(FirstSegmentBytes, logs.SegmentBytes),
-            EssentialBytes = Math.Min(MaxEssentialBytes, logs.SegmentBytes),
+            EssentialBytes = Math.Clamp(logs.SegmentBytes, MinEssentialBytes, MaxEssentialBytes),
             Failed = wake.Set,
         };
-        var journal = FileLog.Open(files, folder, sizes, context.TimeProvider, logger);
+        FileLog? journal = null;
         try
         {
             var checkpoints = new CheckpointLog(
@@ -77,6 +78,7 @@ internal sealed class FileEngines : IAsyncDisposable
                 logs with { Durability = StoreDurability.None, FlushInterval = null, FirstSegmentBytes = Math.Min(FirstCheckpointBytes, logs.SegmentBytes) },
                 context.TimeProvider,
                 logger);
+            journal = FileLog.Open(files, folder, sizes with { TrustedTo = checkpoints.Find() }, context.TimeProvider, logger);
             var engines = new FileEngines(options, clock, new EngineJournal(journal, options.Log.Durability, wake), checkpoints, identity, logger);
             await engines.State.BeginAsync().ConfigureAwait(false);
             engines._upkeep.Start();
@@ -84,7 +86,11 @@ internal sealed class FileEngines : IAsyncDisposable
         }
         catch (Exception fault)
         {
-            await journal.DisposeAsync().ConfigureAwait(false);
+            if (journal is not null)
+            {
+                await journal.DisposeAsync().ConfigureAwait(false);
+            }
+
             if (FileFaults.IsFileFault(fault))
             {
                 throw FileFaults.Describe("The queues cannot be opened", fault);
@@ -157,7 +163,7 @@ internal sealed class FileEngines : IAsyncDisposable
         var journal = _journal.Log;
         var loader = new EngineLoader(Queues, State, Locks);
         var from = 0L;
-        if (_checkpoints.TryFind(journal.EndPosition, out var checkpoint))
+        if (_checkpoints.TryTake(journal.EndPosition, out var checkpoint))
         {
             _checkpoints.Load(checkpoint, loader);
             from = checkpoint.JournalStart;
