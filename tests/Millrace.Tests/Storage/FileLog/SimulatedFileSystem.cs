@@ -122,6 +122,7 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
     {
         foreach (var path in _names.Keys.Where(path => IsIn(path, folder)).ToArray())
         {
+            _used -= _names[path].Length;
             Rename(path, names => names.Remove(path));
         }
 
@@ -148,6 +149,7 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
     public void Rename(string from, string to) => Do("rename", from, () =>
     {
         Find(from);
+        _used -= from != to && _names.TryGetValue(to, out var replaced) ? replaced.Length : 0;
         Move(from, to);
         return true;
     });

@@ -32,7 +32,7 @@ public sealed class FullDiskTests
         await using var backend = await _folder.OpenAsync();
         for (var round = 0; round < 3; round++)
         {
-            var sent = await FillAsync(backend, round == 0 ? 20 * 1024 : null);
+            var sent = await FillAsync(backend, round == 0 ? 256 * 1024 : null);
             Assert.Equal(sent, await DrainAsync(backend, "q"));
             await RetryAsync(() => SendAsync(backend, "q", "after"));
             Assert.Equal(["after"], await DrainAsync(backend, "q"));
