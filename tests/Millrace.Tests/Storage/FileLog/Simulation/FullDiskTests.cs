@@ -1,4 +1,3 @@
-using Millrace.Storage;
 using Millrace.Storage.FileLog;
 using Xunit;
 using static Millrace.Tests.Storage.FileLog.Simulation.SimulatedFolder;
