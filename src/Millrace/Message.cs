@@ -46,4 +46,10 @@ public sealed record DeadLetterInfo(string Reason, string? LastError, int Attemp
 
     /// <summary>The reason given by a store for an expired message of a queue with <see cref="Storage.QueueSettings.DeadLetterExpired"/> (law Q4).</summary>
     public const string ExpiredReason = "expired";
+
+    /// <summary>
+    /// The reason given by a store for a message that the disk has damaged: the body is what is left of it as it was stored, and id, headers and key are not the sender's. Such a dead letter
+    /// is never redriven.
+    /// </summary>
+    public const string DamagedReason = "damaged";
 }

@@ -122,6 +122,18 @@ internal static partial class LogMessages
     [LoggerMessage(1321, LogLevel.Warning, "The journal could not be tidied: it stays longer than need be until the next time.")]
     public static partial void JournalUpkeepFailed(this ILogger logger, Exception exception);
 
+    [LoggerMessage(1322, LogLevel.Error, "A message of queue '{Queue}' is damaged, and becomes a dead letter: {Reason}")]
+    public static partial void MessageDamaged(this ILogger logger, string queue, string reason);
+
+    [LoggerMessage(1323, LogLevel.Error, "The journal is damaged in '{File}' at byte {Offset}: {Reason}. Messages that stood there are dead letters now, unless they were still in memory.")]
+    public static partial void JournalDamaged(this ILogger logger, string file, long offset, string reason);
+
+    [LoggerMessage(1324, LogLevel.Warning, "The checkpoint '{Checkpoint}' is not used, because {Reason}. The one before it is, with more of the journal.")]
+    public static partial void CheckpointUnusable(this ILogger logger, string checkpoint, string reason);
+
+    [LoggerMessage(1325, LogLevel.Warning, "The checkpoint '{Checkpoint}', which is no longer needed, could not be deleted; the next start does.")]
+    public static partial void CheckpointNotDeleted(this ILogger logger, Exception exception, string checkpoint);
+
     [LoggerMessage(1300, LogLevel.Error, "The file '{File}' of log '{Log}' is damaged at byte {Offset}: {Reason}. What stood before is kept; what comes after was put aside as '.damaged'.")]
     public static partial void LogDamaged(this ILogger logger, string log, string file, long offset, string reason);
 

@@ -63,7 +63,7 @@ internal enum ChangeKind : byte
     /// <summary>A state document was deleted: key, revision.</summary>
     StateDeleted = 33,
 
-    /// <summary>The last fencing token that was granted: token.</summary>
+    /// <summary>Fencing tokens up to this one may have been granted: token.</summary>
     LockToken = 34,
 
     /// <summary>In a checkpoint, the revision of the documents: revision.</summary>

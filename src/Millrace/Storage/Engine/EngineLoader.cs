@@ -9,6 +9,9 @@ namespace Millrace.Storage.Engine;
 internal sealed class EngineLoader(QueueEngine queues, StateEngine state, LockEngine locks)
 {
     private readonly Dictionary<uint, QueueCore> _cores = [];
+
+    // The latest queue of each name. That an older one was deleted may stand behind the creation of its successor, or not at all where that could not be written.
+    private readonly Dictionary<string, QueueCore> _latest = new(StringComparer.Ordinal);
     private uint _lastSerial;
 
     /// <summary>Applies one frame.</summary>
@@ -43,12 +46,12 @@ internal sealed class EngineLoader(QueueEngine queues, StateEngine state, LockEn
     public void Finish()
     {
         queues.LastSerial = _lastSerial;
-        foreach (var core in _cores.Values)
+        foreach (var core in _latest.Values)
         {
             queues.AddLoaded(core);
         }
 
-        foreach (var core in _cores.Values)
+        foreach (var core in _latest.Values)
         {
             queues.EndUnflushed(core.FinishLoading());
         }
@@ -128,7 +131,7 @@ internal sealed class EngineLoader(QueueEngine queues, StateEngine state, LockEn
                     state.Load(reader.Text()!, null, reader.Number());
                     break;
                 case ChangeKind.LockToken:
-                    locks.LastToken = reader.Number();
+                    locks.LoadToken(reader.Number());
                     break;
                 case ChangeKind.StateRevision:
                     state.LoadRevision(reader.Number());
@@ -167,17 +170,13 @@ internal sealed class EngineLoader(QueueEngine queues, StateEngine state, LockEn
                     core.LoadSettings(SettingsRecord.Read(ref reader));
                     break;
                 case ChangeKind.QueueDeleted:
-                    queues.RemoveBindings(core.Name);
-                    _cores.Remove(serial);
+                    Delete(core);
                     return;
                 case ChangeKind.SettingsChanged:
                     core.LoadSettings(SettingsRecord.Read(ref reader));
                     break;
-                case ChangeKind.Bound:
-                    queues.AddBinding(core.Name, TopicPattern.Parse(reader.Text()!));
-                    break;
-                case ChangeKind.Unbound:
-                    queues.RemoveBinding(core.Name, TopicPattern.Parse(reader.Text()!));
+                case ChangeKind.Bound or ChangeKind.Unbound:
+                    ApplyToBinding(core, kind, TopicPattern.Parse(reader.Text()!));
                     break;
                 default:
                     ApplyToMessage(core, kind, ref reader, position, at);
@@ -192,7 +191,41 @@ internal sealed class EngineLoader(QueueEngine queues, StateEngine state, LockEn
         var sequence = reader.Number();
         var core = new QueueCore(queues, serial, name, SettingsRecord.Read(ref reader));
         core.LoadSequence(sequence);
+        if (!_latest.TryGetValue(name, out var other) || other.Serial < serial)
+        {
+            queues.RemoveBindings(name);
+            _latest[name] = core;
+        }
+
         return core;
+    }
+
+    private void Delete(QueueCore core)
+    {
+        _cores.Remove(core.Serial);
+        if (ReferenceEquals(_latest.GetValueOrDefault(core.Name), core))
+        {
+            queues.RemoveBindings(core.Name);
+            _latest.Remove(core.Name);
+        }
+    }
+
+    private void ApplyToBinding(QueueCore core, ChangeKind kind, TopicPattern pattern)
+    {
+        if (!ReferenceEquals(_latest.GetValueOrDefault(core.Name), core))
+        {
+            // Bindings go by name.
+            return;
+        }
+
+        if (kind == ChangeKind.Bound)
+        {
+            queues.AddBinding(core.Name, pattern);
+        }
+        else
+        {
+            queues.RemoveBinding(core.Name, pattern);
+        }
     }
 
     private static void ApplyToMessage(QueueCore core, ChangeKind kind, ref ChangeReader reader, long position, long at)

@@ -169,6 +169,7 @@ internal sealed class EntryTable
         entry.HasSenderId = false;
         entry.IsKeyed = false;
         entry.IsWaived = false;
+        entry.IsDamaged = false;
         if (_keptCount < MaxKept)
         {
             Push(ref _kept, ref _keptCount, entry);

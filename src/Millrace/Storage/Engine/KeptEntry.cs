@@ -44,6 +44,12 @@ internal struct KeptEntry
     /// <summary>In UTC ticks.</summary>
     public long DiedAt;
 
+    /// <summary>How many attempts it had when it died; it may have been leased since.</summary>
+    public int DeathAttempts;
+
+    /// <summary>The last error when it died.</summary>
+    public string? DeathError;
+
     /// <summary>Whether a place in a run is all that it needs.</summary>
     public readonly bool IsPlain => !WasLeased && Key is null && DueAt == 0 && ExpiresAt == 0 && LastError is null && DeathReason is null && Attempts == 0;
 
@@ -85,7 +91,7 @@ internal struct KeptEntry
 
         if (DeathReason is not null)
         {
-            changes.Text(DeathReason).Ticks(DiedAt);
+            changes.Text(DeathReason).Ticks(DiedAt).Number(DeathAttempts).Text(DeathError);
         }
     }
 
@@ -119,6 +125,8 @@ internal struct KeptEntry
         {
             kept.DeathReason = reader.Text() ?? "";
             kept.DiedAt = reader.Ticks();
+            kept.DeathAttempts = reader.SmallNumber();
+            kept.DeathError = reader.Text();
         }
 
         return kept;

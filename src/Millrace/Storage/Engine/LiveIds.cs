@@ -30,9 +30,14 @@ internal sealed class LiveIds
     public void Remove(UInt128 id, int slot)
     {
         _younger.TryGetValue(id, out var younger);
-        if (_oldest[id] != slot)
+        if (!_oldest.TryGetValue(id, out var oldest))
         {
-            younger!.Remove(slot);
+            return;
+        }
+
+        if (oldest != slot)
+        {
+            younger?.Remove(slot);
         }
         else if (younger is null)
         {
@@ -48,6 +53,20 @@ internal sealed class LiveIds
         {
             _younger.Remove(id);
         }
+    }
+
+    /// <summary>The id of the message in a slot, found by looking through all of them.</summary>
+    public UInt128 HashOf(int slot)
+    {
+        foreach (var (id, known) in ToArray())
+        {
+            if (known == slot)
+            {
+                return id;
+            }
+        }
+
+        return default;
     }
 
     /// <summary>Every id with a slot of it, oldest first for one id.</summary>

@@ -7,12 +7,19 @@ internal sealed class LockEngine(MonotonicClock clock, TimerHeap timers, IEngine
 {
     private const int ChangeBytes = 64;
 
+    // Tokens are set aside for an hour of a clock that counts in microseconds, so that a grant needs a flush once an hour.
+    private const long TokensSetAside = 3_600_000_000;
+
     private readonly Lock _gate = new();
 
     // Only locks that are held: a name needs no memory beyond that, since fencing tokens rise over all names.
     private readonly Dictionary<string, HeldLock> _held = new(StringComparer.Ordinal);
     private readonly ChangeWriter _changes = new(serial: 0);
     private long _lastToken;
+
+    // Up to this one, the journal has tokens as granted, where it ends at the position.
+    private long _setAsideTo;
+    private long _setAsideEnd;
     private bool _isDisposed;
 
     public ValueTask<LockGrant?> TryAcquireAsync(string name, string owner, TimeSpan leaseDuration, CancellationToken cancellationToken = default)
@@ -35,22 +42,24 @@ internal sealed class LockEngine(MonotonicClock clock, TimerHeap timers, IEngine
             return ValueTask.FromException<LockGrant?>(exception);
         }
 
-        var journalEnd = 0L;
+        long journalEnd;
         lock (_gate)
         {
             var now = FindLocked(name, out var held, out ended);
             if (held is null)
             {
-                // At least the microseconds of the wall clock, so that tokens also rise over the restarts of the process (K2).
-                _lastToken = Math.Max(_lastToken + 1, (clock.UtcNow - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond);
-                _held.Add(name, held = new HeldLock(this, name, owner, _lastToken));
-                journalEnd = WriteDownLocked(room);
+                // At least the microseconds of the wall clock, so that tokens also rise over the restarts of a process that keeps nothing (K2).
+                var token = Math.Max(_lastToken + 1, (clock.UtcNow - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond);
+                SetAsideLocked(token, room);
+                _lastToken = token;
+                _held.Add(name, held = new HeldLock(this, name, owner, token));
             }
             else
             {
                 journal?.Release(room);
             }
 
+            journalEnd = _setAsideEnd;
             if (string.Equals(held.Owner, owner, StringComparison.Ordinal))
             {
                 ProlongLocked(held, now, leaseDuration);
@@ -59,32 +68,15 @@ internal sealed class LockEngine(MonotonicClock clock, TimerHeap timers, IEngine
         }
 
         ended?.Free();
-        if (journalEnd > 0)
-        {
-            // Not flushed: after a power cut, the wall clock is ahead of what was lost.
-            journal!.WriteThrough(journalEnd);
-        }
-
-        return new ValueTask<LockGrant?>(grant);
+        return journal is null || journal.IsDurable(journalEnd) ? new ValueTask<LockGrant?>(grant) : EndAsync(journal, journalEnd, grant);
     }
 
-    /// <summary>The last fencing token that was granted. It only rises.</summary>
-    public long LastToken
+    /// <summary>No token up to this one is granted any more, because it may have been.</summary>
+    public void LoadToken(long token)
     {
-        get
+        lock (_gate)
         {
-            lock (_gate)
-            {
-                return _lastToken;
-            }
-        }
-
-        set
-        {
-            lock (_gate)
-            {
-                _lastToken = Math.Max(_lastToken, value);
-            }
+            _lastToken = _setAsideTo = Math.Max(_lastToken, token);
         }
     }
 
@@ -216,20 +208,42 @@ internal sealed class LockEngine(MonotonicClock clock, TimerHeap timers, IEngine
         }
     }
 
-    /// <summary>Writes down the last token, for a checkpoint.</summary>
-    public void WriteCheckpoint(Action<ChangeWriter> write) => write(new ChangeWriter(serial: 0).Kind(ChangeKind.LockToken).Number(LastToken));
+    /// <summary>Writes down up to where tokens may have been granted, for a checkpoint.</summary>
+    public void WriteCheckpoint(Action<ChangeWriter> write)
+    {
+        long token;
+        lock (_gate)
+        {
+            token = _setAsideTo;
+        }
 
-    private long WriteDownLocked(JournalRoom room)
+        write(new ChangeWriter(serial: 0).Kind(ChangeKind.LockToken).Number(token));
+    }
+
+    private static async ValueTask<LockGrant?> EndAsync(IEngineJournal journal, long journalEnd, LockGrant? grant)
+    {
+        await journal.FlushAsync(journalEnd).ConfigureAwait(false);
+        return grant;
+    }
+
+    /// <summary>Sees to it that a token counts as granted after a crash, whatever that loses and whatever the clock says then.</summary>
+    private void SetAsideLocked(long token, JournalRoom room)
     {
         if (journal is null)
         {
-            return 0;
+            return;
         }
 
-        var frame = _changes.Kind(ChangeKind.LockToken).Number(_lastToken).Frame(DateTimeOffset.UnixEpoch);
-        var end = journal.Append(room, frame) + frame.Length;
+        if (token <= _setAsideTo)
+        {
+            journal.Release(room);
+            return;
+        }
+
         _changes.Clear();
-        return end;
+        var frame = _changes.Kind(ChangeKind.LockToken).Number(token + TokensSetAside).Frame(DateTimeOffset.UnixEpoch);
+        _setAsideEnd = journal.Append(room, frame) + frame.Length;
+        _setAsideTo = token + TokensSetAside;
     }
 
     /// <summary>The lock if it is held; one whose lease has ended is taken out, and to be freed outside the gate.</summary>

@@ -78,7 +78,9 @@ internal static class MessageRecord
     /// <param name="reader">Stands at the record.</param>
     /// <param name="withMessage">Whether the message is wanted, or only what the queue keeps of it.</param>
     /// <exception cref="StorageCorruptException">The record is damaged.</exception>
-    public static StoredMessage Read(ref ChangeReader reader, bool withMessage)
+    public static StoredMessage Read(ref ChangeReader reader, bool withMessage) => Read(ref reader, withMessage, default);
+
+    private static StoredMessage Read(ref ChangeReader reader, bool withMessage, ReadOnlyMemory<byte> shared)
     {
         var start = reader.Position;
         var flags = reader.Byte();
@@ -96,6 +98,7 @@ internal static class MessageRecord
         var contentType = (flags & HasContentType) == 0 ? null : reader.Text();
         var headers = (flags & HasHeaders) == 0 ? MessageHeaders.Empty : ReadHeaders(ref reader);
         var body = reader.Bytes();
+        var bodyEnd = reader.Position;
         stored.BodyBytes = body.Length;
         _ = reader.Fixed();
         stored.RecordBytes = reader.Position - start;
@@ -104,7 +107,7 @@ internal static class MessageRecord
             stored.Message = new Message
             {
                 Id = stored.Id,
-                Body = body.ToArray(),
+                Body = shared.IsEmpty ? body.ToArray() : shared.Slice(bodyEnd - body.Length, body.Length),
                 Headers = headers,
                 ContentType = contentType,
                 Key = stored.Key,
@@ -122,13 +125,23 @@ internal static class MessageRecord
     public static Message ReadAlone(ReadOnlySpan<byte> record, long location)
     {
         var reader = new ChangeReader(record);
-        if (record.Length > ChecksumBytes && Checksum(record[..^ChecksumBytes]) == ChecksumOf(record))
+        if (IsWhole(record))
         {
             return Read(ref reader, withMessage: true).Message!;
         }
 
         throw new StorageCorruptException($"The message that the journal has at position {location} ({record.Length} bytes) is damaged: its checksum does not match.");
     }
+
+    /// <summary>Reads a record in memory that nobody changes any more, of which the message keeps its body's part; null when it is damaged.</summary>
+    public static Message? ReadShared(ReadOnlyMemory<byte> record)
+    {
+        var reader = new ChangeReader(record.Span);
+        return IsWhole(record.Span) ? Read(ref reader, withMessage: true, record).Message : null;
+    }
+
+    /// <summary>Whether the checksum of a record fits.</summary>
+    public static bool IsWhole(ReadOnlySpan<byte> record) => record.Length > ChecksumBytes && Checksum(record[..^ChecksumBytes]) == ChecksumOf(record);
 
     private static uint ChecksumOf(ReadOnlySpan<byte> record) => new ChangeReader(record[^ChecksumBytes..]).Fixed();
 

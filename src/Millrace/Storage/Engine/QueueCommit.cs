@@ -132,6 +132,15 @@ internal sealed class QueueCommit(QueueEngine store)
 
             journalEnd = WriteDownLocked(entered, room);
         }
+        catch (Exception fault) when (fault is BackendUnavailableException or ObjectDisposedException)
+        {
+            foreach (var core in entered)
+            {
+                core.FailServedLocked(fault);
+            }
+
+            throw;
+        }
         finally
         {
             foreach (var core in entered)

@@ -121,7 +121,9 @@ internal sealed partial class QueueCore
         var moved = 0L;
         foreach (var entry in entries)
         {
-            if (moved < limit && entry.Sequence <= lastSequence && filter.Matches(MessageOf(entry)))
+            // What is damaged has nothing to go back to the queue.
+            if (moved < limit && entry.Sequence <= lastSequence && MessageOf(entry) is var message && filter.Matches(message)
+                && !entry.IsDamaged && message.DeadLetter!.Reason != DeadLetterInfo.DamagedReason)
             {
                 Dead.Remove(entry);
                 RedriveLocked(entry);
@@ -174,7 +176,7 @@ internal sealed partial class QueueCore
     {
         var sent = _liveIds.Count > 0 && !id.IsEmpty ? FindSentLocked(section, HashOf(id)) : null;
         var assigned = id.TryGetUuid(out var uuid) ? FindOrWarmLocked(StoreIds.SlotOf(uuid)) : null;
-        if (assigned is null || assigned.HasSenderId || MessageOf(assigned).Id != id || !ReferenceEquals(assigned.Section, section))
+        if (assigned is null || MessageOf(assigned).Id != id || (assigned.HasSenderId && !assigned.IsDamaged) || !ReferenceEquals(assigned.Section, section))
         {
             return sent;
         }

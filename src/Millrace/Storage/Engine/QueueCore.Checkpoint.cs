@@ -117,6 +117,8 @@ internal sealed partial class QueueCore
             LastError = entry.LastError,
             DeathReason = death?.Reason,
             DiedAt = death?.At.UtcTicks ?? 0,
+            DeathAttempts = death?.Attempts ?? 0,
+            DeathError = death?.LastError,
         };
     }
 

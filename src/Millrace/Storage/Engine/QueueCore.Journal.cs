@@ -5,15 +5,15 @@ namespace Millrace.Storage.Engine;
 /// <content>What a queue writes down, and the messages that it keeps in the journal alone.</content>
 internal sealed partial class QueueCore
 {
-    // One read for messages that stand close together; the gaps between are read with them.
-    private const int MaxReadBytes = 256 * 1024;
+    // One read for messages that stand close together; the gaps between are read with them. Below the size from which arrays are collected last.
+    private const int MaxReadBytes = 64 * 1024;
 
     private readonly ChangeWriter? _changes;
     private readonly List<QueueEntry> _stored = [];
     private bool _servedMustBeDurable;
 
-    /// <summary>The message of an entry, read back from the journal if it is there alone.</summary>
-    /// <exception cref="StorageCorruptException">Its record is damaged.</exception>
+    /// <summary>The message of an entry, read back from the journal if it is there alone. If that is damaged, something that stands for it; see <see cref="QueueEntry.IsDamaged"/>.</summary>
+    /// <exception cref="BackendUnavailableException">The disk does not let it be read.</exception>
     public Message MessageOf(QueueEntry entry) => entry.Message ?? ReadBack(entry);
 
     /// <summary>Makes an entry that has just left its place cold.</summary>
@@ -29,17 +29,9 @@ internal sealed partial class QueueCore
     /// <summary>Reads the messages of a list of entries, those that stand close together at once.</summary>
     public void LoadLocked(QueueEntry first)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(MaxReadBytes);
-        try
+        for (var entry = first; entry is not null;)
         {
-            for (var entry = first; entry is not null;)
-            {
-                entry = LoadStretchLocked(entry, buffer);
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
+            entry = LoadStretchLocked(entry);
         }
     }
 
@@ -65,17 +57,7 @@ internal sealed partial class QueueCore
         }
 
         var frame = _changes.Frame(_store.Clock.UtcNow);
-        long start;
-        try
-        {
-            start = _store.Journal!.Append(room, frame);
-        }
-        catch (Exception fault) when (room.Bytes == 0 && fault is (BackendUnavailableException or ObjectDisposedException))
-        {
-            // Only what time changes, or the end of a receiver, sets no room aside. It is written down with the next operation, and a crash changes it again.
-            return 0;
-        }
-
+        var start = _store.Journal!.Append(room, frame);
         var end = start + frame.Length;
         NoteWrittenLocked(start);
         return end;
@@ -108,7 +90,9 @@ internal sealed partial class QueueCore
         _store.Memory!.Remove(entry);
         if (entry.Location > QueueEntry.Nowhere)
         {
+            // Once: a receiver may return a message of a queue that has been deleted with it.
             _store.Journal!.NoteRemoved(entry.Location, entry.RecordBytes);
+            entry.Location = QueueEntry.Nowhere;
         }
     }
 
@@ -138,8 +122,16 @@ internal sealed partial class QueueCore
         try
         {
             var record = buffer.AsSpan(0, entry.RecordBytes);
-            _store.Journal!.Read(entry.Location, record);
-            return MessageRecord.ReadAlone(record, entry.Location);
+            record.Clear();
+            try
+            {
+                _store.Journal!.Read(entry.Location, record);
+                return MessageRecord.ReadAlone(record, entry.Location);
+            }
+            catch (StorageCorruptException fault)
+            {
+                return SubstituteOf(entry, record, fault.Message);
+            }
         }
         finally
         {
@@ -148,7 +140,7 @@ internal sealed partial class QueueCore
     }
 
     /// <returns>The entry after those that were read.</returns>
-    private QueueEntry? LoadStretchLocked(QueueEntry first, byte[] buffer)
+    private QueueEntry? LoadStretchLocked(QueueEntry first)
     {
         var start = first.Location;
         var end = start + first.RecordBytes;
@@ -166,15 +158,22 @@ internal sealed partial class QueueCore
             return next;
         }
 
-        var stretch = buffer.AsSpan(0, (int)(end - start));
-        _store.Journal.Read(start, stretch);
+        // The bodies of its messages stay in it: one array for all of them.
+        var stretch = GC.AllocateUninitializedArray<byte>((int)(end - start));
+        try
+        {
+            _store.Journal.Read(start, stretch);
+        }
+        catch (Exception fault) when (fault is MillraceException or ObjectDisposedException)
+        {
+            // Whoever wants one of them learns of it.
+            return next;
+        }
+
         for (var entry = first; entry != next; entry = entry!.Next)
         {
-            if (entry!.Message is null)
-            {
-                entry.Message = MessageRecord.ReadAlone(stretch.Slice((int)(entry.Location - start), entry.RecordBytes), entry.Location);
-                _store.Memory!.Add(entry);
-            }
+            entry!.Message ??= MessageRecord.ReadShared(stretch.AsMemory((int)(entry.Location - start), entry.RecordBytes));
+            _store.Memory!.Add(entry);
         }
 
         return next;

@@ -74,7 +74,7 @@ internal sealed partial class QueueCore
 
         if (kept.DeathReason is not null)
         {
-            Loading.Deaths[kept.Slot] = (kept.DeathReason, kept.DiedAt);
+            Loading.Deaths[kept.Slot] = new DeadLetterInfo(kept.DeathReason, kept.DeathError, kept.DeathAttempts, new DateTimeOffset(kept.DiedAt, TimeSpan.Zero));
         }
     }
 
@@ -123,7 +123,7 @@ internal sealed partial class QueueCore
             entry.Attempts = attempts;
             entry.LastError = lastError;
             entry.ExpiresAt = MonotonicClock.Never;
-            Loading.Deaths[slot] = (reason, at);
+            Loading.Deaths[slot] = new DeadLetterInfo(reason, lastError, attempts, new DateTimeOffset(at, TimeSpan.Zero));
             Place(entry, sequence, dueAt: 0);
             Join(slot, sequence);
         }
@@ -234,7 +234,7 @@ internal sealed partial class QueueCore
                     leased.Add(entry);
                 }
 
-                if (entry.Time == 0)
+                if (entry.Place != EntryPlace.Scheduled)
                 {
                     sequences.Add(entry.Sequence);
                     slots.Add(slot);
@@ -266,13 +266,13 @@ internal sealed partial class QueueCore
 
         if (Loading.Deaths.TryGetValue(entry.Slot, out var death))
         {
-            var info = new DeadLetterInfo(death.Reason, entry.LastError, entry.Attempts, new DateTimeOffset(death.At, TimeSpan.Zero));
-            entry.Message = CopyOf(MessageOf(entry), info);
+            entry.Message = CopyOf(MessageOf(entry), death);
         }
 
         if (entry.Time != 0)
         {
             entry.Time -= wallOffset;
+            entry.Place = EntryPlace.Scheduled;
         }
     }
 
@@ -295,7 +295,7 @@ internal sealed partial class QueueCore
 
         for (var slot = 0; slot < _table.SlotEnd; slot++)
         {
-            if (_table.Find(slot) is { Time: not 0 } entry)
+            if (_table.Find(slot) is { Place: EntryPlace.Scheduled } entry)
             {
                 entry.Section.AddScheduled(entry);
             }
@@ -405,7 +405,7 @@ internal sealed partial class QueueCore
 
         public Dictionary<int, (string Key, long JoinedAt)> Lines { get; } = [];
 
-        public Dictionary<int, (string Reason, long At)> Deaths { get; } = [];
+        public Dictionary<int, DeadLetterInfo> Deaths { get; } = [];
 
         public Dictionary<UInt128, long> Settled { get; } = [];
 

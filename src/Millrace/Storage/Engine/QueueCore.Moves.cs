@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 
 namespace Millrace.Storage.Engine;
 
@@ -18,6 +19,7 @@ internal sealed partial class QueueCore
             if (IsKnownLocked(hash))
             {
                 _counters.Duplicates++;
+                _hasRepeat = true;
                 return new EnqueueResult(id, EnqueueOutcome.Duplicate);
             }
         }
@@ -100,8 +102,18 @@ internal sealed partial class QueueCore
         var count = 0;
         while (count < into.Length && section.FirstLeasable is { } entry)
         {
-            var message = MessageOf(entry);
+            if (!TryReadLocked(entry, hasOthers: count > 0, out var message))
+            {
+                break;
+            }
+
             section.Remove(entry);
+            if (entry.IsDamaged && !section.IsDead)
+            {
+                BuryDamagedLocked(entry);
+                continue;
+            }
+
             var wasLeased = entry.WasLeased;
             entry.WasLeased = true;
             entry.Attempts++;
@@ -137,6 +149,21 @@ internal sealed partial class QueueCore
         }
 
         return count;
+    }
+
+    /// <summary>Reads what is to be leased. A disk that does not let it be read is the caller's matter, unless there is something else to give.</summary>
+    private bool TryReadLocked(QueueEntry entry, bool hasOthers, [NotNullWhen(true)] out Message? message)
+    {
+        try
+        {
+            message = MessageOf(entry);
+            return true;
+        }
+        catch (BackendUnavailableException) when (hasOthers)
+        {
+            message = null;
+            return false;
+        }
     }
 
     /// <summary>Settles the lease of a token, if it stands (laws Q5 and Q6).</summary>
@@ -274,7 +301,11 @@ internal sealed partial class QueueCore
             }
 
             MakeReadyLocked(entry, delay);
-            _store.Memory?.Add(entry);
+            if (!IsDeleted)
+            {
+                _store.Memory?.Add(entry);
+            }
+
             if (_changes is not null && isWritten)
             {
                 WriteReturned(entry);
@@ -334,7 +365,7 @@ internal sealed partial class QueueCore
         LeaveLocked(entry);
         if (entry.HasSenderId)
         {
-            _liveIds.Remove(HashOf(MessageOf(entry).Id), entry.Slot);
+            _liveIds.Remove(SenderHashOf(entry), entry.Slot);
         }
 
         if (_changes is not null)
@@ -360,7 +391,7 @@ internal sealed partial class QueueCore
         // A dead letter's id has been in the window since it died.
         if (entry.HasSenderId && !section.IsDead && DedupWindowTicks > 0)
         {
-            _counters.DedupEvictions += _window.Add(HashOf(MessageOf(entry).Id), _now, Settings.DedupMaxEntries);
+            _counters.DedupEvictions += _window.Add(SenderHashOf(entry), _now, Settings.DedupMaxEntries);
             NoteEventLocked(MonotonicClock.Add(_now, DedupWindowTicks));
         }
     }

@@ -17,6 +17,9 @@ internal sealed partial class QueueCore : TimerHeapEntry
     /// <summary>How often an idle queue looks for ids that have left its window.</summary>
     private const long WindowSweepTicks = 10 * TimeSpan.TicksPerSecond;
 
+    // Less than what every operation sets aside beside its own changes.
+    private const int MaxAdvanceBytes = QueueEngine.ChangeBytes / 2;
+
     private readonly QueueEngine _store;
     private readonly EntryTable _table = new();
     private readonly LiveIds _liveIds = new();
@@ -40,6 +43,13 @@ internal sealed partial class QueueCore : TimerHeapEntry
     private long _idleSince = MonotonicClock.Never;
     private QueueReceiver? _firstServed;
     private QueueReceiver? _lastServed;
+
+    // Where the journal ended behind what the queue has changed last, and behind what time had changed when this operation began.
+    private long _journalEnd;
+    private long _advancedEnd;
+
+    // Whether this operation has met the repeat of an id: its sender is told that the message is stored, so that must be as durable as if it had been stored now.
+    private bool _hasRepeat;
 
     public QueueCore(QueueEngine store, uint serial, string name, QueueSettings settings)
     {
@@ -91,6 +101,7 @@ internal sealed partial class QueueCore : TimerHeapEntry
         // Who waits comes before who asks now.
         ServeLocked(Main);
         ServeLocked(Dead);
+        WriteAdvanceLocked();
         return now;
     }
 
@@ -100,8 +111,21 @@ internal sealed partial class QueueCore : TimerHeapEntry
     public OperationEnd FinishLocked(JournalRoom room)
     {
         SettleDownLocked();
-        var end = WriteDownLocked(room);
-        return TakeEndLocked(end);
+        try
+        {
+            return TakeEndLocked(WriteDownLocked(room));
+        }
+        catch (Exception fault) when (fault is BackendUnavailableException or ObjectDisposedException)
+        {
+            FailServedLocked(fault);
+            if (room.Bytes > 0)
+            {
+                throw;
+            }
+
+            // Only what time changes, or the end of a receiver, sets no room aside. It is written down with the next operation, and a crash changes it again.
+            return default;
+        }
     }
 
     /// <summary>The first half of <see cref="FinishLocked"/>, for an operation on several queues: what they changed is then written down together.</summary>
@@ -123,7 +147,10 @@ internal sealed partial class QueueCore : TimerHeapEntry
     /// <param name="journalEnd">Where the journal ends behind what the operation changed.</param>
     public OperationEnd TakeEndLocked(long journalEnd)
     {
-        var end = new OperationEnd(_firstServed, journalEnd, _servedMustBeDurable);
+        _journalEnd = Math.Max(_journalEnd, journalEnd);
+        var end = new OperationEnd(_firstServed, _hasRepeat ? _journalEnd : Math.Max(journalEnd, _advancedEnd), _servedMustBeDurable);
+        _hasRepeat = false;
+        _advancedEnd = 0;
         _firstServed = null;
         _lastServed = null;
         _servedMustBeDurable = false;
@@ -159,6 +186,30 @@ internal sealed partial class QueueCore : TimerHeapEntry
         _lastServed = receiver;
     }
 
+    /// <summary>What was to be handed out cannot be written down: whoever waited learns why instead. Their continuations run elsewhere, so the gate is no matter.</summary>
+    public void FailServedLocked(Exception fault)
+    {
+        var served = _firstServed;
+        _firstServed = null;
+        _lastServed = null;
+        _servedMustBeDurable = false;
+        _hasRepeat = false;
+        _advancedEnd = 0;
+        QueueReceiver.FailAll(served, fault);
+    }
+
+    /// <summary>Fails every wait: nothing will come any more.</summary>
+    public void EndWaitsLocked(Func<QueueSection, Exception> reason)
+    {
+        foreach (var section in (ReadOnlySpan<QueueSection>)[Main, Dead])
+        {
+            while (section.Waiting.First is { } receiver)
+            {
+                receiver.EndWaitLocked(0, reason(section));
+            }
+        }
+    }
+
     /// <summary>Deletes the queue: its leases are lost, and those who wait learn that it is gone.</summary>
     public void DeleteLocked()
     {
@@ -169,14 +220,7 @@ internal sealed partial class QueueCore : TimerHeapEntry
             _leases[i].LoseAllLocked(TokenOf);
         }
 
-        foreach (var section in (ReadOnlySpan<QueueSection>)[Main, Dead])
-        {
-            while (section.Waiting.First is { } receiver)
-            {
-                receiver.EndWaitLocked(0, new QueueNotFoundException(section.Name));
-            }
-        }
-
+        EndWaitsLocked(static section => new QueueNotFoundException(section.Name));
         _store.Timers.Cancel(this);
         _store.Forget(this);
         ForgetRecordsLocked();
@@ -314,7 +358,35 @@ internal sealed partial class QueueCore : TimerHeapEntry
     {
         while (section.HasLeasable && section.Waiting.First is { } receiver)
         {
-            receiver.EndWaitLocked(LeaseLocked(receiver, receiver.WaitingFor.Span), null);
+            try
+            {
+                if (LeaseLocked(receiver, receiver.WaitingFor.Span) is var leased and > 0)
+                {
+                    receiver.EndWaitLocked(leased, null);
+                }
+            }
+            catch (BackendUnavailableException fault)
+            {
+                receiver.EndWaitLocked(0, fault);
+            }
+        }
+    }
+
+    /// <summary>Much that time has changed is written down by itself, so that what the operation adds fits the room that it has set aside.</summary>
+    private void WriteAdvanceLocked()
+    {
+        if (_changes is null || _changes.Position < MaxAdvanceBytes)
+        {
+            return;
+        }
+
+        try
+        {
+            _journalEnd = _advancedEnd = WriteDownLocked(default);
+        }
+        catch (Exception fault) when (fault is BackendUnavailableException or ObjectDisposedException)
+        {
+            FailServedLocked(fault);
         }
     }
 

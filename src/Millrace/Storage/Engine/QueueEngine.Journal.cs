@@ -112,6 +112,18 @@ internal sealed partial class QueueEngine
         return core;
     }
 
+    /// <summary>Has every record that stands in a stretch of the journal stand at its end instead, where the stretch cannot be read as a whole.</summary>
+    public void MoveAll(long from, long end)
+    {
+        foreach (var section in _sections.Values)
+        {
+            if (!section.IsDead)
+            {
+                section.Core.MoveAll(from, end);
+            }
+        }
+    }
+
     private static bool WaitsForFlush(ReadOnlySpan<Envelope> batch)
     {
         foreach (ref readonly var envelope in batch)

@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Millrace.Storage.Engine;
 
@@ -47,6 +49,9 @@ internal sealed partial class QueueEngine : IQueueStore
 
     /// <summary>The hash of ids, under a key that a journal keeps.</summary>
     public IdHash IdHash { get; init; } = new();
+
+    /// <summary>Where damaged messages are reported.</summary>
+    public ILogger Logger { get; init; } = NullLogger.Instance;
 
     public bool IsDisposed { get; private set; }
 
@@ -123,11 +128,7 @@ internal sealed partial class QueueEngine : IQueueStore
             OperationEnd end;
             lock (section.Core.Gate)
             {
-                while (section.Waiting.First is { } receiver)
-                {
-                    receiver.EndWaitLocked(0, new ObjectDisposedException(nameof(IQueueStore), "The store was disposed while the receiver waited."));
-                }
-
+                section.Core.EndWaitsLocked(static _ => new ObjectDisposedException(nameof(IQueueStore), "The store was disposed while the receiver waited."));
                 end = section.Core.FinishLocked(default);
             }
 
@@ -135,6 +136,20 @@ internal sealed partial class QueueEngine : IQueueStore
         }
 
         return default;
+    }
+
+    /// <summary>The journal has failed: whoever waits learns of it, as whoever calls does.</summary>
+    public void FailWaits()
+    {
+        foreach (var section in _sections.Values)
+        {
+            lock (section.Core.Gate)
+            {
+                section.Core.EndWaitsLocked(static section => new BackendUnavailableException(
+                    $"A receiver of queue '{section.Name}' waited when the journal of its store failed, which takes nothing more until the store is opened again."));
+                section.Core.FailServedLocked(new BackendUnavailableException("The journal of the store has failed; it takes nothing more until the store is opened again."));
+            }
+        }
     }
 
     /// <summary>Removes a deleted queue from the names. Called under its gate.</summary>

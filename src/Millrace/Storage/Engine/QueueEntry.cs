@@ -71,6 +71,9 @@ internal sealed class QueueEntry
     /// <summary>Whether its message counts as held in memory; see <see cref="MessageMemory"/>.</summary>
     public bool IsCounted;
 
+    /// <summary>Whether its record could not be read back, so that the message stands for it only.</summary>
+    public bool IsDamaged;
+
     /// <summary>Whether the sender supplied the id, so that it is subject to deduplication.</summary>
     public bool HasSenderId;
 

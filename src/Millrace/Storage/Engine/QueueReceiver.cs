@@ -112,9 +112,8 @@ internal sealed class QueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTask
         {
             now = _core.AdvanceLocked(now);
             refusal = RefusalLocked();
-            if (refusal is null)
+            if (refusal is null && (refusal = TryLeaseLocked(into.Span, out leased)) is null)
             {
-                leased = _core.LeaseLocked(this, into.Span);
                 if (leased == 0 && maxWait != TimeSpan.Zero)
                 {
                     version = BeginWaitLocked(into, now, maxWait);
@@ -268,6 +267,20 @@ internal sealed class QueueReceiver : TimerHeapEntry, IQueueReceiver, IValueTask
         }
 
         _store.EndUnflushed(end);
+    }
+
+    private BackendUnavailableException? TryLeaseLocked(Span<Delivery> into, out int leased)
+    {
+        try
+        {
+            leased = _core.LeaseLocked(this, into);
+            return null;
+        }
+        catch (BackendUnavailableException fault)
+        {
+            leased = 0;
+            return fault;
+        }
     }
 
     private Exception? RefusalLocked()

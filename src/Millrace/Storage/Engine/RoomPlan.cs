@@ -56,7 +56,7 @@ internal sealed class RoomPlan(QueueCore core)
         _bytes -= entry.BodyBytes;
         if (entry.HasSenderId)
         {
-            _settled.Add(core.HashOf(core.MessageOf(entry).Id));
+            _settled.Add(core.HashOf(entry.Message!.Id));
         }
     }
 

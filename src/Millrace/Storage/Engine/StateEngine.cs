@@ -11,6 +11,9 @@ internal sealed class StateEngine(IEngineJournal? journal = null) : IStateStore,
     // So many latest changes are known by key; whoever asks about older ones is told that something may have changed.
     private const int ChangesKept = 1024;
 
+    // More than can be on their way to the disk at one time.
+    private const long RevisionsSkipped = 1 << 24;
+
     private readonly Lock _gate = new();
     private readonly SortedSet<Slot> _slots = new(Utf8Order.Instance);
     private readonly Dictionary<string, Slot> _byKey = new(StringComparer.Ordinal);
@@ -154,6 +157,40 @@ internal sealed class StateEngine(IEngineJournal? journal = null) : IStateStore,
         // Revisions never repeat, also where the last one was a deletion.
         changes.Kind(ChangeKind.StateRevision).Number(revision);
         write(changes);
+    }
+
+    /// <summary>
+    /// Begins anew far above the last revision that the journal has: others may have been seen before a crash took them back, and what was seen with one must not be taken for what is written
+    /// with it later (V1).
+    /// </summary>
+    public async ValueTask BeginAsync()
+    {
+        if (_revision == 0 || journal is null)
+        {
+            return;
+        }
+
+        JournalRoom room;
+        try
+        {
+            room = journal.Reserve(ChangeBytes, isEssential: true);
+        }
+        catch (BackendUnavailableException)
+        {
+            // On a full disk the store opens all the same. No document can be written then either.
+            return;
+        }
+
+        long end;
+        lock (_gate)
+        {
+            LoadRevision(_revision + RevisionsSkipped);
+            var frame = _changes.Kind(ChangeKind.StateRevision).Number(_revision).Frame(DateTimeOffset.UnixEpoch);
+            end = journal.Append(room, frame) + frame.Length;
+            _changes.Clear();
+        }
+
+        await journal.FlushAsync(end).ConfigureAwait(false);
     }
 
     /// <summary>The revision that the store had at least.</summary>

@@ -51,6 +51,19 @@ internal struct StoreIds()
             (byte)low));
     }
 
+    /// <summary>The id of what stands for a message that cannot be read: a version 8 UUID, the same whenever it is asked for.</summary>
+    public static MessageId IdOfDamaged(int slot, long sequence)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        BinaryPrimitives.WriteInt64BigEndian(bytes, sequence);
+        bytes[6] = 0x80;
+        bytes[7] = 0;
+        bytes[8] = 0x80;
+        BinaryPrimitives.WriteUInt16BigEndian(bytes[10..], (ushort)sequence);
+        BinaryPrimitives.WriteInt32BigEndian(bytes[12..], slot);
+        return new MessageId(new Guid(bytes, bigEndian: true));
+    }
+
     /// <summary>The slot in which the message with this id would stand if a store assigned it.</summary>
     public static int SlotOf(Guid uuid)
     {

@@ -238,6 +238,7 @@ internal sealed partial class FileLog
         _log.FileLogFailed(fault, Path.GetFileName(_folder));
         FailWaiters(failure);
         TakeBack();
+        _options.Failed?.Invoke();
         return failure;
     }
 

@@ -27,6 +27,9 @@ internal sealed partial class FileLog
     private readonly Action _runPrepare;
     private readonly List<LogSegment> _unflushed = [];
     private Spare? _essential;
+
+    // While the last space is in use, or could not be had, it is for essential appends alone.
+    private bool _lacksEssential;
     private LogSegment? _inPlace;
     private LogSegment? _sealed;
     private long _nextSegmentBytes;
@@ -80,7 +83,7 @@ internal sealed partial class FileLog
             lock (_gate)
             {
                 ThrowIfUnusableLocked();
-                if (HasRoomLocked(bytes))
+                if (HasRoomLocked(bytes) && (essential || !_lacksEssential))
                 {
                     return;
                 }
@@ -90,6 +93,13 @@ internal sealed partial class FileLog
 
             try
             {
+                if (!essential && _lacksEssential)
+                {
+                    _essential = CreateSpare(_options.EssentialBytes);
+                    SetLacksEssential(false);
+                    return;
+                }
+
                 AddSpare(CreateSpare(size));
             }
             catch (Exception fault) when (FileFaults.IsFileFault(fault))
@@ -100,6 +110,7 @@ internal sealed partial class FileLog
                 }
 
                 _essential = null;
+                SetLacksEssential(true);
                 AddSpare(last);
             }
         }
@@ -140,10 +151,20 @@ internal sealed partial class FileLog
         try
         {
             _essential = CreateSpare(_options.EssentialBytes);
+            SetLacksEssential(false);
         }
         catch (IOException fault) when (FileFaults.IsDiskFull(fault))
         {
+            SetLacksEssential(true);
             _log.NoEssentialSpace(Path.GetFileName(_folder), _options.EssentialBytes);
+        }
+    }
+
+    private void SetLacksEssential(bool lacks)
+    {
+        lock (_gate)
+        {
+            _lacksEssential = lacks;
         }
     }
 

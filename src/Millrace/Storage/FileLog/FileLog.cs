@@ -67,7 +67,7 @@ internal sealed partial class FileLog : IAsyncDisposable
         try
         {
             files.CreateFolder(folder);
-            var opened = new FileLog(files, folder, options, time, log, LogRecovery.Run(files, folder, log));
+            var opened = new FileLog(files, folder, options, time, log, LogRecovery.Run(files, folder, options.TrustedTo, log));
             opened.PrepareEssential();
             return opened;
         }
@@ -115,7 +115,7 @@ internal sealed partial class FileLog : IAsyncDisposable
             lock (_gate)
             {
                 ThrowIfUnusableLocked();
-                if (HasRoomLocked(bytes))
+                if (HasRoomLocked(bytes) && (essential || !_lacksEssential))
                 {
                     var (slot, version) = _reservations.Add(bytes);
                     return new LogReservation(this, slot, version);

@@ -30,6 +30,15 @@ internal sealed record FileLogOptions
     /// <summary>How far ahead of small appends the file is filled with zeros, so that flushing them need not change the file's extents (docs/decisions/0009); 256 KiB unless set, 0 for not at all.</summary>
     public int ZeroAheadBytes { get; init; } = 256 * 1024;
 
+    /// <summary>
+    /// Up to where the log is known to have been whole and flushed, at the end of a frame: what is damaged before that was not torn by a crash, and does not bring down what comes after it. It is
+    /// found when it is read. 0 when nothing is known.
+    /// </summary>
+    public long TrustedTo { get; init; }
+
+    /// <summary>Called once when a fault of the disk has ended the log. It must not block.</summary>
+    public Action? Failed { get; init; }
+
     /// <summary>The threads that write and flush, shared with other logs; null: threads of its own.</summary>
     public FlushThreads? Threads { get; init; }
 }

@@ -17,11 +17,12 @@ internal sealed class LogRecovery
     private readonly string _folder;
     private readonly ILogger _log;
     private readonly List<LogSegment> _segments = [];
+    private readonly long _trustedTo;
     private LogDamage? _damage;
 
-    private LogRecovery(IFileSystem files, string folder, ILogger log) => (_files, _folder, _log) = (files, folder, log);
+    private LogRecovery(IFileSystem files, string folder, long trustedTo, ILogger log) => (_files, _folder, _trustedTo, _log) = (files, folder, trustedTo, log);
 
-    public static RecoveredLog Run(IFileSystem files, string folder, ILogger log) => new LogRecovery(files, folder, log).Run();
+    public static RecoveredLog Run(IFileSystem files, string folder, long trustedTo, ILogger log) => new LogRecovery(files, folder, trustedTo, log).Run();
 
     private RecoveredLog Run()
     {
@@ -106,7 +107,7 @@ internal sealed class LogRecovery
             }
 
             using var reader = new FrameReader();
-            reader.Open(file, start, LogFormat.HeaderBytes, Math.Min(limit, length));
+            reader.Open(file, start, FirstChecked(start, length, limit, isLast), Math.Min(limit, length));
             FrameStatus status;
             while ((status = reader.Next()) == FrameStatus.Frame)
             {
@@ -129,6 +130,15 @@ internal sealed class LogRecovery
         {
             file?.Dispose();
         }
+    }
+
+    /// <summary>The offset in a segment of the first frame that a crash may have torn.</summary>
+    private long FirstChecked(long start, long length, long limit, bool isLast)
+    {
+        var trusted = Math.Max(LogFormat.HeaderBytes, _trustedTo - start);
+        return trusted <= Math.Min(limit, length) ? trusted
+            : !isLast && limit <= length ? limit
+            : LogFormat.HeaderBytes;
     }
 
     private void Cut(IStorageFile file, long start, long end, long written, string reason, bool isLast)

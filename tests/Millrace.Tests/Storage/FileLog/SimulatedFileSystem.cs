@@ -22,6 +22,18 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
     /// <summary>How many bytes all files may have together.</summary>
     public long Capacity { get; set; } = long.MaxValue;
 
+    /// <summary>How many bytes they have now.</summary>
+    public long Used
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _used;
+            }
+        }
+    }
+
     /// <summary>Whether a write takes only a part of what it is given.</summary>
     public bool WritesShort { get; set; }
 
@@ -110,6 +122,7 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
     {
         foreach (var path in _names.Keys.Where(path => IsIn(path, folder)).ToArray())
         {
+            _used -= _names[path].Length;
             Rename(path, names => names.Remove(path));
         }
 
@@ -136,6 +149,7 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
     public void Rename(string from, string to) => Do("rename", from, () =>
     {
         Find(from);
+        _used -= from != to && _names.TryGetValue(to, out var replaced) ? replaced.Length : 0;
         Move(from, to);
         return true;
     });

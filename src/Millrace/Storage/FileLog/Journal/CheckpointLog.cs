@@ -1,54 +1,97 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Millrace.Diagnostics;
 using Millrace.Storage.Engine;
 
 namespace Millrace.Storage.FileLog.Journal;
 
 /// <summary>
-/// Checkpoints of the engines, in a log of their own: each is the frames between one with <see cref="ChangeKind.CheckpointBegin"/> and one with <see cref="ChangeKind.CheckpointEnd"/>. The
-/// last two are kept, so that a damaged one costs time and loses nothing. Not safe for concurrent use.
+/// Checkpoints of the engines, each in a folder of its own with a number for a name: the frames between one with <see cref="ChangeKind.CheckpointBegin"/> and one with
+/// <see cref="ChangeKind.CheckpointEnd"/>. The last two are kept, so that a damaged one costs time and loses nothing. Not safe for concurrent use.
 /// </summary>
-internal sealed class CheckpointLog(FileLog log) : IAsyncDisposable
+internal sealed class CheckpointLog(IFileSystem files, string folder, FileLogOptions options, TimeProvider time, ILogger logger)
 {
-    private readonly List<Checkpoint> _found = [];
+    private const int Kept = 2;
+
+    private readonly List<Checkpoint> _kept = [];
+    private long _lastNumber;
+    private bool _hasGivenUp;
 
     /// <summary>The bytes that the last checkpoint took.</summary>
     public long LastBytes { get; private set; }
 
-    /// <summary>Where the journal is read on from after the older of the checkpoints that are kept: nothing before it is needed, messages apart. 0 while there are not two.</summary>
-    public long SafeJournalPosition => _found.Count < 2 ? 0 : _found[^2].JournalStart;
+    /// <summary>Where the journal is read on from after the oldest of the checkpoints that are kept: nothing before it is needed, messages apart. 0 while there are too few to trust in.</summary>
+    public long SafeJournalPosition => _kept.Count == Kept || (_hasGivenUp && _kept.Count > 0) ? _kept[0].JournalStart : 0;
 
-    /// <summary>Finds the last complete checkpoint that a journal can go on from.</summary>
-    /// <param name="journalEnd">Where the journal ends.</param>
-    /// <param name="checkpoint">The checkpoint.</param>
-    /// <param name="isNewest">Whether there is no newer one that the journal cannot go on from.</param>
-    public bool TryFind(long journalEnd, [NotNullWhen(true)] out Checkpoint? checkpoint, out bool isNewest)
+    /// <summary>Finds the whole checkpoints, and removes what is none.</summary>
+    /// <returns>Up to where the journal was flushed when the newest was complete; 0 when there is none.</returns>
+    public long Find()
     {
-        using (var scan = log.Scan(log.StartPosition))
+        files.CreateFolder(folder);
+        foreach (var name in files.ListFolders(folder).Order(StringComparer.Ordinal))
         {
-            Collect(scan);
+            if (!long.TryParse(name, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var number))
+            {
+                continue;
+            }
+
+            _lastNumber = Math.Max(_lastNumber, number);
+            if (Read(number) is not { } found)
+            {
+                logger.CheckpointUnusable(name, "it is not whole");
+                files.DeleteFolder(FolderOf(number));
+            }
+            else
+            {
+                _kept.Add(found);
+            }
         }
 
-        var usable = _found.FindLastIndex(found => found.JournalEnd <= journalEnd);
-        isNewest = usable == _found.Count - 1;
-        checkpoint = usable < 0 ? null : _found[usable];
-        _found.RemoveRange(usable + 1, _found.Count - usable - 1);
-        LastBytes = checkpoint is null ? 0 : checkpoint.End - checkpoint.Start;
+        return _kept.Count == 0 ? 0 : _kept[^1].JournalEnd;
+    }
+
+    /// <summary>The newest checkpoint that the journal can go on from; those that it cannot are removed.</summary>
+    /// <param name="journalEnd">Where the journal ends.</param>
+    /// <param name="checkpoint">The checkpoint.</param>
+    public bool TryTake(long journalEnd, [NotNullWhen(true)] out Checkpoint? checkpoint)
+    {
+        while (_kept.Count > 0 && _kept[^1].JournalEnd > journalEnd)
+        {
+            // It must not be found again when the journal has grown beyond it.
+            logger.CheckpointUnusable(NameOf(_kept[^1].Number), "it says more than the journal has");
+            files.DeleteFolder(FolderOf(_kept[^1].Number));
+            _kept.RemoveAt(_kept.Count - 1);
+        }
+
+        RemoveOld();
+        checkpoint = _kept.Count == 0 ? null : _kept[^1];
+        LastBytes = checkpoint?.Bytes ?? 0;
         return checkpoint is not null;
     }
 
-    /// <summary>Reads a checkpoint.</summary>
+    /// <summary>Reads a checkpoint that was found whole.</summary>
     /// <exception cref="StorageCorruptException">It is damaged after all.</exception>
     public void Load(Checkpoint checkpoint, EngineLoader loader)
     {
-        using var scan = log.Scan(checkpoint.Start);
-        while (scan.MoveNext() && scan.Position < checkpoint.End)
+        var log = Open(checkpoint.Number);
+        try
         {
-            loader.Apply(scan.Position, scan.Payload);
-        }
+            using var scan = log.Scan(log.StartPosition);
+            while (scan.MoveNext())
+            {
+                loader.Apply(scan.Position, scan.Payload);
+            }
 
-        if (scan.Damage is { } damage)
+            if (scan.Damage is { } damage)
+            {
+                throw new StorageCorruptException(
+                    $"The checkpoint '{NameOf(checkpoint.Number)}' is damaged at byte {damage.Offset} of '{damage.File}': {damage.Reason}. Delete its folder to begin with the one before.");
+            }
+        }
+        finally
         {
-            throw new StorageCorruptException($"The checkpoint in '{damage.File}' is damaged at byte {damage.Offset}: {damage.Reason}. Delete the folder 'checkpoints' to read the whole journal instead.");
+            log.Abandon();
         }
     }
 
@@ -58,72 +101,152 @@ internal sealed class CheckpointLog(FileLog log) : IAsyncDisposable
     /// <exception cref="BackendUnavailableException">The disk is full or failed; the checkpoint does not count.</exception>
     public async ValueTask WriteAsync(FileLog journal, Action<Action<ChangeWriter>> writeAll)
     {
-        var journalStart = journal.EndPosition;
-        var changes = new ChangeWriter(serial: 0);
-        var start = Append(changes.Kind(ChangeKind.CheckpointBegin).Number(journalStart));
-        writeAll(section =>
+        var number = ++_lastNumber;
+        try
         {
-            if (!section.IsEmpty)
-            {
-                Append(section);
-            }
-        });
-
-        // Where records stand must not be lost by a power cut once the checkpoint says that they are there.
-        var journalEnd = journal.EndPosition;
-        await journal.SyncAsync(journalEnd).ConfigureAwait(false);
-        Append(changes.Kind(ChangeKind.CheckpointEnd).Number(journalEnd));
-        var end = log.EndPosition;
-        await log.SyncAsync(end).ConfigureAwait(false);
-        LastBytes = end - start;
-        _found.Add(new Checkpoint(start, end, journalStart, journalEnd));
-        if (_found.Count > 2)
-        {
-            _found.RemoveRange(0, _found.Count - 2);
+            Remove(number);
+            var written = await WriteAsync(number, journal, writeAll).ConfigureAwait(false);
+            files.FlushFolder(folder);
+            _kept.Add(written);
+            LastBytes = written.Bytes;
+            RemoveOld();
         }
+        catch (Exception fault) when (fault is BackendUnavailableException || FileFaults.IsFileFault(fault))
+        {
+            TryRemove(number);
+            if (FileFaults.IsFileFault(fault))
+            {
+                throw FileFaults.Describe("A checkpoint could not be written", fault);
+            }
 
-        log.TrimBefore(_found[0].Start);
+            throw;
+        }
     }
 
-    /// <summary>Closes the files without writing anything more, for tests.</summary>
-    internal void Abandon() => log.Abandon();
-
-    public ValueTask DisposeAsync() => log.DisposeAsync();
-
-    private void Collect(LogScan scan)
+    /// <summary>Gives the older of two checkpoints up, for the space of it and of the journal that only it needs. One is left, or none was given up.</summary>
+    public bool TryGiveUpOlder()
     {
-        var start = 0L;
-        var journalStart = -1L;
-        while (scan.MoveNext())
+        if (_kept.Count < Kept)
         {
-            var reader = new ChangeReader(scan.Payload[(ChangeWriter.FrameHeaderBytes + ChangeWriter.SectionHeaderBytes)..]);
-            switch ((ChangeKind)reader.Byte())
+            return false;
+        }
+
+        TryRemove(_kept[0].Number);
+        _kept.RemoveAt(0);
+        _hasGivenUp = true;
+        return true;
+    }
+
+    private async ValueTask<Checkpoint> WriteAsync(long number, FileLog journal, Action<Action<ChangeWriter>> writeAll)
+    {
+        var log = Open(number);
+        try
+        {
+            var journalStart = journal.EndPosition;
+            var changes = new ChangeWriter(serial: 0);
+            Append(log, changes.Kind(ChangeKind.CheckpointBegin).Number(journalStart));
+            writeAll(section =>
             {
-                case ChangeKind.CheckpointBegin:
-                    start = scan.Position;
-                    journalStart = reader.Number();
-                    break;
-                case ChangeKind.CheckpointEnd when journalStart >= 0:
-                    _found.Add(new Checkpoint(start, scan.Position + scan.Payload.Length, journalStart, reader.Number()));
-                    journalStart = -1;
-                    break;
-            }
+                if (!section.IsEmpty)
+                {
+                    Append(log, section);
+                }
+            });
+
+            // Where records stand must not be lost by a power cut once the checkpoint says that they are there.
+            var journalEnd = journal.EndPosition;
+            await journal.SyncAsync(journalEnd).ConfigureAwait(false);
+            Append(log, changes.Kind(ChangeKind.CheckpointEnd).Number(journalEnd));
+            await log.SyncAsync(log.EndPosition).ConfigureAwait(false);
+            return new Checkpoint(number, log.EndPosition, journalStart, journalEnd);
+        }
+        finally
+        {
+            // Everything is flushed, or does not count.
+            log.Abandon();
         }
     }
 
-    /// <returns>Where the frame's payload begins.</returns>
-    private long Append(ChangeWriter changes)
+    /// <summary>What a folder holds; null when that is no whole checkpoint.</summary>
+    private Checkpoint? Read(long number)
+    {
+        var log = Open(number);
+        try
+        {
+            var (journalStart, journalEnd) = (-1L, -1L);
+            using var scan = log.Scan(log.StartPosition);
+            while (scan.MoveNext())
+            {
+                var reader = new ChangeReader(scan.Payload[(ChangeWriter.FrameHeaderBytes + ChangeWriter.SectionHeaderBytes)..]);
+                switch ((ChangeKind)reader.Byte())
+                {
+                    case ChangeKind.CheckpointBegin:
+                        journalStart = reader.Number();
+                        break;
+                    case ChangeKind.CheckpointEnd:
+                        journalEnd = reader.Number();
+                        break;
+                }
+            }
+
+            return scan.Damage is null && journalStart >= 0 && journalEnd >= 0 ? new Checkpoint(number, log.EndPosition, journalStart, journalEnd) : null;
+        }
+        finally
+        {
+            log.Abandon();
+        }
+    }
+
+    private void RemoveOld()
+    {
+        while (_kept.Count > Kept)
+        {
+            TryRemove(_kept[0].Number);
+            _kept.RemoveAt(0);
+        }
+
+        _hasGivenUp &= _kept.Count < Kept;
+    }
+
+    private void TryRemove(long number)
+    {
+        try
+        {
+            Remove(number);
+        }
+        catch (Exception fault) when (FileFaults.IsFileFault(fault))
+        {
+            // It is older than those that count, or not whole: the next start removes it.
+            logger.CheckpointNotDeleted(fault, NameOf(number));
+        }
+    }
+
+    private void Remove(long number)
+    {
+        var path = FolderOf(number);
+        if (files.FolderExists(path))
+        {
+            files.DeleteFolder(path);
+        }
+    }
+
+    private FileLog Open(long number) => FileLog.Open(files, FolderOf(number), options, time, logger);
+
+    private string FolderOf(long number) => Path.Combine(folder, NameOf(number));
+
+    private static string NameOf(long number) => number.ToString("x16", CultureInfo.InvariantCulture);
+
+    private static void Append(FileLog log, ChangeWriter changes)
     {
         var frame = changes.Frame(DateTimeOffset.UnixEpoch);
-        var position = log.Append(log.Reserve(frame.Length, essential: false), frame);
+        log.Append(log.Reserve(frame.Length, essential: false), frame);
         changes.Clear();
-        return position;
     }
 }
 
-/// <summary>A complete checkpoint.</summary>
-/// <param name="Start">Where its first frame's payload begins in the log of checkpoints.</param>
-/// <param name="End">Where its last frame ends.</param>
+/// <summary>A whole checkpoint.</summary>
+/// <param name="Number">Its number: the newest has the highest.</param>
+/// <param name="Bytes">How long it is.</param>
 /// <param name="JournalStart">Where the journal is to be read on from.</param>
 /// <param name="JournalEnd">Where the journal must end at least: records stand before it.</param>
-internal sealed record Checkpoint(long Start, long End, long JournalStart, long JournalEnd);
+internal sealed record Checkpoint(long Number, long Bytes, long JournalStart, long JournalEnd);

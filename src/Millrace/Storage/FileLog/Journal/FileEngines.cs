@@ -1,6 +1,8 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Millrace.Diagnostics;
+using Millrace.Hosting;
 using Millrace.Storage.Engine;
 
 namespace Millrace.Storage.FileLog.Journal;
@@ -14,8 +16,11 @@ internal sealed class FileEngines : IAsyncDisposable
     private const string CheckpointFolder = "checkpoints";
     private const string IdentityFile = "identity";
     private const long FirstSegmentBytes = 1024 * 1024;
+    private const long FirstCheckpointBytes = 64 * 1024;
+    private const long MinEssentialBytes = 64 * 1024;
     private const long MaxEssentialBytes = 4 * 1024 * 1024;
     private const int IdentityBytes = 16;
+    private const int ChecksumBytes = 4;
 
     private readonly MonotonicClock _clock;
     private readonly TimerHeap _timers;
@@ -23,19 +28,22 @@ internal sealed class FileEngines : IAsyncDisposable
     private readonly CheckpointLog _checkpoints;
     private readonly JournalUpkeep _upkeep;
 
-    private FileEngines(FileBackendOptions options, MonotonicClock clock, FileLog log, CheckpointLog checkpoints, byte[] identity, ILogger logger)
+    private FileEngines(FileBackendOptions options, MonotonicClock clock, EngineJournal journal, CheckpointLog checkpoints, byte[] identity, ILogger logger)
     {
         _clock = clock;
         _timers = new TimerHeap(clock);
         _checkpoints = checkpoints;
-        _journal = new EngineJournal(log, options.Log.Durability);
+        _journal = journal;
         var capabilities = new QueueCapabilities { Backend = FileBackend.BackendName, Durability = options.Log.Durability };
-        Queues = new QueueEngine(clock, _timers, options.CreatesQueues, capabilities, _journal, new MessageMemory(options.MemoryBytes)) { IdHash = new IdHash(identity) };
+        Queues = new QueueEngine(clock, _timers, options.CreatesQueues, capabilities, _journal, new MessageMemory(options.MemoryBytes))
+        {
+            IdHash = new IdHash(identity),
+            Logger = logger,
+        };
         State = new StateEngine(_journal);
         Locks = new LockEngine(clock, _timers, _journal);
-        var (checkpointedTo, isNewest) = Load(logger);
+        var checkpointedTo = Load(logger);
         _upkeep = new JournalUpkeep(_journal, checkpoints, Queues, WriteAll, options.Log.SegmentBytes, checkpointedTo, logger);
-        MustCheckpoint = !isNewest;
     }
 
     public QueueEngine Queues { get; }
@@ -47,44 +55,47 @@ internal sealed class FileEngines : IAsyncDisposable
     /// <summary>What was wrong with the journal when it was opened; null when nothing was.</summary>
     public LogDamage? Damage => _journal.Log.Damage;
 
-    // A checkpoint that says more than the journal has must not be found again when the journal has grown beyond it.
-    private bool MustCheckpoint { get; }
-
     /// <summary>Opens what a folder has, or begins anew.</summary>
     /// <exception cref="StorageCorruptException">Neither the journal nor a checkpoint is whole.</exception>
     public static async ValueTask<FileEngines> OpenAsync(IFileSystem files, FileBackendOptions options, FileLogOptions logs, BackendContext context, ILogger logger)
     {
         var clock = new MonotonicClock(context.TimeProvider);
         var folder = Path.Combine(options.Folder, JournalFolder);
-        files.CreateFolder(folder);
-        var identity = ReadIdentity(files, folder);
+        var identity = OpenFolders(files, options.Folder);
+        var wake = new AsyncSignal();
         var sizes = logs with
         {
             FirstSegmentBytes = Math.Min(FirstSegmentBytes, logs.SegmentBytes),
-            EssentialBytes = Math.Min(MaxEssentialBytes, logs.SegmentBytes),
+            EssentialBytes = Math.Clamp(logs.SegmentBytes, MinEssentialBytes, MaxEssentialBytes),
+            Failed = wake.Set,
         };
-        var journal = FileLog.Open(files, folder, sizes, context.TimeProvider, logger);
-        var checkpoints = new CheckpointLog(FileLog.Open(
-            files,
-            Path.Combine(options.Folder, CheckpointFolder),
-            sizes with { Durability = StoreDurability.None, FlushInterval = null, EssentialBytes = 0 },
-            context.TimeProvider,
-            logger));
+        FileLog? journal = null;
         try
         {
-            var engines = new FileEngines(options, clock, journal, checkpoints, identity, logger);
-            if (engines.MustCheckpoint)
-            {
-                await engines._upkeep.CheckpointAsync().ConfigureAwait(false);
-            }
-
+            var checkpoints = new CheckpointLog(
+                files,
+                Path.Combine(options.Folder, CheckpointFolder),
+                logs with { Durability = StoreDurability.None, FlushInterval = null, FirstSegmentBytes = Math.Min(FirstCheckpointBytes, logs.SegmentBytes) },
+                context.TimeProvider,
+                logger);
+            journal = FileLog.Open(files, folder, sizes with { TrustedTo = checkpoints.Find() }, context.TimeProvider, logger);
+            var engines = new FileEngines(options, clock, new EngineJournal(journal, options.Log.Durability, wake), checkpoints, identity, logger);
+            await engines.State.BeginAsync().ConfigureAwait(false);
             engines._upkeep.Start();
             return engines;
         }
-        catch
+        catch (Exception fault)
         {
-            await checkpoints.DisposeAsync().ConfigureAwait(false);
-            await journal.DisposeAsync().ConfigureAwait(false);
+            if (journal is not null)
+            {
+                await journal.DisposeAsync().ConfigureAwait(false);
+            }
+
+            if (FileFaults.IsFileFault(fault))
+            {
+                throw FileFaults.Describe("The queues cannot be opened", fault);
+            }
+
             throw;
         }
     }
@@ -97,7 +108,6 @@ internal sealed class FileEngines : IAsyncDisposable
         State.Dispose();
         _timers.Dispose();
         await _upkeep.DisposeAsync().ConfigureAwait(false);
-        await _checkpoints.DisposeAsync().ConfigureAwait(false);
         await _journal.Log.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -110,30 +120,50 @@ internal sealed class FileEngines : IAsyncDisposable
         _timers.Dispose();
         _journal.Log.Abandon();
         await _upkeep.StopAsync().ConfigureAwait(false);
-        _checkpoints.Abandon();
     }
 
-    /// <summary>The key under which ids are hashed: it must not change while ids are remembered.</summary>
-    private static byte[] ReadIdentity(IFileSystem files, string folder)
+    /// <summary>Makes the folders, and reads the key under which ids are hashed: it must not change while ids are remembered.</summary>
+    private static byte[] OpenFolders(IFileSystem files, string folder)
     {
-        var path = Path.Combine(folder, IdentityFile);
-        if (DurableFile.Read(files, path, IdentityBytes) is { Length: IdentityBytes } known)
+        try
         {
-            return known;
-        }
+            var journal = Path.Combine(folder, JournalFolder);
+            var path = Path.Combine(journal, IdentityFile);
+            files.CreateFolder(journal);
+            var known = DurableFile.Read(files, path, IdentityBytes + ChecksumBytes);
+            if (known is { Length: IdentityBytes + ChecksumBytes }
+                && Crc32C.Of(known.AsSpan(0, IdentityBytes)) == BinaryPrimitives.ReadUInt32LittleEndian(known.AsSpan(IdentityBytes)))
+            {
+                return known[..IdentityBytes];
+            }
 
-        var identity = RandomNumberGenerator.GetBytes(IdentityBytes);
-        DurableFile.Write(files, path, identity, flush: true);
-        return identity;
+            if (known is not null || files.ListFiles(journal).Any(file => LogFormat.TryParseName(file.Name, out _)))
+            {
+                throw new StorageCorruptException(
+                    $"The file '{IdentityFile}' in the folder '{JournalFolder}' is {(known is null ? "missing" : "damaged")}: without it the ids of messages that were sent before would not be known "
+                    + "again. Restore it from a backup of the folder. Nothing was changed.");
+            }
+
+            var content = new byte[IdentityBytes + ChecksumBytes];
+            RandomNumberGenerator.Fill(content.AsSpan(0, IdentityBytes));
+            BinaryPrimitives.WriteUInt32LittleEndian(content.AsSpan(IdentityBytes), Crc32C.Of(content.AsSpan(0, IdentityBytes)));
+            DurableFile.Write(files, path, content, flush: true);
+            files.FlushFolder(folder);
+            return content[..IdentityBytes];
+        }
+        catch (Exception fault) when (FileFaults.IsFileFault(fault))
+        {
+            throw FileFaults.Describe($"The folder '{JournalFolder}' cannot be opened", fault);
+        }
     }
 
-    private (long CheckpointedTo, bool IsNewest) Load(ILogger logger)
+    private long Load(ILogger logger)
     {
         var started = _clock.Now;
         var journal = _journal.Log;
         var loader = new EngineLoader(Queues, State, Locks);
         var from = 0L;
-        if (_checkpoints.TryFind(journal.EndPosition, out var checkpoint, out var isNewest))
+        if (_checkpoints.TryTake(journal.EndPosition, out var checkpoint))
         {
             _checkpoints.Load(checkpoint, loader);
             from = checkpoint.JournalStart;
@@ -155,13 +185,14 @@ internal sealed class FileEngines : IAsyncDisposable
 
             if (scan.Damage is { } damage)
             {
-                throw new StorageCorruptException($"The journal is damaged in '{damage.File}' at byte {damage.Offset}: {damage.Reason}. Nothing was changed.");
+                throw new StorageCorruptException($"The journal is damaged in '{damage.File}' at byte {damage.Offset}: {damage.Reason}. Restore the folder from a backup, or move this file and those after it away, which loses what they "
+                    + "hold. Nothing was changed.");
             }
         }
 
         loader.Finish();
         logger.JournalLoaded(Queues.QueueCount, journal.EndPosition - from, TimeSpan.FromTicks(_clock.Now - started).TotalMilliseconds);
-        return (from, isNewest);
+        return from;
     }
 
     private void WriteAll(Action<ChangeWriter> write)

@@ -18,6 +18,9 @@ internal sealed class JournalUpkeep : IAsyncDisposable
 {
     private const int CheckpointFactor = 4;
 
+    // On a full disk, what could be freed by a checkpoint is looked for when the journal has grown by so much.
+    private const long FullCheckpointBytes = 64 * 1024;
+
     private readonly EngineJournal _journal;
     private readonly CheckpointLog _checkpoints;
     private readonly QueueEngine _queues;
@@ -26,6 +29,7 @@ internal sealed class JournalUpkeep : IAsyncDisposable
     private readonly ILogger _log;
     private readonly BackgroundLoop _loop;
     private long _checkpointedTo;
+    private long _triedAt;
     private volatile bool _stopping;
 
     /// <param name="journal">The journal.</param>
@@ -40,6 +44,7 @@ internal sealed class JournalUpkeep : IAsyncDisposable
     {
         (_journal, _checkpoints, _queues, _writeAll, _checkpointBytes, _checkpointedTo, _log) =
             (journal, checkpoints, queues, writeAll, checkpointBytes, checkpointedTo, log);
+        _triedAt = checkpointedTo;
         _loop = new BackgroundLoop("file journal upkeep", RunAsync, new BackgroundLoopOptions { Logger = log });
     }
 
@@ -63,7 +68,7 @@ internal sealed class JournalUpkeep : IAsyncDisposable
     public async ValueTask StopAsync()
     {
         _stopping = true;
-        _journal.Grown.Set();
+        _journal.Wake.Set();
         await _loop.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -81,7 +86,13 @@ internal sealed class JournalUpkeep : IAsyncDisposable
         await Task.Yield();
         while (!_stopping)
         {
-            await _journal.Grown.WaitAsync().ConfigureAwait(false);
+            await _journal.Wake.WaitAsync().ConfigureAwait(false);
+            if (_journal.Log.HasFailed)
+            {
+                _queues.FailWaits();
+                return;
+            }
+
             if (!_stopping)
             {
                 await TryAsync(TidyAsync).ConfigureAwait(false);
@@ -90,11 +101,29 @@ internal sealed class JournalUpkeep : IAsyncDisposable
         }
     }
 
-    private void Arm() => _journal.WakeAt(_journal.Log.EndPosition + Math.Max(_checkpointBytes, CheckpointFactor * _checkpoints.LastBytes));
+    private void Arm() => _journal.WakeAt(Volatile.Read(ref _triedAt) + Math.Max(_checkpointBytes, CheckpointFactor * _checkpoints.LastBytes));
 
     private async ValueTask TidyAsync()
     {
-        await CheckpointAsync().ConfigureAwait(false);
+        // First what costs nothing: the disk may be full.
+        Trim();
+        var end = _journal.Log.EndPosition;
+        if (_journal.TakeFull() && end - _triedAt < Math.Min(_checkpointBytes, FullCheckpointBytes))
+        {
+            return;
+        }
+
+        _triedAt = end;
+        try
+        {
+            await CheckpointAsync().ConfigureAwait(false);
+        }
+        catch (BackendUnavailableException fault) when (IsDiskFull(fault) && _checkpoints.TryGiveUpOlder())
+        {
+            Trim();
+            await CheckpointAsync().ConfigureAwait(false);
+        }
+
         var moved = false;
         while (!_stopping && IsMostlyGarbage() && FirstLiveSegment() is { } segment && segment.EndPosition <= _checkpoints.SafeJournalPosition)
         {
@@ -107,9 +136,17 @@ internal sealed class JournalUpkeep : IAsyncDisposable
             await _journal.Log.SyncAsync(_journal.Log.EndPosition).ConfigureAwait(false);
         }
 
+        Trim();
+    }
+
+    /// <summary>Deletes the segments that nobody needs.</summary>
+    private void Trim()
+    {
         var needed = FirstLiveSegment()?.StartPosition ?? _journal.Log.EndPosition;
         _journal.Log.TrimBefore(Math.Min(needed, _checkpoints.SafeJournalPosition));
     }
+
+    private static bool IsDiskFull(BackendUnavailableException fault) => fault.InnerException is { } inner && FileFaults.IsDiskFull(inner);
 
     private bool IsMostlyGarbage()
     {
@@ -147,7 +184,9 @@ internal sealed class JournalUpkeep : IAsyncDisposable
 
         if (scan.Damage is { } damage)
         {
-            throw new StorageCorruptException($"The journal is damaged in '{damage.File}' at byte {damage.Offset}: {damage.Reason}. The messages there cannot be moved.");
+            // Frames behind it cannot be told apart; but the queues know where their messages stand.
+            _log.JournalDamaged(damage.File, damage.Offset, damage.Reason);
+            _queues.MoveAll(segment.StartPosition, segment.EndPosition);
         }
     }
 
@@ -177,7 +216,7 @@ internal sealed class JournalUpkeep : IAsyncDisposable
         {
             await step().ConfigureAwait(false);
         }
-        catch (Exception fault) when (fault is MillraceException or ObjectDisposedException)
+        catch (Exception fault) when (fault is MillraceException or ObjectDisposedException || FileFaults.IsFileFault(fault))
         {
             // The journal is only longer than it need be; the next time tries again.
             _log.JournalUpkeepFailed(fault);
