@@ -25,8 +25,7 @@ internal sealed class OwnerLock : IDisposable
                 $"The folder '{folder}' is in use by {OwnerOf(files, folder)}. Only one process, and in it one backend, can have it open: stop that one, share its backend, or name another folder.");
             try
             {
-                var owner = string.Create(CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}");
-                DurableFile.Write(files, Path.Combine(folder, OwnerName), Encoding.UTF8.GetBytes(owner), flush: false);
+                NoteOwner(files, Path.Combine(folder, OwnerName));
                 return new OwnerLock(held);
             }
             catch
@@ -42,6 +41,20 @@ internal sealed class OwnerLock : IDisposable
     }
 
     public void Dispose() => _held.Dispose();
+
+    private static void NoteOwner(IFileSystem files, string path)
+    {
+        try
+        {
+            var owner = string.Create(CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}");
+            DurableFile.Write(files, path, Encoding.UTF8.GetBytes(owner), flush: false);
+        }
+        catch (IOException fault) when (FileFaults.IsDiskFull(fault))
+        {
+            // A full disk is no reason not to open: what is in the folder can be worked off. Nobody else must be named, though.
+            files.Delete(path);
+        }
+    }
 
     private static string OwnerOf(IFileSystem files, string folder)
     {

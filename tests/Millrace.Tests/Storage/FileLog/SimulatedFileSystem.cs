@@ -123,7 +123,7 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
         foreach (var path in _names.Keys.Where(path => IsIn(path, folder)).ToArray())
         {
             _used -= _names[path].Length;
-            Rename(path, names => names.Remove(path));
+            Rename(folder, names => names.Remove(path));
         }
 
         _folders.RemoveWhere(path => path == folder || IsIn(path, folder));
@@ -134,7 +134,7 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
     {
         foreach (var path in _names.Keys.Where(path => IsIn(path, from)).ToArray())
         {
-            Move(path, to + path[from.Length..]);
+            Move(from, path, to + path[from.Length..]);
         }
 
         foreach (var path in _folders.Where(path => path == from || IsIn(path, from)).ToArray())
@@ -150,7 +150,7 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
     {
         Find(from);
         _used -= from != to && _names.TryGetValue(to, out var replaced) ? replaced.Length : 0;
-        Move(from, to);
+        Move(from, from, to);
         return true;
     });
 
@@ -182,7 +182,7 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
 
     private SimulatedFile Find(string path) => _names.TryGetValue(path, out var file) ? file : throw new FileNotFoundException($"There is no '{path}'.");
 
-    private void Move(string from, string to) => Rename(from, names =>
+    private void Move(string renamed, string from, string to) => Rename(renamed, names =>
     {
         if (names.Remove(from, out var file))
         {

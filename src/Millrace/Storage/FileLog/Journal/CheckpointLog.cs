@@ -228,6 +228,12 @@ internal sealed class CheckpointLog(IFileSystem files, string folder, FileLogOpt
         {
             files.DeleteFolder(path);
         }
+
+        // What a crash has brought back of a folder that was deleted must not be read as a part of the one that comes in its place.
+        foreach (var file in files.ListFiles(path))
+        {
+            files.Delete(Path.Combine(path, file.Name));
+        }
     }
 
     private FileLog Open(long number) => FileLog.Open(files, FolderOf(number), options, time, logger);

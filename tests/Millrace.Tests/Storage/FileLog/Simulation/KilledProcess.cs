@@ -56,6 +56,7 @@ public sealed class KilledProcess
                 .Enqueue("pair", new Envelope(body));
             await backend.Require<IQueueTransactions>().CommitAsync(transaction, cancellation);
             Report($"sent {number}");
+            await Task.Yield();
         }
     }
 
@@ -83,6 +84,7 @@ public sealed class KilledProcess
             var record = new StreamRecord { Body = Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{number}")) };
             var result = await partition.AppendAsync(new AppendRequest(new[] { record }) { ProducerId = $"p{from}", FirstSequence = number - from }, cancellation);
             Report($"appended {number} {result.FirstOffset}");
+            await Task.Yield();
         }
     }
 
