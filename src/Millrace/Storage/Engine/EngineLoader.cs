@@ -167,13 +167,13 @@ internal sealed class EngineLoader(QueueEngine queues, StateEngine state, LockEn
                 case ChangeKind.QueueCreated:
                     reader.Text();
                     core.LoadSequence(reader.Number());
-                    core.LoadSettings(SettingsRecord.Read(ref reader));
+                    core.LoadSettings(SettingsRecord.Read(ref reader), at);
                     break;
                 case ChangeKind.QueueDeleted:
                     Delete(core);
                     return;
                 case ChangeKind.SettingsChanged:
-                    core.LoadSettings(SettingsRecord.Read(ref reader));
+                    core.LoadSettings(SettingsRecord.Read(ref reader), at);
                     break;
                 case ChangeKind.Bound or ChangeKind.Unbound:
                     ApplyToBinding(core, kind, TopicPattern.Parse(reader.Text()!));

@@ -15,7 +15,22 @@ internal sealed partial class QueueCore
     /// <summary>The sequence that the queue had at least.</summary>
     public void LoadSequence(long sequence) => _sequence = Math.Max(_sequence, sequence);
 
-    public void LoadSettings(QueueSettings settings) => Settings = settings;
+    /// <summary>Settings from a time on. Ids that had left the window by then are not known again because it has become longer.</summary>
+    public void LoadSettings(QueueSettings settings, long at)
+    {
+        if (_loading is { Settled.Count: > 0 } loading)
+        {
+            foreach (var (hash, settledAt) in loading.Settled)
+            {
+                if (settledAt <= at - DedupWindowTicks)
+                {
+                    loading.Settled.Remove(hash);
+                }
+            }
+        }
+
+        Settings = settings;
+    }
 
     /// <summary>A message came into a slot.</summary>
     public void LoadStored(int slot, in StoredMessage stored, long location)
