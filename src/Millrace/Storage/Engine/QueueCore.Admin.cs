@@ -141,7 +141,7 @@ internal sealed partial class QueueCore
     private TimeSpan AgeOf(QueueEntry entry)
     {
         // The wall clock may have been set back meanwhile.
-        var age = _store.Clock.UtcNow - MessageOf(entry).EnqueuedAt;
+        var age = _store.Clock.UtcNow - MessageOrSubstituteOf(entry).EnqueuedAt;
         return age > TimeSpan.Zero ? age : TimeSpan.Zero;
     }
 

@@ -115,16 +115,18 @@ internal sealed partial class QueueCore
         entry.IsDamaged = true;
         entry.IsKeyed = key is not null;
         entry.LastError = reason;
-        return entry.Message = new Message
-        {
-            Id = StoreIds.IdOfDamaged(entry.Slot, entry.Sequence),
-            Body = record.Length <= MaxSalvagedBytes ? record.ToArray() : [],
-            Headers = MessageHeaders.Empty,
-            Key = key,
-            Priority = entry.Priority,
-            EnqueuedAt = _store.Clock.UtcNow,
-        };
+        return entry.Message = NewSubstitute(entry, record.Length <= MaxSalvagedBytes ? record.ToArray() : []);
     }
+
+    private Message NewSubstitute(QueueEntry entry, byte[] body) => new()
+    {
+        Id = StoreIds.IdOfDamaged(entry.Slot, entry.Sequence),
+        Body = body,
+        Headers = MessageHeaders.Empty,
+        Key = entry.Key?.Line.Key,
+        Priority = entry.Priority,
+        EnqueuedAt = _store.Clock.UtcNow,
+    };
 
     /// <summary>Makes a dead letter of a damaged message that stands nowhere. It gets a record of its own, so that the damaged one is needed no more.</summary>
     private void BuryDamagedLocked(QueueEntry entry)
@@ -152,7 +154,7 @@ internal sealed partial class QueueCore
     /// <summary>The hash of the id that the sender gave a message, which a damaged one does not tell.</summary>
     private UInt128 SenderHashOf(QueueEntry entry)
     {
-        var id = MessageOf(entry).Id;
-        return entry.IsDamaged ? _liveIds.HashOf(entry.Slot) : HashOf(id);
+        var id = MessageOrSubstituteOf(entry).Id;
+        return entry.IsDamaged || id == StoreIds.IdOfDamaged(entry.Slot, entry.Sequence) ? _liveIds.HashOf(entry.Slot) : HashOf(id);
     }
 }

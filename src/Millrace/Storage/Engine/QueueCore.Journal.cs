@@ -16,6 +16,21 @@ internal sealed partial class QueueCore
     /// <exception cref="BackendUnavailableException">The disk does not let it be read.</exception>
     public Message MessageOf(QueueEntry entry) => entry.Message ?? ReadBack(entry);
 
+    /// <summary>
+    /// The same for what time does, which no caller could be told of: while the disk does not let a message be read, something stands for it in memory. What is written down does not depend on it.
+    /// </summary>
+    public Message MessageOrSubstituteOf(QueueEntry entry)
+    {
+        try
+        {
+            return MessageOf(entry);
+        }
+        catch (Exception fault) when (fault is BackendUnavailableException or ObjectDisposedException)
+        {
+            return NewSubstitute(entry, []);
+        }
+    }
+
     /// <summary>Makes an entry that has just left its place cold.</summary>
     public void CoolLocked(QueueEntry entry)
     {

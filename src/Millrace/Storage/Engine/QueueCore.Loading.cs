@@ -380,7 +380,8 @@ internal sealed partial class QueueCore
 
     private void SettleLoadedId(int slot, long at)
     {
-        if (_table.Find(slot) is not { Section.IsDead: true } && Loading.Ids.TryGetValue(slot, out var hash))
+        // Without a window nothing was remembered, also if the queue was given one since.
+        if (DedupWindowTicks > 0 && _table.Find(slot) is not { Section.IsDead: true } && Loading.Ids.TryGetValue(slot, out var hash))
         {
             LoadSettledId(hash, at);
         }

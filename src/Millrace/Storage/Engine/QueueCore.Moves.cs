@@ -331,7 +331,10 @@ internal sealed partial class QueueCore
     {
         CountersOf(entry.Section).DeadLettered++;
         LeaveLocked(entry);
-        entry.Message = CopyOf(MessageOf(entry), new DeadLetterInfo(reason, entry.LastError, entry.Attempts, WallTimeOf(_now)));
+        var message = MessageOrSubstituteOf(entry);
+        entry.IsDamaged |= message.Id == StoreIds.IdOfDamaged(entry.Slot, entry.Sequence);
+        entry.IsKeyed &= message.Key is not null;
+        entry.Message = CopyOf(message, new DeadLetterInfo(reason, entry.LastError, entry.Attempts, WallTimeOf(_now)));
         entry.ExpiresAt = MonotonicClock.Never;
         EnterLocked(entry, Dead);
         if (_changes is not null)

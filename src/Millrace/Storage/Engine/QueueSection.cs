@@ -101,9 +101,9 @@ internal sealed class QueueSection
         Ready++;
         ReadyBytes += entry.BodyBytes;
         var line = entry.Key?.Line;
-        if (line is null && entry.IsKeyed)
+        if (line is null && entry.IsKeyed && Core.MessageOrSubstituteOf(entry).Key is { } key)
         {
-            line = JoinLine(entry, Core.MessageOf(entry).Key!, entry.Sequence);
+            line = JoinLine(entry, key, entry.Sequence);
         }
 
         AddReady(entry, line);

@@ -53,6 +53,21 @@ public sealed class DurabilityTests : IDisposable
     }
 
     [Fact]
+    public async Task AnIdThatWasSettledWithoutAWindow_IsNotKnownAfterARestart_AlsoIfThereIsOneNow()
+    {
+        var backend = await _folder.OpenAsync();
+        await backend.Require<IQueueAdmin>().CreateQueueAsync("q", new QueueSettings { DedupWindow = TimeSpan.Zero }, Cancellation);
+        await SendAsync(backend, "q", "first", "id");
+        Assert.Equal(["first"], await DrainAsync(backend, "q"));
+        await backend.Require<IQueueAdmin>().UpdateSettingsAsync("q", QueueSettings.Default, Cancellation);
+        await backend.AbandonAsync();
+
+        await using var again = await _folder.OpenAsync();
+        await SendAsync(again, "q", "second", "id");
+        Assert.Equal(["second"], await DrainAsync(again, "q"));
+    }
+
+    [Fact]
     public async Task AFailedFlush_EndsTheStore_WhichSaysSo_AndHasEverythingAcknowledgedWhenItIsOpenedAgain()
     {
         var backend = await _folder.OpenAsync();

@@ -20,6 +20,9 @@ internal sealed class SimulatedSteps(Random random, bool exact)
 
     private readonly List<(string Queue, string Text)> _sent = [];
     private readonly long[] _sequences = new long[2];
+
+    // When a window that is made shorter forgets, is left open: so each queue keeps the one that it has.
+    private readonly Dictionary<string, TimeSpan> _windows = [];
     private int _messages;
 
     public static IEnumerable<string> AllQueues => [.. Queues, "t"];
@@ -29,7 +32,8 @@ internal sealed class SimulatedSteps(Random random, bool exact)
     {
         foreach (var queue in Queues)
         {
-            var settings = DrawSettings();
+            _windows[queue] = random.Next(3) == 0 ? TimeSpan.Zero : TimeSpan.FromSeconds(20);
+            var settings = DrawSettings(queue);
             yield return new SimulatedStep($"create {queue} {settings}", async side => (await side.Admin.CreateQueueAsync(queue, settings)).ToString());
         }
 
@@ -164,7 +168,7 @@ internal sealed class SimulatedSteps(Random random, bool exact)
             case 2 when !exact:
                 return new SimulatedStep($"redrive {queue}", async side => (await side.Admin.RedriveAsync(queue, DeadLetterFilter.All)).ToString(CultureInfo.InvariantCulture));
             case 3:
-                var settings = DrawSettings();
+                var settings = DrawSettings(queue);
                 return new SimulatedStep($"settings of {queue}: {settings}", async side =>
                 {
                     await side.Admin.UpdateSettingsAsync(queue, settings);
@@ -236,13 +240,13 @@ internal sealed class SimulatedSteps(Random random, bool exact)
         };
     }
 
-    private QueueSettings DrawSettings() => new()
+    private QueueSettings DrawSettings(string queue) => new()
     {
         MaxDeliveries = exact ? 3 : 1000,
         MaxLength = random.Next(4) == 0 ? 12 : 1_000_000,
         Overflow = random.Next(2) == 0 ? QueueOverflow.DropOldest : QueueOverflow.Refuse,
         DeadLetterExpired = random.Next(2) == 0,
-        DedupWindow = random.Next(3) == 0 ? TimeSpan.Zero : TimeSpan.FromSeconds(20),
+        DedupWindow = _windows[queue],
         DedupMaxEntries = random.Next(4) == 0 ? 3 : 1000,
     };
 
