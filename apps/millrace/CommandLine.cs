@@ -80,6 +80,7 @@ internal static class CommandLine
             BindingsCommand.Create(context),
             PublishCommand.Create(context),
             ServeCommand.Create(context),
+            MigrateCommand.Create(context),
             ConfigCommand.Create(context),
             UserCommand.Create(context),
         };

@@ -9,6 +9,7 @@ namespace Millrace.Streams;
 internal static class StreamKeys
 {
     public const string StreamPrefix = "!stream!";
+    public const string GroupPrefix = "!group!";
 
     // Two of these, the rest of a key and its number fit into a key; longer names are hashed, and stand in the document.
     private const int MaxTokenBytes = 64;
@@ -16,7 +17,7 @@ internal static class StreamKeys
     public static string OfStream(string stream) => StreamPrefix + stream;
 
     /// <summary>What the keys of all groups of a stream begin with.</summary>
-    public static string OfGroups(string stream) => $"!group!{TokenOf(stream)}!";
+    public static string OfGroups(string stream) => $"{GroupPrefix}{TokenOf(stream)}!";
 
     /// <summary>What the keys of one group begin with.</summary>
     public static string OfGroup(string stream, string group) => $"{OfGroups(stream)}{TokenOf(group)}!";
