@@ -1,3 +1,4 @@
+using Millrace.Bench.Files;
 using Millrace.Bench.Queues;
 
 namespace Millrace.Bench.Stomp;
@@ -21,11 +22,16 @@ internal static class LoadCases
     public static Task<IReadOnlyList<Measurement>> MemoryIndividual100BytesAsync(BenchContext context) =>
         MeasureAsync(context, "memory:", new LoadPlan { Acknowledgement = "client-individual" }, ActiveMq.Opponent, RabbitMq.Opponent);
 
-    /// <summary>Persistent messages on a durable queue, with a receipt for every hundredth.</summary>
-    public static async Task<IReadOnlyList<Measurement>> SqliteReceipts100BytesAsync(BenchContext context)
+    /// <summary>Persistent messages on a durable queue in SQLite, with a receipt for every hundredth.</summary>
+    public static Task<IReadOnlyList<Measurement>> SqliteReceipts100BytesAsync(BenchContext context) => ReceiptsAsync(context, QueueArea.SqliteUrl(context, "full"));
+
+    /// <summary>The same on a durable queue in files.</summary>
+    public static Task<IReadOnlyList<Measurement>> FileReceipts100BytesAsync(BenchContext context) => ReceiptsAsync(context, FileArea.Url(context, "durability=full"));
+
+    private static async Task<IReadOnlyList<Measurement>> ReceiptsAsync(BenchContext context, string url)
     {
         var plan = new LoadPlan { Persistent = true, ReceiptEvery = 100 };
-        var measured = await MeasureAsync(context, QueueArea.SqliteUrl(context, "full"), plan, RabbitMq.Opponent, ActiveMq.Opponent);
+        var measured = await MeasureAsync(context, url, plan, RabbitMq.Opponent, ActiveMq.Opponent);
         return [.. measured, DiskBaseline.Measure(context.Folder)];
     }
 

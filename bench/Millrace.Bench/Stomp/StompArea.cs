@@ -10,6 +10,7 @@ internal static class StompArea
             new("memory-auto-1KiB", LoadCases.MemoryAuto1KibibyteAsync),
             new("memory-individual-100B", LoadCases.MemoryIndividual100BytesAsync),
             new("sqlite-receipts-100B", LoadCases.SqliteReceipts100BytesAsync),
+            new("file-receipts-100B", LoadCases.FileReceipts100BytesAsync),
             new("sync-4", LoadCases.Sync4Async),
             new("topic-50", LoadCases.Topic50Async),
             new("idle-10000", IdleConnectionsCase.MeasureAsync),
