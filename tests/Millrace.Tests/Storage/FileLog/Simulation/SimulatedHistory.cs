@@ -196,7 +196,14 @@ internal sealed class SimulatedHistory : IAsyncDisposable
             }
         }
 
-        _real.Level(_twin);
+        var unknown = _real.Level(_twin);
+        var forget = new SimulatedStep("forget ids", side =>
+        {
+            side.Forget(unknown);
+            return Task.FromResult("");
+        });
+        await forget.RunAsync(_twin);
+        _done.Add(forget);
         foreach (var step in SimulatedSteps.OpenReceivers())
         {
             await StepAsync(step);

@@ -51,19 +51,19 @@ internal sealed class SimulatedSide(Backend backend, bool showsAttempts) : IAsyn
         return this;
     }
 
-    /// <summary>What only the other side was given, because a crash swallowed the answer, is of no use to either.</summary>
-    public void Level(SimulatedSide other)
+    /// <summary>Fills up what only the other side was given, because a crash swallowed the answer.</summary>
+    /// <returns>The messages whose ids only the other side knows: they are of no use to either.</returns>
+    public string[] Level(SimulatedSide other)
     {
         while (_deliveries.Count < other._deliveries.Count)
         {
             _deliveries.Add((other._deliveries[_deliveries.Count].Queue, default));
         }
 
-        foreach (var text in other._ids.Keys.Except(_ids.Keys).ToArray())
-        {
-            other._ids.Remove(text);
-        }
+        return [.. other._ids.Keys.Except(_ids.Keys)];
     }
+
+    public void Forget(string[] texts) => Array.ForEach(texts, text => _ids.Remove(text));
 
     public async Task<string> EnqueueAsync(string queue, Envelope[] batch)
     {

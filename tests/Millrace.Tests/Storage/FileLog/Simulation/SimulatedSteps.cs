@@ -165,7 +165,7 @@ internal sealed class SimulatedSteps(Random random, bool exact)
                 return new SimulatedStep($"purge {queue}", async side => (await side.Admin.PurgeAsync(queue)).ToString(CultureInfo.InvariantCulture));
             case 1:
                 return new SimulatedStep($"purge the dead of {queue}", async side => (await side.Admin.PurgeAsync($"{queue}!dead")).ToString(CultureInfo.InvariantCulture));
-            case 2 when !exact:
+            case 2 when !exact && queue != "b":
                 return new SimulatedStep($"redrive {queue}", async side => (await side.Admin.RedriveAsync(queue, DeadLetterFilter.All)).ToString(CultureInfo.InvariantCulture));
             case 3:
                 var settings = DrawSettings(queue);
@@ -245,7 +245,9 @@ internal sealed class SimulatedSteps(Random random, bool exact)
         MaxDeliveries = exact ? 3 : 1000,
         MaxLength = random.Next(4) == 0 ? 12 : 1_000_000,
         Overflow = random.Next(2) == 0 ? QueueOverflow.DropOldest : QueueOverflow.Refuse,
-        DeadLetterExpired = random.Next(2) == 0,
+
+        // In which order messages die that expired around a crash is left open, so nobody takes those of this queue back.
+        DeadLetterExpired = queue == "b" && random.Next(2) == 0,
         DedupWindow = _windows[queue],
         DedupMaxEntries = random.Next(4) == 0 ? 3 : 1000,
     };
