@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.RegularExpressions;
 using Millrace.Server.Api;
+using Millrace.Storage;
 using Xunit;
 
 namespace Millrace.Server.Tests.Api;
@@ -135,7 +136,7 @@ public sealed class BadTargetTests
         await host.RefusedAsync(HttpStatusCode.BadRequest, "invalid-name", HttpMethod.Post, $"/channels/{new string('t', 201)}/messages");
         await host.RefusedAsync(HttpStatusCode.BadRequest, "invalid-name", HttpMethod.Post, $"/topics/{new string('t', 201)}/messages");
         await host.RefusedAsync(HttpStatusCode.BadRequest, "invalid-name", HttpMethod.Get, $"/locks/{new string('l', 201)}");
-        await host.RefusedAsync(HttpStatusCode.BadRequest, "invalid-name", HttpMethod.Put, $"/state/{new string('k', 201)}");
+        await host.RefusedAsync(HttpStatusCode.BadRequest, "invalid-name", HttpMethod.Put, $"/state/{new string('k', IStateStore.MaxKeyBytes + 1)}");
         Assert.True((bool)(await host.JsonAsync(HttpMethod.Put, $"/queues/{new string('q', 200)}"))["created"]!);
         host.Log.RequireNoFault();
     }

@@ -75,7 +75,7 @@ public sealed class BackendRegistryTests
         Assert.Equal("channel", error.Capability);
         Assert.Equal(["memory", "http"], error.Available);
         Assert.Equal("The backend 'mine' has no channel. Backends that have it: memory, http.", error.Message);
-        Assert.Equal("The backend 'mine' has no stream. Backends that have it: memory, file.", Assert.Throws<BackendCapabilityException>(backend.Require<IStreamStore>).Message);
+        Assert.Equal("The backend 'mine' has no stream. Backends that have it: memory, file, sqlite, http.", Assert.Throws<BackendCapabilityException>(backend.Require<IStreamStore>).Message);
     }
 
     [Fact]

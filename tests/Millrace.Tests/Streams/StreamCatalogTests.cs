@@ -76,8 +76,11 @@ public sealed class StreamCatalogTests : IAsyncLifetime
         await Assert.ThrowsAsync<MillraceConfigurationException>(async () => await Streams.CreateAsync("orders", new StreamSettings { Partitions = partitions }, Cancel));
 
     [Fact]
-    public async Task Create_ANameThatLeavesNoRoomForItsKey_IsRefused() =>
-        await Assert.ThrowsAsync<InvalidNameException>(async () => await Streams.CreateAsync(new string('n', 193), new StreamSettings(), Cancel));
+    public async Task Create_TheLongestName_IsTaken_AndOneMore_IsRefused()
+    {
+        Assert.True(await Streams.CreateAsync(new string('n', ResourceName.MaxBytes), new StreamSettings(), Cancel));
+        await Assert.ThrowsAsync<InvalidNameException>(async () => await Streams.CreateAsync(new string('n', ResourceName.MaxBytes + 1), new StreamSettings(), Cancel));
+    }
 
     [Fact]
     public async Task OpenPartition_OfAnUnknownStream_NamesIt()

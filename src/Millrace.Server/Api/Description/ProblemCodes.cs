@@ -65,7 +65,9 @@ internal static class ProblemCodes
     {
         string[] ofName = route.Path.Contains('{', StringComparison.Ordinal) ? [ProblemMap.InvalidName] : [];
         string[] ofQueue = route.Path.Contains("{queue}", StringComparison.Ordinal) ? [ProblemMap.QueueNotFound] : [];
-        string[] ofStream = route.Path.Contains("{stream}", StringComparison.Ordinal) ? [ProblemMap.StreamNotFound] : [];
+
+        // A stream may be deleted and created again with other partitions while a request is on its way.
+        string[] ofStream = route.Path.Contains("{stream}", StringComparison.Ordinal) ? [ProblemMap.StreamNotFound, ProblemMap.StreamMismatch] : [];
         string[] ofPartition = route.Path.Contains("{partition}", StringComparison.Ordinal) ? [ProblemMap.PartitionNotFound] : [];
         string[] ofBody = route.Body == ApiBody.None ? [] : [ProblemMap.RequestTimeout, ProblemMap.RequestTooLarge, ProblemMap.UnsupportedMediaType];
         var codes = new HashSet<string>([.. OfEveryRequest, .. ofName, .. ofQueue, .. ofStream, .. ofPartition, .. ofBody, .. route.Problems], StringComparer.Ordinal);
