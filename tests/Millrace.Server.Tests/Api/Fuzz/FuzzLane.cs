@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Millrace.Server.Tests.Api.Description;
+using Millrace.Storage.Http.Wire;
 using Xunit;
 
 namespace Millrace.Server.Tests.Api.Fuzz;
@@ -152,7 +153,8 @@ internal sealed class FuzzLane(ApiHost host, ServedDescription description, int 
         else if (operation is not null)
         {
             Assert.True(operation.Answer(status) is not null, $"the status {status} is not described");
-            if (operation.Answer(status)!["content"]?["application/json"]?["schema"] is { } schema && schema.AsObject().Count > 0)
+            // Records in bytes, for who asked for them, are no JSON.
+            if (type != RecordBytes.MediaType && operation.Answer(status)!["content"]?["application/json"]?["schema"] is { } schema && schema.AsObject().Count > 0)
             {
                 var json = JsonNode.Parse(body);
                 Assert.Empty(new SchemaCheck(description).ErrorsOf(json, schema));
