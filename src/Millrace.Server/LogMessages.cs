@@ -11,7 +11,7 @@ internal static partial class LogMessages
     [LoggerMessage(2001, LogLevel.Warning, "Deliveries of queue '{Queue}' whose client is gone could not be handed back: they come back when their leases end.")]
     public static partial void HandBackFailed(this ILogger logger, Exception exception, string queue);
 
-    [LoggerMessage(2002, LogLevel.Warning, "Stream '{Stream}' can no longer be followed: the answer has ended, and whoever comes again is told why.")]
+    [LoggerMessage(2002, LogLevel.Information, "Stream '{Stream}' can no longer be followed: the answer has ended, and whoever comes again is told why.")]
     public static partial void FollowingFailed(this ILogger logger, Exception exception, string stream);
 
     [LoggerMessage(2100, LogLevel.Information, "{User} at {Address}: {Action} {Resource}: {Outcome}")]
