@@ -69,9 +69,6 @@ public sealed record StreamPartitionContext
     /// <summary>Where a store that keeps files puts them; null: where the store's URL says. Stores without files refuse a path.</summary>
     public string? Path { get; init; }
 
-    /// <summary>Options of a custom store; Millrace's own take theirs from their URLs.</summary>
-    public IReadOnlyDictionary<string, string> Options { get; init; } = new Dictionary<string, string>();
-
     /// <summary>Throws if a value is out of range.</summary>
     /// <exception cref="InvalidNameException">The stream's name is not valid.</exception>
     /// <exception cref="MillraceConfigurationException">Names the value and what is allowed.</exception>

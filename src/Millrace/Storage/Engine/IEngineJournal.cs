@@ -7,9 +7,6 @@ namespace Millrace.Storage.Engine;
 /// </summary>
 internal interface IEngineJournal
 {
-    /// <summary>What an operation whose sender did not waive it waits for.</summary>
-    StoreDurability Durability { get; }
-
     /// <summary>Sees to it that so many bytes of changes can be appended, before an engine changes anything.</summary>
     /// <param name="bytes">At most so many.</param>
     /// <param name="isEssential">Whether the operation makes room (settling, removing), and may use what is set aside for that.</param>
@@ -27,10 +24,10 @@ internal interface IEngineJournal
     /// <summary>Hands everything before <paramref name="end"/> to the operating system: it survives the end of the process.</summary>
     void WriteThrough(long end);
 
-    /// <summary>Whether everything before <paramref name="end"/> is as durable as <see cref="Durability"/> says.</summary>
+    /// <summary>Whether everything before <paramref name="end"/> is as durable as the store promises.</summary>
     bool IsDurable(long end);
 
-    /// <summary>Returns when everything before <paramref name="end"/> is as durable as <see cref="Durability"/> says.</summary>
+    /// <summary>Returns when everything before <paramref name="end"/> is as durable as the store promises.</summary>
     ValueTask FlushAsync(long end);
 
     /// <summary>Reads what stands in the journal, flushed or not.</summary>

@@ -6,7 +6,7 @@ namespace Millrace.Storage.Engine;
 /// </summary>
 internal sealed class MessageMemory(long budgetBytes)
 {
-    // An entry with its message, id and headers, besides the body; measured on messages with an id of the store and no headers.
+    // An estimate by their fields of an entry, its message and the array of its body, so that a queue of empty bodies is bounded too.
     private const int BytesPerMessage = 320;
 
     private long _bytes;

@@ -5,9 +5,8 @@ namespace Millrace.Storage.FileLog.Journal;
 
 /// <summary>The journal of the engines: frames of changes in a <see cref="FileLog"/>, and how much of each of its segments is still needed.</summary>
 /// <param name="log">The log.</param>
-/// <param name="durability">What operations wait for.</param>
 /// <param name="wake">Set when the journal has grown beyond what <see cref="WakeAt"/> said, when the disk is full, and when the log has failed.</param>
-internal sealed class EngineJournal(FileLog log, StoreDurability durability, AsyncSignal wake) : IEngineJournal
+internal sealed class EngineJournal(FileLog log, AsyncSignal wake) : IEngineJournal
 {
     private long _wakeAt = long.MaxValue;
 
@@ -15,8 +14,6 @@ internal sealed class EngineJournal(FileLog log, StoreDurability durability, Asy
     private LogSegment? _lastStored;
     private LogSegment? _lastRemoved;
     private int _isFull;
-
-    public StoreDurability Durability => durability;
 
     public FileLog Log => log;
 

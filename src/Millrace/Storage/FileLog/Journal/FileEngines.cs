@@ -79,7 +79,7 @@ internal sealed class FileEngines : IAsyncDisposable
                 context.TimeProvider,
                 logger);
             journal = FileLog.Open(files, folder, sizes with { TrustedTo = checkpoints.Find() }, context.TimeProvider, logger);
-            var engines = new FileEngines(options, clock, new EngineJournal(journal, options.Log.Durability, wake), checkpoints, identity, logger);
+            var engines = new FileEngines(options, clock, new EngineJournal(journal, wake), checkpoints, identity, logger);
             await engines.State.BeginAsync().ConfigureAwait(false);
             engines._upkeep.Start();
             return engines;

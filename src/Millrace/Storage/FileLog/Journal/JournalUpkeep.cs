@@ -11,7 +11,7 @@ namespace Millrace.Storage.FileLog.Journal;
 /// files of which nothing is needed.
 /// </summary>
 /// <remarks>
-/// A checkpoint is taken when the journal has grown by four times what the last one took, so that they cost a quarter of the journal itself; a start reads so much, at some 500 MB a second. Records are moved only while more than half of the
+/// A checkpoint is taken when the journal has grown by four times what the last one took, so that they cost a quarter of the journal itself; so much of it a start has to read. Records are moved only while more than half of the
 /// journal is not needed: so a record is written again at most once for each byte that is freed by it, and a backlog that stands still is never rewritten.
 /// </remarks>
 internal sealed class JournalUpkeep : IAsyncDisposable
