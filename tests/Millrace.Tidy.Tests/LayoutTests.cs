@@ -16,9 +16,10 @@ public sealed class LayoutTests
         ["Millrace.Testing"] = ["Millrace"],
         ["Millrace.FluentValidation"] = ["Millrace"],
         ["Millrace.Sqlite"] = ["Millrace"],
+        ["Millrace.Redis"] = ["Millrace"],
         ["Millrace.Stomp"] = ["Millrace"],
         ["Millrace.Server"] = ["Millrace", "Millrace.Stomp"],
-        ["Millrace.App"] = ["Millrace", "Millrace.Sqlite", "Millrace.Server"],
+        ["Millrace.App"] = ["Millrace", "Millrace.Sqlite", "Millrace.Redis", "Millrace.Server"],
     };
 
     [Fact]

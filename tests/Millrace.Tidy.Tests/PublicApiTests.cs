@@ -17,6 +17,7 @@ public sealed class PublicApiTests
         { "Millrace.Testing", "src/Millrace.Testing" },
         { "Millrace.FluentValidation", "src/Millrace.FluentValidation" },
         { "Millrace.Sqlite", "backends/Sqlite" },
+        { "Millrace.Redis", "backends/Redis" },
     };
 
     [Theory]

@@ -12,6 +12,7 @@ internal sealed class BackendPackages
     public static readonly BackendPackages[] Known =
     [
         new("Millrace.Sqlite", ["sqlite"], () => Type.GetType("Millrace.Sqlite.SqliteBackend, Millrace.Sqlite", throwOnError: false)),
+        new("Millrace.Redis", ["redis", "rediss"], () => Type.GetType("Millrace.Redis.RedisBackend, Millrace.Redis", throwOnError: false)),
     ];
 
     private readonly TypeLookup _lookup;

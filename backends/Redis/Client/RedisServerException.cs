@@ -1,0 +1,17 @@
+namespace Millrace.Redis.Client;
+
+/// <summary>A server has answered a command with an error. The command has had no effect, unless it was a script that failed half-way.</summary>
+public sealed class RedisServerException : MillraceException
+{
+    /// <summary>Says what the server said.</summary>
+    /// <param name="error">The error as the server sent it: <c>WRONGTYPE Operation against a key …</c>.</param>
+    public RedisServerException(string error)
+        : base($"Redis answered with an error: {error}") =>
+        Code = error?.Split(' ')[0] ?? "";
+
+    /// <summary>The first word of the error: <c>ERR</c>, <c>WRONGTYPE</c>, <c>READONLY</c>, <c>OOM</c>, <c>NOAUTH</c> and so on.</summary>
+    public string Code { get; }
+
+    /// <summary>True for what passes by itself: a server that is loading, busy with a script, or in the middle of a fail-over.</summary>
+    public override bool IsTransient => Code is "LOADING" or "BUSY" or "TRYAGAIN" or "CLUSTERDOWN" or "MASTERDOWN" or "READONLY" or "NOREPLICAS" or "OOM" or "MISCONF";
+}

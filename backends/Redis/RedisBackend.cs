@@ -1,0 +1,55 @@
+using Millrace.Redis.Client;
+using Millrace.Storage;
+
+namespace Millrace.Redis;
+
+/// <summary>
+/// The backend <c>redis:</c>: queues, streams, channels, locks and state on a Redis server, on the primary that Sentinel names, or on a Redis Cluster, shared by any number of
+/// processes and machines.
+/// </summary>
+public sealed class RedisBackend : Backend, IHealthProbe
+{
+    private readonly IRedisExecutor _executor;
+    private readonly TimeProvider _time;
+
+    private RedisBackend(IRedisExecutor executor, BackendContext context)
+    {
+        _executor = executor;
+        _time = context.TimeProvider;
+    }
+
+    /// <inheritdoc/>
+    public override string Name => "redis";
+
+    /// <inheritdoc/>
+    public override IHealthProbe Health => this;
+
+    /// <summary>Opens a connection to the servers that a URL names.</summary>
+    /// <param name="url">Names the servers and the options.</param>
+    /// <param name="context">Clock and log.</param>
+    /// <param name="cancellationToken">Ends the opening.</param>
+    /// <exception cref="MillraceConfigurationException">An option is wrong, or the servers are not set up for what it asks.</exception>
+    /// <exception cref="BackendUnavailableException">No server could be reached.</exception>
+    public static ValueTask<Backend> OpenAsync(BackendUrl url, BackendContext context, CancellationToken cancellationToken) =>
+        throw new BackendUnavailableException("Not reached yet.", mayHaveBeenApplied: false);
+
+    /// <inheritdoc/>
+    public async ValueTask<HealthReport> ProbeAsync(CancellationToken cancellationToken = default)
+    {
+        var start = _time.GetTimestamp();
+        string? error = null;
+        try
+        {
+            await _executor.ExecuteAsync(RedisCommand.Create("PING").MayRepeat(), cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception fault) when (fault is MillraceException or ObjectDisposedException)
+        {
+            error = fault.Message;
+        }
+
+        return new HealthReport(error is null, _time.GetElapsedTime(start), error, new Dictionary<string, string>());
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask DisposeAsync() => _executor.DisposeAsync();
+}
