@@ -1,6 +1,6 @@
 // A worker in a generic host: handler classes with injected services, retries, middleware, validation, drained on Ctrl+C.
 //   dotnet run --project samples/HostedWorker
-//   QUEUE__URL=sqlite:./orders.db dotnet run --project samples/HostedWorker
+//   QUEUE__URL=file:./orders dotnet run --project samples/HostedWorker
 using HostedWorker;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;

@@ -1,6 +1,6 @@
 using Millrace.Client;
 
-await using var mill = await MillraceClient.OpenAsync(args is [var url] ? url : "sqlite:./orders.db");
+await using var mill = await MillraceClient.OpenAsync(args is [var url] ? url : "file:./orders");
 using var done = new CancellationTokenSource();
 
 var worker = mill.Worker<Order>("orders", async (order, context, cancellationToken) =>

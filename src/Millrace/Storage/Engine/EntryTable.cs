@@ -30,11 +30,10 @@ internal sealed class EntryTable
     /// <summary>Slots that are or were in use: every slot in use is below this.</summary>
     public int SlotEnd { get; private set; }
 
-    public QueueEntry Rent()
-    {
-        var slot = _freeCount > 0 ? _freeSlots[--_freeCount] : SlotEnd++;
-        return Occupy(slot);
-    }
+    public QueueEntry Rent() => Occupy(TakeSlot());
+
+    /// <summary>A free slot, which is <see cref="SetCold">made cold</see> next.</summary>
+    public int TakeSlot() => _freeCount > 0 ? _freeSlots[--_freeCount] : SlotEnd++;
 
     public void Return(QueueEntry entry)
     {

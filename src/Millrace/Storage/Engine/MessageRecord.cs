@@ -34,11 +34,12 @@ internal static class MessageRecord
 
     /// <summary>Writes the record of a message.</summary>
     /// <param name="changes">Where to.</param>
-    /// <param name="message">The message.</param>
+    /// <param name="message">The message without its body.</param>
+    /// <param name="body">Its body.</param>
     /// <param name="sequence">Its place.</param>
     /// <param name="hasSenderId">Whether the id is the sender's.</param>
     /// <param name="dueAt">When it is due, in UTC ticks; 0: at once.</param>
-    public static void Write(ChangeWriter changes, Message message, long sequence, bool hasSenderId, long dueAt)
+    public static void Write(ChangeWriter changes, in MessageContent message, ReadOnlySpan<byte> body, long sequence, bool hasSenderId, long dueAt)
     {
         var start = changes.Position;
         var isUuid = message.Id.TryGetUuid(out var uuid);
@@ -69,8 +70,8 @@ internal static class MessageRecord
             changes.Ticks(expiresAt.UtcTicks);
         }
 
-        WriteTexts(changes, message);
-        changes.Bytes(message.Body.Span);
+        WriteTexts(changes, in message);
+        changes.Bytes(body);
         changes.Fixed(Checksum(changes.Since(start)));
     }
 
@@ -161,7 +162,7 @@ internal static class MessageRecord
         return ~checksum;
     }
 
-    private static void WriteTexts(ChangeWriter changes, Message message)
+    private static void WriteTexts(ChangeWriter changes, in MessageContent message)
     {
         if (message.Key is not null)
         {
@@ -194,6 +195,47 @@ internal static class MessageRecord
 
         return MessageHeaders.Create(headers);
     }
+}
+
+/// <summary>What a record has of a message besides its body, whether the message exists or only what its sender has given.</summary>
+internal readonly struct MessageContent
+{
+    public required MessageId Id { get; init; }
+
+    public required int Priority { get; init; }
+
+    public required DateTimeOffset EnqueuedAt { get; init; }
+
+    public required DateTimeOffset? ExpiresAt { get; init; }
+
+    public required string? Key { get; init; }
+
+    public required string? ContentType { get; init; }
+
+    public required MessageHeaders Headers { get; init; }
+
+    public static MessageContent Of(Message message) => new()
+    {
+        Id = message.Id,
+        Priority = message.Priority,
+        EnqueuedAt = message.EnqueuedAt,
+        ExpiresAt = message.ExpiresAt,
+        Key = message.Key,
+        ContentType = message.ContentType,
+        Headers = message.Headers,
+    };
+
+    /// <summary>What is sent without a life of its own.</summary>
+    public static MessageContent Of(in Envelope envelope, MessageId id, DateTimeOffset acceptedAt) => new()
+    {
+        Id = id,
+        Priority = envelope.Priority,
+        EnqueuedAt = acceptedAt,
+        ExpiresAt = null,
+        Key = envelope.Key,
+        ContentType = envelope.ContentType,
+        Headers = envelope.Headers ?? MessageHeaders.Empty,
+    };
 }
 
 /// <summary>A message as a journal has it.</summary>

@@ -88,7 +88,7 @@ internal sealed partial class QueueCore
                     KeptOf(entry).Write(changes);
                 }
             }
-            else if (_table.FindCold(slot) is { } cold)
+            else if (_table.FindCold(slot) is { Location: > QueueEntry.Nowhere } cold)
             {
                 KeptEntry.Of(in cold, slot, Main.SequenceOf(in cold)).Write(changes);
             }

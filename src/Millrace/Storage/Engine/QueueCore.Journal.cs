@@ -5,9 +5,6 @@ namespace Millrace.Storage.Engine;
 /// <content>What a queue writes down, and the messages that it keeps in the journal alone.</content>
 internal sealed partial class QueueCore
 {
-    // One read for messages that stand close together; the gaps between are read with them. Below the size from which arrays are collected last.
-    private const int MaxReadBytes = 64 * 1024;
-
     private readonly ChangeWriter? _changes;
     private readonly List<QueueEntry> _stored = [];
     private bool _servedMustBeDurable;
@@ -29,33 +26,6 @@ internal sealed partial class QueueCore
         {
             return NewSubstitute(entry, []);
         }
-    }
-
-    /// <summary>Makes an entry that has just left its place cold.</summary>
-    public void CoolLocked(QueueEntry entry)
-    {
-        _store.Memory!.Remove(entry);
-        _table.Cool(entry);
-    }
-
-    /// <summary>Makes a cold slot an entry again, without its message.</summary>
-    public QueueEntry WarmLocked(int slot) => _table.Warm(slot);
-
-    /// <summary>Reads the messages of a list of entries, those that stand close together at once.</summary>
-    public void LoadLocked(QueueEntry first)
-    {
-        for (var entry = first; entry is not null;)
-        {
-            entry = LoadStretchLocked(entry);
-        }
-    }
-
-    /// <summary>An entry that stands nowhere, to show a cold message.</summary>
-    public QueueEntry ShownCold(int slot, long sequence)
-    {
-        var entry = new QueueEntry { Slot = slot, Section = Main, Sequence = sequence, Place = EntryPlace.Ready };
-        _table.FindCold(slot)!.Value.CopyTo(entry);
-        return entry;
     }
 
     /// <summary>What the operation has changed, as a section of a frame; empty when there is nothing to write down.</summary>
@@ -95,6 +65,7 @@ internal sealed partial class QueueCore
         }
 
         _stored.Clear();
+        NoteColdWrittenLocked(frameStart);
     }
 
     private bool IsDurable(QueueEntry entry) =>
@@ -127,12 +98,17 @@ internal sealed partial class QueueCore
         }
     }
 
-    private static long OffsetOf(long pendingLocation) => QueueEntry.Nowhere - 1 - pendingLocation;
+    private static int OffsetOf(long pendingLocation) => (int)(QueueEntry.Nowhere - 1 - pendingLocation);
 
     private static long PendingLocationAt(int offset) => QueueEntry.Nowhere - 1 - offset;
 
     private Message ReadBack(QueueEntry entry)
     {
+        if (entry.Location < QueueEntry.Nowhere)
+        {
+            return MessageRecord.ReadAlone(_changes!.Since(OffsetOf(entry.Location))[..entry.RecordBytes], entry.Location);
+        }
+
         var buffer = ArrayPool<byte>.Shared.Rent(entry.RecordBytes);
         try
         {
@@ -154,72 +130,6 @@ internal sealed partial class QueueCore
         }
     }
 
-    /// <returns>The entry after those that were read.</returns>
-    private QueueEntry? LoadStretchLocked(QueueEntry first)
-    {
-        var start = first.Location;
-        var end = start + first.RecordBytes;
-        var limit = Math.Min(start + MaxReadBytes, _store.Journal!.ReadableTo(start));
-        var next = first.Next;
-        while (next is not null && next.Location >= end && next.Location + next.RecordBytes <= limit)
-        {
-            end = next.Location + next.RecordBytes;
-            next = next.Next;
-        }
-
-        if (end - start > MaxReadBytes)
-        {
-            // Larger than a read: brought in when it is leased.
-            return next;
-        }
-
-        // The bodies of its messages stay in it: one array for all of them.
-        var stretch = GC.AllocateUninitializedArray<byte>((int)(end - start));
-        try
-        {
-            _store.Journal.Read(start, stretch);
-        }
-        catch (Exception fault) when (fault is MillraceException or ObjectDisposedException)
-        {
-            // Whoever wants one of them learns of it.
-            return next;
-        }
-
-        for (var entry = first; entry != next; entry = entry!.Next)
-        {
-            entry!.Message ??= MessageRecord.ReadShared(stretch.AsMemory((int)(entry.Location - start), entry.RecordBytes));
-            _store.Memory!.Add(entry);
-        }
-
-        return next;
-    }
-
-    /// <summary>Leaves a message in the journal alone, if memory is short or those before it are there.</summary>
-    private void SpareMemoryLocked(QueueEntry entry)
-    {
-        if (entry.Section.IsDead || entry.Place is EntryPlace.Leased or EntryPlace.Free)
-        {
-            return;
-        }
-
-        _store.Memory!.Add(entry);
-        var isOver = _store.Memory.IsOver;
-        if (entry.Place == EntryPlace.Ready && (isOver || Main.HasCold(entry.Priority)) && IsPlain(entry) && Main.TryCool(entry))
-        {
-            return;
-        }
-
-        // The head of a queue is wanted next.
-        if (isOver && !ReferenceEquals(entry, Main.FirstLeasable))
-        {
-            _store.Memory.Remove(entry);
-            entry.Message = null;
-        }
-    }
-
-    private static bool IsPlain(QueueEntry entry) =>
-        entry is { Key: null, WasLeased: false, LastError: null, ExpiryPosition: -1 };
-
     private void WriteStored(QueueEntry entry)
     {
         _changes!.Kind(ChangeKind.Stored).Number(entry.Slot);
@@ -229,7 +139,9 @@ internal sealed partial class QueueCore
     private void WriteRecord(QueueEntry entry)
     {
         var offset = _changes!.Position;
-        MessageRecord.Write(_changes, entry.Message!, entry.Sequence, entry.HasSenderId, entry.Place == EntryPlace.Scheduled ? WallTimeOf(entry.Time).UtcTicks : 0);
+        var message = entry.Message!;
+        var dueAt = entry.Place == EntryPlace.Scheduled ? WallTimeOf(entry.Time).UtcTicks : 0;
+        MessageRecord.Write(_changes, MessageContent.Of(message), message.Body.Span, entry.Sequence, entry.HasSenderId, dueAt);
         entry.Location = PendingLocationAt(offset);
         entry.RecordBytes = _changes.Position - offset;
         _stored.Add(entry);
@@ -243,5 +155,4 @@ internal sealed partial class QueueCore
 
     private void WriteDied(QueueEntry entry, string reason) =>
         _changes!.Kind(ChangeKind.Died).Number(entry.Slot).Number(entry.Sequence).Number(entry.Attempts).Text(reason).Text(entry.LastError);
-
 }

@@ -7,7 +7,10 @@ namespace Millrace.Storage.Engine;
 internal sealed partial class QueueCore
 {
     /// <summary>Stores one message, unless it repeats an id. There must be room.</summary>
-    public EnqueueResult StoreLocked(in Envelope envelope, byte[] body, DateTimeOffset acceptedAt)
+    /// <param name="envelope">The message.</param>
+    /// <param name="body">A copy of its body, for the queue to keep; null: it is copied if need be.</param>
+    /// <param name="acceptedAt">When.</param>
+    public EnqueueResult StoreLocked(in Envelope envelope, byte[]? body, DateTimeOffset acceptedAt)
     {
         var id = envelope.Id;
         var hash = default(UInt128);
@@ -24,6 +27,12 @@ internal sealed partial class QueueCore
             }
         }
 
+        if (IsColdFromTheStart(in envelope))
+        {
+            return StoreColdLocked(in envelope, body is null ? envelope.Body.Span : body, hash, acceptedAt);
+        }
+
+        body ??= envelope.Body.ToArray();
         var entry = _table.Rent();
         if (hasSenderId)
         {

@@ -176,6 +176,12 @@ internal sealed partial class QueueEngine : IQueueStore
             return default;
         }
 
+        if (Journal is not null)
+        {
+            // Copied into the journal under the gate anyway, and kept in memory only near the head of the queue.
+            return Enqueue(queue, batch, [], results);
+        }
+
         if (batch.Length == 1)
         {
             var body = CopyOf(batch[0].Body);
@@ -220,7 +226,7 @@ internal sealed partial class QueueEngine : IQueueStore
                     bound = RoomPlan.MakeRoomLocked(core, batch);
                     for (var i = 0; i < batch.Length && bound is null; i++)
                     {
-                        var result = core.StoreLocked(in batch[i], bodies[i], acceptedAt);
+                        var result = core.StoreLocked(in batch[i], bodies.IsEmpty ? null : bodies[i], acceptedAt);
                         if (!results.IsEmpty)
                         {
                             results[i] = result;

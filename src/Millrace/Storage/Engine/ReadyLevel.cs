@@ -11,8 +11,8 @@ namespace Millrace.Storage.Engine;
 /// </remarks>
 internal sealed class ReadyLevel(QueueSection section)
 {
-    // A refill reads about 100 KB at once, and is needed once for so many messages.
-    private const int MaxWarmed = 1024;
+    // A refill reads one stretch of the journal and is needed once for so many messages: few enough that entries and bodies stay in the caches of the processor.
+    private const int MaxWarmed = 256;
     private const long MaxWarmedBytes = 1024 * 1024;
 
     private readonly IndexedHeap<QueueEntry, QueueEntry.InHeap> _returned = new();

@@ -1,6 +1,8 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using Millrace.Storage.FileLog.Disk;
 using Millrace.Storage.FileLog.Journal;
+using Millrace.Storage.FileLog.Streams;
 
 namespace Millrace.Storage.FileLog;
 
@@ -97,7 +99,7 @@ public sealed class FileBackend : Backend, IHealthProbe
         }
     }
 
-    /// <summary>Writes a small file and flushes it.</summary>
+    /// <summary>Writes a small file and flushes it. Unhealthy too when an earlier write or flush of the journal has failed, after which it takes nothing until the folder is opened again.</summary>
     public async ValueTask<HealthReport> ProbeAsync(CancellationToken cancellationToken = default)
     {
         var started = _time.GetTimestamp();
@@ -118,6 +120,7 @@ public sealed class FileBackend : Backend, IHealthProbe
             ["folder"] = Path.GetFileName(_options.Folder),
             ["segmentBytes"] = _options.Log.SegmentBytes.ToString(CultureInfo.InvariantCulture),
         };
+        _engines.Describe(details);
         return new HealthReport(error is null, _time.GetElapsedTime(started), error, details);
     }
 
@@ -148,6 +151,11 @@ public sealed class FileBackend : Backend, IHealthProbe
 
     private string? Probe()
     {
+        if (_engines.Failure is { } failure)
+        {
+            return failure;
+        }
+
         try
         {
             DurableFile.Write(_files, Path.Combine(_options.Folder, ProbeName), [1], flush: true);

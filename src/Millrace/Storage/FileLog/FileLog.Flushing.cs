@@ -1,4 +1,5 @@
 using Millrace.Diagnostics;
+using Millrace.Storage.FileLog.Disk;
 
 namespace Millrace.Storage.FileLog;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Millrace.Diagnostics;
+using Millrace.Storage.FileLog.Disk;
 
 namespace Millrace.Storage.FileLog;
 
@@ -351,7 +352,7 @@ internal sealed partial class FileLog
         // Recovery checks the last two segments: so those before must be whole whatever happens, also where nobody waits for flushes.
         if (_sealed is { IsDirty: true } older)
         {
-            older.File.Flush();
+            Flush(older);
         }
 
         if (_inPlace is { } last)

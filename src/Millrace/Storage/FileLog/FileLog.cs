@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using Millrace.Storage.FileLog.Disk;
 
 namespace Millrace.Storage.FileLog;
 
@@ -91,7 +92,10 @@ internal sealed partial class FileLog : IAsyncDisposable
     public long EndPosition => Volatile.Read(ref _end);
 
     /// <summary>Whether a fault of the disk has ended the log: it must be opened anew.</summary>
-    public bool HasFailed => Volatile.Read(ref _failure) is not null;
+    public bool HasFailed => Failure is not null;
+
+    /// <summary>The fault of the disk that has ended the log; null while there was none.</summary>
+    public BackendUnavailableException? Failure => Volatile.Read(ref _failure);
 
     /// <summary>What was wrong when the log was opened; null when nothing was.</summary>
     public LogDamage? Damage { get; }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Millrace.Storage.FileLog.Disk;
 
 namespace Millrace.Storage.FileLog;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Millrace.Diagnostics;
+using Millrace.Storage.FileLog.Disk;
 
 namespace Millrace.Storage.FileLog;
 

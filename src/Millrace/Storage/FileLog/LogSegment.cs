@@ -1,3 +1,5 @@
+using Millrace.Storage.FileLog.Disk;
+
 namespace Millrace.Storage.FileLog;
 
 /// <summary>One file of a log. Its positions may be read by anybody; who may change what says each member.</summary>

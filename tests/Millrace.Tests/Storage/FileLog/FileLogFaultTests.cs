@@ -1,5 +1,6 @@
 using Millrace.Storage;
 using Millrace.Storage.FileLog;
+using Millrace.Storage.FileLog.Disk;
 using Xunit;
 using static Millrace.Tests.Storage.FileLog.LogBench;
 

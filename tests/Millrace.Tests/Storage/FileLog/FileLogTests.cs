@@ -1,5 +1,6 @@
 using Millrace.Storage;
 using Millrace.Storage.FileLog;
+using Millrace.Storage.FileLog.Disk;
 using Xunit;
 using static Millrace.Tests.Storage.FileLog.LogBench;
 
@@ -224,6 +225,31 @@ public sealed class FileLogTests
         await trimming;
         Assert.True(await reading > 0);
         Assert.Equal(log.Segments.Count, SegmentsOf(NativeFileSystem.Instance, folder.Data).Length);
+    }
+
+    [Fact]
+    public async Task WhatIsTrimmed_BeforeItsFlush_NeedsNone()
+    {
+        // Nobody runs what is handed to the threads: the flush that a new segment asks for is never done.
+        using var threads = new FlushThreads(0);
+        var log = Open(_files, Small(StoreDurability.Process, threads));
+        try
+        {
+            for (var i = 0; i < 100; i++)
+            {
+                await log.FlushAsync(Append(log, Numbered(i)));
+                log.TrimBefore(log.EndPosition);
+            }
+
+            Assert.Single(log.Segments);
+            Assert.True(log.StartPosition > 3 * FileLogOptions.MinSegmentBytes, "Several segments were begun and trimmed.");
+        }
+        finally
+        {
+            var closing = log.DisposeAsync().AsTask();
+            threads.RunQueued();
+            await closing;
+        }
     }
 
     [Fact]

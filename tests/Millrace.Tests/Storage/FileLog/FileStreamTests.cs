@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Millrace.Storage;
 using Millrace.Storage.FileLog;
+using Millrace.Storage.FileLog.Streams;
 using Xunit;
 
 namespace Millrace.Tests.Storage.FileLog;

@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Millrace.Storage;
 using Millrace.Storage.FileLog;
+using Millrace.Storage.FileLog.Disk;
 using Log = Millrace.Storage.FileLog.FileLog;
 
 namespace Millrace.Tests.Storage.FileLog;

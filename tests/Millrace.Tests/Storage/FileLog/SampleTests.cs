@@ -1,6 +1,7 @@
 using System.Text;
 using Millrace.Storage;
 using Millrace.Storage.FileLog;
+using Millrace.Storage.FileLog.Disk;
 using Xunit;
 
 namespace Millrace.Tests.Storage.FileLog;

@@ -1,4 +1,4 @@
-using Millrace.Storage.FileLog;
+using Millrace.Storage.FileLog.Disk;
 
 namespace Millrace.Tests.Storage.FileLog;
 
@@ -211,15 +211,18 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
         public void Dispose() => release();
     }
 
+    /// <summary>An open file. Like a real one, it throws when it is used after it was closed.</summary>
     private sealed class Handle(SimulatedFileSystem disk, string path, SimulatedFile file) : IStorageFile
     {
-        public long Length => disk.Do("length", path, () => file.Length);
+        private volatile bool _isClosed;
+
+        public long Length => Do("length", () => file.Length);
 
         public int Write(ReadOnlySpan<byte> bytes, long position)
         {
             var count = disk.WritesShort && bytes.Length > 1 ? disk.NextShort(bytes.Length) : bytes.Length;
             var copy = bytes[..count].ToArray();
-            return disk.Do("write", path, () =>
+            return Do("write", () =>
             {
                 file.Write(copy, position);
                 return count;
@@ -228,6 +231,7 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
 
         public int Read(Span<byte> into, long position)
         {
+            ObjectDisposedException.ThrowIf(_isClosed, this);
             disk.Before?.Invoke("read", path);
             lock (disk._gate)
             {
@@ -235,21 +239,25 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
             }
         }
 
-        public void Flush() => disk.Do("flush", path, () =>
+        public void Flush() => Do("flush", () =>
         {
             file.Flush();
             return true;
         });
 
-        public void SetLength(long bytes) => disk.Do("setLength", path, () =>
+        public void SetLength(long bytes) => Do("setLength", () =>
         {
             disk._used += bytes - file.Length;
             file.SetLength(bytes);
             return true;
         });
 
-        public void Dispose()
+        public void Dispose() => _isClosed = true;
+
+        private T Do<T>(string operation, Func<T> act)
         {
+            ObjectDisposedException.ThrowIf(_isClosed, this);
+            return disk.Do(operation, path, act);
         }
     }
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Millrace.Diagnostics;
 using Millrace.Storage.Engine;
+using Millrace.Storage.FileLog.Disk;
 
 namespace Millrace.Storage.FileLog.Journal;
 

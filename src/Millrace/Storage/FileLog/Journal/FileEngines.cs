@@ -1,9 +1,11 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Millrace.Diagnostics;
 using Millrace.Hosting;
 using Millrace.Storage.Engine;
+using Millrace.Storage.FileLog.Disk;
 
 namespace Millrace.Storage.FileLog.Journal;
 
@@ -52,8 +54,22 @@ internal sealed class FileEngines : IAsyncDisposable
 
     public LockEngine Locks { get; }
 
-    /// <summary>What was wrong with the journal when it was opened; null when nothing was.</summary>
-    public LogDamage? Damage => _journal.Log.Damage;
+    /// <summary>Why nothing can be written any more; null while it can.</summary>
+    public string? Failure => _journal.Log.Failure?.Message;
+
+    /// <summary>What people should look at although everything works: for health.</summary>
+    public void Describe(Dictionary<string, string> details)
+    {
+        if (_journal.Log.Damage is { IsTorn: false } damage)
+        {
+            details["journalDamage"] = string.Create(CultureInfo.InvariantCulture, $"{damage.File} at byte {damage.Offset}: {damage.Reason}; put aside when the folder was opened");
+        }
+
+        if (_upkeep.Fault is { } fault)
+        {
+            details["journalUpkeep"] = fault;
+        }
+    }
 
     /// <summary>Opens what a folder has, or begins anew.</summary>
     /// <exception cref="StorageCorruptException">Neither the journal nor a checkpoint is whole.</exception>

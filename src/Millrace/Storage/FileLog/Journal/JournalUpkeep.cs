@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Millrace.Diagnostics;
 using Millrace.Hosting;
 using Millrace.Storage.Engine;
+using Millrace.Storage.FileLog.Disk;
 
 namespace Millrace.Storage.FileLog.Journal;
 
@@ -47,6 +48,9 @@ internal sealed class JournalUpkeep : IAsyncDisposable
         _triedAt = checkpointedTo;
         _loop = new BackgroundLoop("file journal upkeep", RunAsync, new BackgroundLoopOptions { Logger = log });
     }
+
+    /// <summary>Why tidying has failed last; null while it works. Nothing is lost by it, but the journal grows.</summary>
+    public string? Fault { get; private set; }
 
     public void Start()
     {
@@ -215,9 +219,11 @@ internal sealed class JournalUpkeep : IAsyncDisposable
         try
         {
             await step().ConfigureAwait(false);
+            Fault = null;
         }
         catch (Exception fault) when (fault is MillraceException or ObjectDisposedException || FileFaults.IsFileFault(fault))
         {
+            Fault = fault.Message;
             // The journal is only longer than it need be; the next time tries again.
             _log.JournalUpkeepFailed(fault);
         }

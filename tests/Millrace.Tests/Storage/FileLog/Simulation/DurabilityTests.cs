@@ -80,8 +80,11 @@ public sealed class DurabilityTests : IDisposable
         fault = await Assert.ThrowsAsync<BackendUnavailableException>(() => SendAsync(backend, "q", "later"));
         Assert.Contains("opened again", fault.Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<BackendUnavailableException>(() => waiting);
-        await backend.DisposeAsync();
         _folder.Disk.Before = null;
+        var health = await backend.ProbeAsync(Cancellation);
+        Assert.False(health.IsHealthy);
+        Assert.Contains("flush failed", health.Error, StringComparison.Ordinal);
+        await backend.DisposeAsync();
 
         await using var again = await _folder.OpenAsync();
         Assert.Equal(["kept"], await DrainAsync(again, "q"));

@@ -1,4 +1,5 @@
 using Millrace.Storage.FileLog;
+using Millrace.Storage.FileLog.Disk;
 using Xunit;
 using static Millrace.Tests.Storage.FileLog.Simulation.SimulatedFolder;
 

@@ -1,4 +1,4 @@
-using Millrace.Storage.FileLog;
+using Millrace.Storage.FileLog.Disk;
 
 namespace Millrace.Tests.Storage.FileLog.Simulation;
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
+using Millrace.Storage.FileLog.Disk;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Streams;
 
 /// <summary>Where a partition is, and with what it works.</summary>
 internal sealed record StreamLogPlace

@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using Millrace.Storage.FileLog.Disk;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Streams;
 
 /// <summary>
 /// What a segment of a stream holds: its offsets, times and bytes, in all and sparsely inside. Kept in a file beside a segment that is full; rebuilt from the segment where that is missing or

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Streams;
 
 /// <content>Pages, and offsets by time.</content>
 internal sealed partial class FileStreamLog

@@ -1,4 +1,4 @@
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Disk;
 
 /// <summary>
 /// Every operation on files that the file backend makes, so that tests can put a disk of their own under it: one that writes short, fails to flush, is full, or forgets at a crash

@@ -1,4 +1,4 @@
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Streams;
 
 /// <summary>One opening of a partition in files.</summary>
 internal sealed class FileStreamPartition(FileStreamLog log, StreamCapabilities capabilities) : IStreamPartition

@@ -1,6 +1,7 @@
 using Millrace.Diagnostics;
+using Millrace.Storage.FileLog.Disk;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Streams;
 
 /// <content>What no longer needs to be kept, and the files beside the log.</content>
 internal sealed partial class FileStreamLog

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Streams;
 
 /// <summary>The indexes of a partition's segments, oldest first. Not safe for concurrent use.</summary>
 internal sealed class PartitionIndex

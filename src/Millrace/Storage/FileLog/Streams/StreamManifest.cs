@@ -1,6 +1,7 @@
 using System.Text.Json;
+using Millrace.Storage.FileLog.Disk;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Streams;
 
 /// <summary>What a stream's folder says of the stream: its name, its partitions, and where they are.</summary>
 /// <remarks><c>{"format":1,"stream":"orders","partitions":4,"path":null}</c>, in the file <c>stream.json</c>.</remarks>

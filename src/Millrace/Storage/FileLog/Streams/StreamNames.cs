@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Streams;
 
 /// <summary>Names of streams as names of folders, alike on every file system: also on those that know no case, or forbid some names.</summary>
 internal static class StreamNames

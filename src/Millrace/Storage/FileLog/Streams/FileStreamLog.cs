@@ -2,8 +2,9 @@ using System.Buffers;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
+using Millrace.Storage.FileLog.Disk;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Streams;
 
 /// <summary>The records of one partition in files, shared by all who have it open. Safe for concurrent use.</summary>
 /// <remarks>

@@ -1,6 +1,6 @@
 using System.Buffers;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Streams;
 
 /// <summary>Reads one page: bytes in as few and large reads as can be into an array that the page will own, and records as slices of it.</summary>
 internal ref struct StreamPageReader

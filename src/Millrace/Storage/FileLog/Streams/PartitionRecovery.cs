@@ -1,7 +1,8 @@
-using Millrace.Diagnostics;
 using Microsoft.Extensions.Logging;
+using Millrace.Diagnostics;
+using Millrace.Storage.FileLog.Disk;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Streams;
 
 /// <summary>Finds what a partition's log holds: from the saved indexes where they fit, and from the frames where they do not.</summary>
 internal sealed class PartitionRecovery(IFileSystem files, string folder, FileLog log, ILogger logger)

@@ -1,6 +1,6 @@
 using Microsoft.Win32.SafeHandles;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Disk;
 
 /// <summary>The files of this machine.</summary>
 internal sealed class NativeFileSystem : IFileSystem

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 using Microsoft.Win32.SafeHandles;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Disk;
 
 /// <summary>The system calls that the framework has no method for.</summary>
 internal static partial class NativeCalls

@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using System.Text;
+using Millrace.Storage.FileLog.Disk;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Streams;
 
 /// <summary>The small files beside a partition's log: where it begins for readers, and what its producers have appended to segments that need not be read again.</summary>
 /// <remarks>

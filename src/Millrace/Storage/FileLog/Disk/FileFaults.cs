@@ -1,4 +1,4 @@
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Disk;
 
 /// <summary>What the errors of files mean.</summary>
 internal static class FileFaults

@@ -1,4 +1,4 @@
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Disk;
 
 /// <summary>Small files that are replaced as a whole: a reader finds the old content or the new, whatever happens in between.</summary>
 internal static class DurableFile

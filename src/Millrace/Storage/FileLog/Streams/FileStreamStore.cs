@@ -1,7 +1,8 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using Millrace.Storage.FileLog.Disk;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Streams;
 
 /// <summary>The streams of one folder (laws S1–S9): <c>streams/NAME/PARTITION/</c>, a log each.</summary>
 internal sealed class FileStreamStore : IStreamStore

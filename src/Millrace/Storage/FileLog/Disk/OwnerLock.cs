@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage.FileLog.Disk;
 
 /// <summary>The right to a folder, for one process at a time. It ends with the process, however that ends.</summary>
 /// <remarks>Who has it stands in a file beside the lock, because the file of the lock itself cannot be read by others on every system.</remarks>
