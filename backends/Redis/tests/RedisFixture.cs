@@ -24,4 +24,6 @@ public sealed class RedisFixture : BackendFixture
         var server = await Server.WaitAsync(cancellationToken);
         return await RedisBackend.OpenAsync(BackendUrl.Parse($"redis://{server.EndPoint}?prefix={_prefix}"), new BackendContext(), cancellationToken);
     }
+
+    public override ValueTask CrashAsync(Backend backend) => ((RedisBackend)backend).AbandonAsync();
 }
