@@ -1,6 +1,8 @@
+using Millrace.Redis.Channels;
 using Millrace.Redis.Client;
 using Millrace.Redis.Locks;
 using Millrace.Redis.State;
+using Millrace.Redis.Streams;
 using Millrace.Storage;
 
 namespace Millrace.Redis;
@@ -13,6 +15,8 @@ public sealed class RedisBackend : Backend, IHealthProbe
 {
     private readonly IRedisExecutor _executor;
     private readonly TimeProvider _time;
+    private readonly RedisStreamStore _streams;
+    private readonly RedisChannelTransport _channels;
     private readonly RedisLockStore _locks;
     private readonly RedisStateStore _state;
 
@@ -22,12 +26,21 @@ public sealed class RedisBackend : Backend, IHealthProbe
         _time = context.TimeProvider;
         var keys = new RedisKeys(options.Prefix);
         var writes = new ReplicatedWrites(executor, options.WaitReplicas, options.WaitTimeout);
+        var durability = options.Durability == RedisDurability.Full ? StoreDurability.Full : StoreDurability.Engine;
+        _streams = new RedisStreamStore(executor, writes, keys, durability, _time);
+        _channels = new RedisChannelTransport(executor, writes, keys, options.Database, options.History);
         _locks = new RedisLockStore(executor, writes, keys, _time);
         _state = new RedisStateStore(executor, writes, keys);
     }
 
     /// <inheritdoc/>
     public override string Name => "redis";
+
+    /// <inheritdoc/>
+    public override IStreamStore Streams => _streams;
+
+    /// <inheritdoc/>
+    public override IChannelTransport Channels => _channels;
 
     /// <inheritdoc/>
     public override ILockStore Locks => _locks;
@@ -72,6 +85,8 @@ public sealed class RedisBackend : Backend, IHealthProbe
     /// <inheritdoc/>
     public override async ValueTask DisposeAsync()
     {
+        await _channels.DisposeAsync().ConfigureAwait(false);
+        await _streams.DisposeAsync().ConfigureAwait(false);
         await _state.DisposeAsync().ConfigureAwait(false);
         await _locks.DisposeAsync().ConfigureAwait(false);
         await _executor.DisposeAsync().ConfigureAwait(false);
