@@ -9,6 +9,7 @@ internal sealed class RedisChannelSubscription : IChannelSubscription
     private readonly RedisChannelTransport _transport;
     private readonly SubscriptionBuffer _buffer;
     private Queue<ChannelMessage>? _held;
+    private ChannelMessageId? _replayedTo;
     private int _isDisposed;
 
     public RedisChannelSubscription(RedisChannelTransport transport, TopicFeed feed, SubscriptionOptions options)
@@ -33,6 +34,17 @@ internal sealed class RedisChannelSubscription : IChannelSubscription
                 return;
             }
 
+            // The history's answer may have overtaken what was published before it.
+            if (_replayedTo is { } last && !message.IsGap)
+            {
+                if (message.Id <= last)
+                {
+                    return;
+                }
+
+                _replayedTo = null;
+            }
+
             // A subscription that its policy has ended stays in its feed until it is disposed; it takes nothing more.
             _buffer.Add(message);
         }
@@ -44,15 +56,13 @@ internal sealed class RedisChannelSubscription : IChannelSubscription
         lock (_gate)
         {
             _buffer.AddReplay(replayed);
-            while (_held is not null && _held.TryDequeue(out var message))
-            {
-                if (message.Id > last)
-                {
-                    _buffer.Add(message);
-                }
-            }
-
+            var held = _held;
             _held = null;
+            _replayedTo = last;
+            while (held is not null && held.TryDequeue(out var message))
+            {
+                Offer(message);
+            }
         }
     }
 

@@ -21,6 +21,7 @@ internal sealed class TopicFeed(IRedisExecutor executor, ChannelHistory history,
     private List<ChannelMessage>? _held;
     private bool _hasOverflowed;
     private ChannelMessageId _last;
+    private ChannelMessageId? _caughtUpTo;
 
     public TopicPattern Pattern => pattern;
 
@@ -77,7 +78,7 @@ internal sealed class TopicFeed(IRedisExecutor executor, ChannelHistory history,
         {
             if (_held is null)
             {
-                PassOnLocked(message);
+                PassOnUnlessMissedLocked(message);
             }
             else if (_held.Count < MaxHeld)
             {
@@ -118,6 +119,18 @@ internal sealed class TopicFeed(IRedisExecutor executor, ChannelHistory history,
             : await executor.SubscribeAsync(RedisSubscriptionKind.Pattern, RedisGlob.Escape(channelPrefix) + RedisGlob.Of(pattern), this, _closing.Token).ConfigureAwait(false);
     }
 
+    /// <summary>What comes live after the history was read may stand in it too.</summary>
+    private void PassOnUnlessMissedLocked(ChannelMessage message)
+    {
+        if (_caughtUpTo is { } last && message.Id <= last)
+        {
+            return;
+        }
+
+        _caughtUpTo = null;
+        PassOnLocked(message);
+    }
+
     private void PassOnLocked(ChannelMessage message)
     {
         _last = message.Id;
@@ -136,9 +149,10 @@ internal sealed class TopicFeed(IRedisExecutor executor, ChannelHistory history,
         }
 
         List<ChannelMessage> missed;
+        var caughtUpTo = last;
         try
         {
-            (missed, _) = await history.ReadAsync(pattern, last, int.MaxValue, _closing.Token).ConfigureAwait(false);
+            (missed, caughtUpTo) = await history.ReadAsync(pattern, last, int.MaxValue, _closing.Token).ConfigureAwait(false);
         }
         catch (Exception fault) when (fault is MillraceException or ObjectDisposedException or OperationCanceledException)
         {
@@ -152,14 +166,10 @@ internal sealed class TopicFeed(IRedisExecutor executor, ChannelHistory history,
                 PassOnLocked(message);
             }
 
-            // What came live while the history was read may stand in it too.
-            last = _last;
+            _caughtUpTo = caughtUpTo;
             foreach (var message in _held ?? [])
             {
-                if (message.Id > last)
-                {
-                    PassOnLocked(message);
-                }
+                PassOnUnlessMissedLocked(message);
             }
 
             if (_hasOverflowed)

@@ -16,6 +16,8 @@ public sealed class RedisFixture : BackendFixture
 
     public override bool CanReopen => true;
 
+    public override IReadOnlyCollection<string> AllowedSkips => ["waiting"];
+
     /// <summary>The server. It keeps nothing on disk and ends with the process.</summary>
     internal static Task<LocalRedis> Server => SharedServer.Value;
 
