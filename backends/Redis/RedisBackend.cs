@@ -1,4 +1,8 @@
+using Millrace.Redis.Channels;
 using Millrace.Redis.Client;
+using Millrace.Redis.Locks;
+using Millrace.Redis.State;
+using Millrace.Redis.Streams;
 using Millrace.Storage;
 
 namespace Millrace.Redis;
@@ -11,15 +15,38 @@ public sealed class RedisBackend : Backend, IHealthProbe
 {
     private readonly IRedisExecutor _executor;
     private readonly TimeProvider _time;
+    private readonly RedisStreamStore _streams;
+    private readonly RedisChannelTransport _channels;
+    private readonly RedisLockStore _locks;
+    private readonly RedisStateStore _state;
 
-    private RedisBackend(IRedisExecutor executor, BackendContext context)
+    private RedisBackend(IRedisExecutor executor, RedisOptions options, BackendContext context)
     {
         _executor = executor;
         _time = context.TimeProvider;
+        var keys = new RedisKeys(options.Prefix);
+        var writes = new ReplicatedWrites(executor, options.WaitReplicas, options.WaitTimeout);
+        var durability = options.Durability == RedisDurability.Full ? StoreDurability.Full : StoreDurability.Engine;
+        _streams = new RedisStreamStore(executor, writes, keys, durability, _time);
+        _channels = new RedisChannelTransport(executor, writes, keys, options.Database, options.History);
+        _locks = new RedisLockStore(executor, writes, keys, _time);
+        _state = new RedisStateStore(executor, writes, keys);
     }
 
     /// <inheritdoc/>
     public override string Name => "redis";
+
+    /// <inheritdoc/>
+    public override IStreamStore Streams => _streams;
+
+    /// <inheritdoc/>
+    public override IChannelTransport Channels => _channels;
+
+    /// <inheritdoc/>
+    public override ILockStore Locks => _locks;
+
+    /// <inheritdoc/>
+    public override IStateStore State => _state;
 
     /// <inheritdoc/>
     public override IHealthProbe Health => this;
@@ -35,7 +62,7 @@ public sealed class RedisBackend : Backend, IHealthProbe
         ArgumentNullException.ThrowIfNull(url);
         ArgumentNullException.ThrowIfNull(context);
         var options = RedisOptions.Parse(url);
-        return new RedisBackend(await RedisDialing.OpenAsync(options, context, cancellationToken).ConfigureAwait(false), context);
+        return new RedisBackend(await RedisDialing.OpenAsync(options, context, cancellationToken).ConfigureAwait(false), options, context);
     }
 
     /// <inheritdoc/>
@@ -56,5 +83,15 @@ public sealed class RedisBackend : Backend, IHealthProbe
     }
 
     /// <inheritdoc/>
-    public override ValueTask DisposeAsync() => _executor.DisposeAsync();
+    public override async ValueTask DisposeAsync()
+    {
+        await _channels.DisposeAsync().ConfigureAwait(false);
+        await _streams.DisposeAsync().ConfigureAwait(false);
+        await _state.DisposeAsync().ConfigureAwait(false);
+        await _locks.DisposeAsync().ConfigureAwait(false);
+        await _executor.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Ends as the death of the process would, for tests: the connections are cut, and nothing is given back.</summary>
+    internal ValueTask AbandonAsync() => _executor.DisposeAsync();
 }

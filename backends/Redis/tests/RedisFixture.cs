@@ -16,6 +16,8 @@ public sealed class RedisFixture : BackendFixture
 
     public override bool CanReopen => true;
 
+    public override IReadOnlyCollection<string> AllowedSkips => ["waiting"];
+
     /// <summary>The server. It keeps nothing on disk and ends with the process.</summary>
     internal static Task<LocalRedis> Server => SharedServer.Value;
 
@@ -24,4 +26,6 @@ public sealed class RedisFixture : BackendFixture
         var server = await Server.WaitAsync(cancellationToken);
         return await RedisBackend.OpenAsync(BackendUrl.Parse($"redis://{server.EndPoint}?prefix={_prefix}"), new BackendContext(), cancellationToken);
     }
+
+    public override ValueTask CrashAsync(Backend backend) => ((RedisBackend)backend).AbandonAsync();
 }
