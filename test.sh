@@ -32,6 +32,11 @@ install_missing() {
     command -v node >/dev/null || missing+=(nodejs)
     command -v npm >/dev/null || missing+=(npm)
     [ -x /usr/bin/chromium ] || missing+=(chromium)
+    # Servers that tests start by themselves, and a foreign client.
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    command -v redis-cli >/dev/null || missing+=(redis-tools)
+    command -v redis-sentinel >/dev/null || missing+=(redis-sentinel)
+    [ -e /usr/lib/python3/dist-packages/redis ] || missing+=(python3-redis)
     [ ${#missing[@]} -eq 0 ] && return
     if ! command -v apt-get >/dev/null; then
         echo "test.sh: the tests need ${missing[*]}, and there is no apt-get here: install them by hand" >&2

@@ -30,8 +30,13 @@ public sealed class RedisBackend : Backend, IHealthProbe
     /// <param name="cancellationToken">Ends the opening.</param>
     /// <exception cref="MillraceConfigurationException">An option is wrong, or the servers are not set up for what it asks.</exception>
     /// <exception cref="BackendUnavailableException">No server could be reached.</exception>
-    public static ValueTask<Backend> OpenAsync(BackendUrl url, BackendContext context, CancellationToken cancellationToken) =>
-        throw new BackendUnavailableException("Not reached yet.", mayHaveBeenApplied: false);
+    public static async ValueTask<Backend> OpenAsync(BackendUrl url, BackendContext context, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(url);
+        ArgumentNullException.ThrowIfNull(context);
+        var options = RedisOptions.Parse(url);
+        return new RedisBackend(await RedisDialing.OpenAsync(options, context, cancellationToken).ConfigureAwait(false), context);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<HealthReport> ProbeAsync(CancellationToken cancellationToken = default)

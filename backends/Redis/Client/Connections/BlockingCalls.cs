@@ -1,0 +1,53 @@
+namespace Millrace.Redis.Client.Connections;
+
+/// <summary>Runs commands that make their connection wait, each group on a connection of its own.</summary>
+internal static class BlockingCalls
+{
+    /// <summary>Sends commands one after the other.</summary>
+    /// <returns>Their replies; only the first one when that is an error for which <paramref name="isMisplaced"/> is true: none has been applied then.</returns>
+    /// <exception cref="RedisServerException">The last command's error.</exception>
+    public static async ValueTask<RedisReply[]> RunAsync(
+        ConnectionPool pool, IReadOnlyList<RedisCommand> commands, TimeSpan replyTimeout, TimeProvider time, bool asking, Func<RedisReply, bool> isMisplaced, CancellationToken cancellationToken)
+    {
+        var connection = await pool.RentAsync(cancellationToken).ConfigureAwait(false);
+        var isDone = false;
+        try
+        {
+            connection.ReplyTimeout = replyTimeout;
+            var replies = new RedisReply[commands.Count];
+            await using var registration = cancellationToken.UnsafeRegister(
+                static state => ((RedisConnection)state!).Cut(new OperationCanceledException("the caller did not want to wait any longer")), connection).ConfigureAwait(false);
+            if (asking)
+            {
+                await connection.ExecuteAsync(RedisCommand.Create("ASKING")).ConfigureAwait(false);
+            }
+
+            var lent = new LentConnection(connection, time);
+            for (var i = 0; i < replies.Length; i++)
+            {
+                replies[i] = await lent.ExecuteAsync(commands[i]).ConfigureAwait(false);
+                if (i == 0 && replies[0].Kind == RedisReplyKind.Error && isMisplaced(replies[0]))
+                {
+                    isDone = true;
+                    return [replies[0]];
+                }
+            }
+
+            isDone = true;
+            return replies[^1].Kind == RedisReplyKind.Error ? throw RedisFaults.Answered(replies[^1]) : replies;
+        }
+        catch (MillraceException fault) when (cancellationToken.IsCancellationRequested && !isDone)
+        {
+            throw new OperationCanceledException("The wait for Redis was ended by its caller.", fault, cancellationToken);
+        }
+        finally
+        {
+            if (!isDone)
+            {
+                connection.Cut(new IOException("its command was given up"));
+            }
+
+            pool.Return(connection);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+
+namespace Millrace.Redis.Client.Connections;
+
+/// <summary>Connections to one server that are lent to one caller at a time, for commands that make their connection wait. Bounded; safe for concurrent use.</summary>
+internal sealed class ConnectionPool(IRedisConnector connector, int maxConnections, TimeProvider time, TimeSpan timeout) : IAsyncDisposable
+{
+    private readonly ConcurrentStack<RedisConnection> _idle = new();
+    private readonly ConcurrentDictionary<RedisConnection, bool> _lent = new();
+    private int _lentOut;
+    private readonly Queue<TaskCompletionSource> _waiting = new();
+    private readonly Lock _gate = new();
+    private bool _isClosed;
+
+    /// <summary>A connection of one's own, given back by <see cref="Return"/>.</summary>
+    /// <exception cref="BackendUnavailableException">None became free in time, or none could be made.</exception>
+    public async ValueTask<RedisConnection> RentAsync(CancellationToken cancellationToken)
+    {
+        await TakePlaceAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            while (_idle.TryPop(out var idle))
+            {
+                if (idle.End is null)
+                {
+                    return Lend(idle);
+                }
+            }
+
+            return Lend(await connector.ConnectAsync(cancellationToken).ConfigureAwait(false));
+        }
+        catch
+        {
+            GivePlaceBack();
+            throw;
+        }
+    }
+
+    /// <summary>Takes a connection back. One that still waits for a reply is cut first by its caller.</summary>
+    public void Return(RedisConnection connection)
+    {
+        _lent.TryRemove(connection, out _);
+        if (connection.End is null && !Volatile.Read(ref _isClosed))
+        {
+            _idle.Push(connection);
+        }
+        else
+        {
+            connection.Cut(new ObjectDisposedException(nameof(ConnectionPool), "it was closed"));
+        }
+
+        GivePlaceBack();
+    }
+
+    /// <summary>Closes the connections that nobody uses, because their server is not the right one any more.</summary>
+    public void Clear()
+    {
+        while (_idle.TryPop(out var idle))
+        {
+            idle.Cut(new IOException("it was replaced"));
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        Volatile.Write(ref _isClosed, true);
+        Clear();
+        foreach (var (connection, _) in _lent)
+        {
+            connection.Cut(new ObjectDisposedException(nameof(ConnectionPool), "the client was closed"));
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    private RedisConnection Lend(RedisConnection connection)
+    {
+        _lent.TryAdd(connection, true);
+        if (Volatile.Read(ref _isClosed))
+        {
+            connection.Cut(new ObjectDisposedException(nameof(ConnectionPool), "the client was closed"));
+        }
+
+        return connection;
+    }
+
+    private async ValueTask TakePlaceAsync(CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _isClosed), this);
+        TaskCompletionSource place;
+        lock (_gate)
+        {
+            if (_lentOut < maxConnections)
+            {
+                _lentOut++;
+                return;
+            }
+
+            place = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiting.Enqueue(place);
+        }
+
+        try
+        {
+            await place.Task.WaitAsync(timeout, time, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception fault) when (fault is TimeoutException or OperationCanceledException)
+        {
+            // Given in the same instant: it goes to the next one.
+            if (!place.TrySetCanceled(CancellationToken.None))
+            {
+                GivePlaceBack();
+            }
+
+            if (fault is OperationCanceledException)
+            {
+                throw;
+            }
+
+            throw new BackendUnavailableException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"All {maxConnections} connections to Redis at {connector.Target} for commands that wait are in use, and none became free within {timeout.TotalMilliseconds:0} ms. Raise the option max_connections."));
+        }
+    }
+
+    private void GivePlaceBack()
+    {
+        while (true)
+        {
+            TaskCompletionSource? next;
+            lock (_gate)
+            {
+                if (!_waiting.TryDequeue(out next))
+                {
+                    _lentOut--;
+                    return;
+                }
+            }
+
+            if (next.TrySetResult())
+            {
+                return;
+            }
+        }
+    }
+}

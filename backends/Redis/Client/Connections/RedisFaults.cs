@@ -1,0 +1,30 @@
+using System.Globalization;
+
+namespace Millrace.Redis.Client.Connections;
+
+/// <summary>The faults of the client, in words for people. None holds arguments of commands, which may be secret.</summary>
+internal static class RedisFaults
+{
+    public static MillraceException Answered(RedisReply error) => new RedisServerException(error.ToText()!);
+
+    public static BackendUnavailableException Cut(RedisConnection connection, bool mayHaveBeenApplied) => new(
+        $"The connection to Redis at {connection.Address} has ended: {Words(connection.End)}. "
+        + (mayHaveBeenApplied ? "The command may have been applied." : "The command was not sent."),
+        mayHaveBeenApplied,
+        connection.End);
+
+    public static BackendUnavailableException Late(RedisConnection connection, TimeSpan timeout) => new(
+        string.Create(CultureInfo.InvariantCulture, $"Redis at {connection.Address} has not answered within {timeout.TotalMilliseconds:0} ms. The command may have been applied."),
+        mayHaveBeenApplied: true);
+
+    public static BackendUnavailableException Full(RedisConnection connection, TimeSpan timeout) => new(
+        string.Create(CultureInfo.InvariantCulture, $"Too many commands wait for Redis at {connection.Address}: there was no room within {timeout.TotalMilliseconds:0} ms. The command was not sent."));
+
+    public static BackendUnavailableException Unreachable(string target, TimeSpan timeout, Exception? last) => new(
+        string.Create(CultureInfo.InvariantCulture, $"There was no connection to Redis at {target} within {timeout.TotalMilliseconds:0} ms: {Words(last)}. The command was not sent."),
+        mayHaveBeenApplied: false,
+        last);
+
+    /// <summary>What a fault says, to stand in a sentence.</summary>
+    public static string Words(Exception? fault) => fault?.Message.TrimEnd('.', ' ') ?? "it is still being made";
+}

@@ -1,0 +1,174 @@
+using Microsoft.Extensions.Logging;
+
+namespace Millrace.Redis.Client.Connections;
+
+/// <summary>
+/// The way to one server: the connection that all commands to it share, made when it is first needed and made again after a cut, for as long as it takes. Safe for concurrent use.
+/// </summary>
+internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, ILogger logger) : IAsyncDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly CancellationTokenSource _closing = new();
+    private TaskCompletionSource<RedisConnection> _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Task _connecting = Task.CompletedTask;
+    private bool _isConnecting;
+    private RedisConnection? _current;
+    private Exception? _lastFault;
+
+    /// <summary>The connection, if there is one.</summary>
+    public RedisConnection? Current => Volatile.Read(ref _current);
+
+    /// <summary>Where it goes, for errors.</summary>
+    public string Target => connector.Target;
+
+    /// <summary>Connects for the first time, once: what cannot work is said at once.</summary>
+    /// <exception cref="MillraceException">There is no connection.</exception>
+    public async ValueTask OpenAsync(CancellationToken cancellationToken)
+    {
+        var connection = await connector.ConnectAsync(cancellationToken).ConfigureAwait(false);
+        Adopt(connection);
+    }
+
+    /// <summary>The connection, as soon as there is one.</summary>
+    /// <exception cref="BackendUnavailableException">There was none in that time; says why.</exception>
+    public async ValueTask<RedisConnection> WaitAsync(TimeSpan longest, CancellationToken cancellationToken)
+    {
+        Task<RedisConnection> next;
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_closing.IsCancellationRequested, this);
+            if (_current is { } current)
+            {
+                return current;
+            }
+
+            StartLocked();
+            next = _next.Task;
+        }
+
+        try
+        {
+            return await next.WaitAsync(longest < TimeSpan.Zero ? TimeSpan.Zero : longest, time, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            throw RedisFaults.Unreachable(Target, longest, Volatile.Read(ref _lastFault));
+        }
+    }
+
+    /// <summary>Takes a connection out of use because its server is not the right one any more: what it has is still answered, further commands wait for a new one.</summary>
+    public void Replace(RedisConnection connection)
+    {
+        Leave(connection);
+        connection.Drain();
+    }
+
+    /// <summary>Forgets a connection that has ended, and looks for another.</summary>
+    public void Leave(RedisConnection connection)
+    {
+        lock (_gate)
+        {
+            if (_current != connection)
+            {
+                return;
+            }
+
+            Volatile.Write(ref _current, null);
+            Volatile.Write(ref _lastFault, connection.End);
+            if (!_closing.IsCancellationRequested)
+            {
+                StartLocked();
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        RedisConnection? current;
+        Task connecting;
+        lock (_gate)
+        {
+            _closing.Cancel();
+            current = _current;
+            connecting = _connecting;
+            Volatile.Write(ref _current, null);
+            _next.TrySetException(new ObjectDisposedException(nameof(RedisLink), "The client has been closed."));
+            _ = _next.Task.Exception;
+        }
+
+        current?.Cut(new ObjectDisposedException(nameof(RedisLink), "the client was closed"));
+        await connecting.ConfigureAwait(false);
+    }
+
+    private void Adopt(RedisConnection connection)
+    {
+        TaskCompletionSource<RedisConnection> waiting;
+        lock (_gate)
+        {
+            if (_closing.IsCancellationRequested)
+            {
+                connection.Cut(new ObjectDisposedException(nameof(RedisLink), "the client was closed"));
+                return;
+            }
+
+            waiting = _next;
+            _next = new TaskCompletionSource<RedisConnection>(TaskCreationOptions.RunContinuationsAsynchronously);
+            _isConnecting = false;
+            Volatile.Write(ref _current, connection);
+            Volatile.Write(ref _lastFault, null);
+        }
+
+        LogMessages.Connected(logger, connection.Address);
+        waiting.TrySetResult(connection);
+        _ = FollowAsync(connection);
+    }
+
+    private async Task FollowAsync(RedisConnection connection)
+    {
+        await connection.Ended.ConfigureAwait(false);
+        if (!_closing.IsCancellationRequested)
+        {
+            LogMessages.Disconnected(logger, connection.Address, RedisFaults.Words(connection.End));
+        }
+
+        Leave(connection);
+    }
+
+    private void StartLocked()
+    {
+        if (!_isConnecting)
+        {
+            _isConnecting = true;
+            _connecting = Task.Run(ConnectAsync);
+        }
+    }
+
+    /// <summary>Tries until there is a connection.</summary>
+    private async Task ConnectAsync()
+    {
+        var pause = new ReconnectPause();
+        while (!_closing.IsCancellationRequested)
+        {
+            try
+            {
+                Adopt(await connector.ConnectAsync(_closing.Token).ConfigureAwait(false));
+                return;
+            }
+            catch (MillraceException fault)
+            {
+                if (Volatile.Read(ref _lastFault)?.Message != fault.Message)
+                {
+                    LogMessages.ConnectFailed(logger, Target, fault.Message);
+                }
+
+                Volatile.Write(ref _lastFault, fault);
+            }
+            catch (OperationCanceledException) when (_closing.IsCancellationRequested)
+            {
+                return;
+            }
+
+            await Task.Delay(pause.Next(), time, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+namespace Millrace.Redis.Client.Connections;
+
+/// <summary>Who a client is to a server.</summary>
+/// <param name="UserName">The user; null for the one named <c>default</c>.</param>
+/// <param name="Password">The password; null for no login.</param>
+internal sealed record RedisLogin(string? UserName, string? Password)
+{
+    public string NameOrDefault => UserName ?? "default";
+
+    /// <summary>Without the password.</summary>
+    public override string ToString() => NameOrDefault;
+}

@@ -1,0 +1,20 @@
+using Microsoft.Extensions.Logging;
+using Millrace.Redis.Client.Connections;
+
+namespace Millrace.Redis;
+
+/// <summary>All log messages of this backend, with ids that stay. Those from 5000 to 5099 are the client's.</summary>
+internal static partial class LogMessages
+{
+    [LoggerMessage(EventId = 5000, Level = LogLevel.Debug, Message = "Connected to Redis at {Server}")]
+    public static partial void Connected(ILogger logger, RedisServerAddress server);
+
+    [LoggerMessage(EventId = 5001, Level = LogLevel.Warning, Message = "The connection to Redis at {Server} has ended: {Reason}; it is made again")]
+    public static partial void Disconnected(ILogger logger, RedisServerAddress server, string reason);
+
+    [LoggerMessage(EventId = 5002, Level = LogLevel.Warning, Message = "There is no connection to Redis at {Target}: {Reason}; it is tried again")]
+    public static partial void ConnectFailed(ILogger logger, string target, string reason);
+
+    [LoggerMessage(EventId = 5003, Level = LogLevel.Warning, Message = "Redis at {Server} refuses the subscription to '{Name}': {Reason}")]
+    public static partial void SubscriptionRefused(ILogger logger, string name, RedisServerAddress server, string reason);
+}

@@ -1,0 +1,129 @@
+using System.Globalization;
+
+namespace Millrace.Testing.Servers;
+
+/// <summary>A primary, two replicas, and three Sentinels that watch them, for tests. Killed on disposal, and when the test's process ends.</summary>
+public sealed class LocalRedisSentinels : IAsyncDisposable
+{
+    private const int ReplicaCount = 2;
+    private const int SentinelCount = 3;
+
+    // A fail-over that has failed is tried again after twice this.
+    private const int FailoverTimeoutMs = 5_000;
+
+    private readonly List<LocalRedis> _servers = [];
+    private readonly List<LocalRedis> _sentinels = [];
+
+    private LocalRedisSentinels(string name) => Name = name;
+
+    /// <summary>What the Sentinels call the primary.</summary>
+    public string Name { get; }
+
+    /// <summary>The servers. The first one starts as the primary; after a fail-over it is another: see <see cref="FindPrimaryAsync"/>.</summary>
+    public IReadOnlyList<LocalRedis> Servers => _servers;
+
+    /// <summary>The Sentinels.</summary>
+    public IReadOnlyList<LocalRedis> Sentinels => _sentinels;
+
+    /// <summary>The Sentinels' hosts and ports, separated by commas, as a URL has them.</summary>
+    public string EndPoints => string.Join(',', _sentinels.Select(sentinel => sentinel.EndPoint));
+
+    /// <summary>Starts all; returns when the replicas have caught up and each Sentinel knows the replicas and the other Sentinels, so that a fail-over can be decided.</summary>
+    /// <exception cref="MillraceConfigurationException">redis-server is not installed.</exception>
+    public static async Task<LocalRedisSentinels> StartAsync(LocalRedisOptions? options = null, string name = "mymaster", CancellationToken cancellationToken = default)
+    {
+        options ??= LocalRedisOptions.Default;
+        var set = new LocalRedisSentinels(name);
+        try
+        {
+            await set.StartAllAsync(options, cancellationToken).ConfigureAwait(false);
+            return set;
+        }
+        catch
+        {
+            await set.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>The primary as a Sentinel that runs names it now.</summary>
+    public async Task<LocalRedis> FindPrimaryAsync(CancellationToken cancellationToken = default)
+    {
+        var sentinel = _sentinels.Find(one => one.IsRunning) ?? throw new InvalidOperationException("No Sentinel runs.");
+        var address = (await sentinel.ExecuteAsync(["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Name], cancellationToken).ConfigureAwait(false)).Split('\n');
+        return _servers.Single(server => server.Port.ToString(CultureInfo.InvariantCulture) == address[^1]);
+    }
+
+    /// <summary>Lets something happen to the primary, such as its death, and waits until every Sentinel has switched to another one.</summary>
+    /// <param name="cause">What happens to the primary; null: a Sentinel is told to fail over.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The new primary.</returns>
+    public async Task<LocalRedis> FailOverAsync(Func<LocalRedis, Task>? cause = null, CancellationToken cancellationToken = default)
+    {
+        var from = _sentinels.ConvertAll(sentinel => sentinel.LogLines);
+        var switched = _sentinels.Select((sentinel, i) => sentinel.WaitForLogAsync($"+switch-master {Name} ", from[i], cancellationToken)).ToArray();
+        if (cause is null)
+        {
+            await _sentinels[0].ExecuteAsync(["SENTINEL", "FAILOVER", Name], cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            await cause(await FindPrimaryAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+        }
+
+        var line = (await Task.WhenAll(switched).ConfigureAwait(false))[0];
+        var port = line.TrimEnd().Split(' ')[^1];
+        return _servers.Single(server => server.Port.ToString(CultureInfo.InvariantCulture) == port);
+    }
+
+    /// <summary>Kills all.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var server in (LocalRedis[])[.. _sentinels, .. _servers])
+        {
+            await server.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task StartAllAsync(LocalRedisOptions options, CancellationToken cancellationToken)
+    {
+        var primary = await LocalRedis.StartServerAsync(options, [], cancellationToken).ConfigureAwait(false);
+        _servers.Add(primary);
+        string[] replica = [string.Create(CultureInfo.InvariantCulture, $"replicaof {LocalRedis.Host} {primary.Port}"), "repl-diskless-sync-delay 0"];
+        for (var i = 0; i < ReplicaCount; i++)
+        {
+            _servers.Add(await LocalRedis.StartServerAsync(options, replica, cancellationToken).ConfigureAwait(false));
+        }
+
+        for (var i = 1; i < _servers.Count; i++)
+        {
+            await _servers[i].WaitForLogAsync("Finished with success", 0, cancellationToken).ConfigureAwait(false);
+        }
+
+        string[] configuration =
+        [
+            string.Create(CultureInfo.InvariantCulture, $"sentinel monitor {Name} {LocalRedis.Host} {primary.Port} {(SentinelCount / 2) + 1}"),
+            string.Create(CultureInfo.InvariantCulture, $"sentinel down-after-milliseconds {Name} {(long)options.DownAfter.TotalMilliseconds}"),
+            string.Create(CultureInfo.InvariantCulture, $"sentinel failover-timeout {Name} {FailoverTimeoutMs}"),
+            string.Create(CultureInfo.InvariantCulture, $"sentinel parallel-syncs {Name} {ReplicaCount}"),
+            .. options.Password is { } password ? (string[])[$"sentinel auth-pass {Name} {LocalRedis.Quote(password)}"] : [],
+        ];
+        for (var i = 0; i < SentinelCount; i++)
+        {
+            _sentinels.Add(await LocalRedis.StartSentinelAsync(options, configuration, cancellationToken).ConfigureAwait(false));
+        }
+
+        foreach (var sentinel in _sentinels)
+        {
+            foreach (var server in _servers.Skip(1))
+            {
+                await sentinel.WaitForLogAsync($"+slave slave {server.EndPoint} ", 0, cancellationToken).ConfigureAwait(false);
+            }
+
+            foreach (var other in _sentinels.Where(other => other != sentinel))
+            {
+                await sentinel.WaitForLogAsync(string.Create(CultureInfo.InvariantCulture, $" {LocalRedis.Host} {other.Port} @ {Name} "), 0, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+}
