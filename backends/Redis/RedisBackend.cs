@@ -1,4 +1,5 @@
 using Millrace.Redis.Client;
+using Millrace.Redis.Queues;
 using Millrace.Storage;
 
 namespace Millrace.Redis;
@@ -11,15 +12,20 @@ public sealed class RedisBackend : Backend, IHealthProbe
 {
     private readonly IRedisExecutor _executor;
     private readonly TimeProvider _time;
+    private readonly RedisQueueStore _queues;
 
-    private RedisBackend(IRedisExecutor executor, BackendContext context)
+    private RedisBackend(IRedisExecutor executor, RedisOptions options, BackendContext context)
     {
         _executor = executor;
         _time = context.TimeProvider;
+        _queues = new RedisQueueStore(executor, new RedisKeys(options.QueuePrefix ?? options.Prefix), options, _time);
     }
 
     /// <inheritdoc/>
     public override string Name => "redis";
+
+    /// <inheritdoc/>
+    public override IQueueStore Queues => _queues;
 
     /// <inheritdoc/>
     public override IHealthProbe Health => this;
@@ -35,7 +41,7 @@ public sealed class RedisBackend : Backend, IHealthProbe
         ArgumentNullException.ThrowIfNull(url);
         ArgumentNullException.ThrowIfNull(context);
         var options = RedisOptions.Parse(url);
-        return new RedisBackend(await RedisDialing.OpenAsync(options, context, cancellationToken).ConfigureAwait(false), context);
+        return new RedisBackend(await RedisDialing.OpenAsync(options, context, cancellationToken).ConfigureAwait(false), options, context);
     }
 
     /// <inheritdoc/>
@@ -56,5 +62,13 @@ public sealed class RedisBackend : Backend, IHealthProbe
     }
 
     /// <inheritdoc/>
-    public override ValueTask DisposeAsync() => _executor.DisposeAsync();
+    public override async ValueTask DisposeAsync()
+    {
+        // What receivers hold is given back over the connection.
+        await _queues.DisposeAsync().ConfigureAwait(false);
+        await _executor.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Queues of a Cluster are on different servers, and no script spans two.</summary>
+    protected override bool Offers(Type contract) => contract != typeof(IQueueTransactions) || !_executor.IsCluster;
 }

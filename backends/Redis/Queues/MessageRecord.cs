@@ -103,7 +103,7 @@ internal static class MessageRecord
     /// <param name="salt">The queue's, of which ids that it assigned are made.</param>
     /// <param name="state">What has become of it.</param>
     /// <exception cref="StorageCorruptException">The value is damaged.</exception>
-    public static Message Read(ReadOnlyMemory<byte> stored, long number, int salt, in MessageState state)
+    public static Message Read(ReadOnlyMemory<byte> stored, long number, int salt, in QueuedState state)
     {
         try
         {
@@ -115,7 +115,7 @@ internal static class MessageRecord
         }
     }
 
-    private static Message ReadWhole(ReadOnlyMemory<byte> stored, long number, int salt, in MessageState state)
+    private static Message ReadWhole(ReadOnlyMemory<byte> stored, long number, int salt, in QueuedState state)
     {
         var bytes = stored.Span;
         var enqueuedAt = BinaryPrimitives.ReadInt64LittleEndian(bytes);

@@ -27,7 +27,7 @@ end
 
 if stored > 0 then
   local missing = main.ready + main.scheduled + main.leased + stored - queue.max_length
-  local missing_bytes = main.bytes + bytes - queue.max_bytes
+  local missing_bytes = main.bytes + bytes - queue.bytes_bound
   if missing > 0 or missing_bytes > 0 then
     if ARGV[3] == '1' then
       return { SPLIT }
@@ -37,7 +37,7 @@ if stored > 0 then
     if missing > (is_refusing and 0 or main.ready) then
       return { FULL_LENGTH, format('%.0f', queue.max_length) }
     elseif missing_bytes > (is_refusing and 0 or main.ready_bytes) then
-      return { FULL_BYTES, format('%.0f', queue.max_bytes) }
+      return { FULL_BYTES, format('%.0f', queue.bytes_bound) }
     elseif not drop_oldest then
       return { MORE }
     end

@@ -13,6 +13,11 @@ local OK, ABSENT, MORE, FULL_LENGTH, FULL_BYTES, SPLIT, DELETED = 0, 1, 2, 3, 4,
 local SPECIAL = 7
 
 local NEVER = 9007199254740991
+
+-- The bound of a queue whose settings name none: QueueCapabilities.DefaultMaxBytes.
+local DEFAULT_MAX_BYTES = 68719476736
+
+-- Forty doubles.
 local LAYOUT = '<dddddddddddddddddddddddddddddddddddddddd'
 
 local clock = call('TIME')
@@ -44,6 +49,7 @@ local function load(key)
     enqueued = enqueued, duplicates = duplicates, expired = expired, dropped = dropped, evictions = evictions,
     max_deliveries = max_deliveries, max_length = max_length, max_bytes = max_bytes, overflow = overflow, dead_letters_expired = dead_letters_expired,
     idle = idle, window = window, max_ids = max_ids,
+    bytes_bound = max_bytes >= 0 and max_bytes or DEFAULT_MAX_BYTES,
   }
   queue.main = {
     queue = queue, prefix = prefix, is_dead = false, ready = ready, blocked = blocked, ready_bytes = ready_bytes, scheduled = scheduled,

@@ -90,12 +90,12 @@ for _, operation in ipairs(operations) do
     if not operation.is_repeat then
       queue.length, queue.size = queue.length + 1, queue.size + parts.size
       queue.missing = math.max(queue.missing, queue.length - queue.max_length)
-      queue.missing_bytes = math.max(queue.missing_bytes, queue.size - queue.max_bytes)
+      queue.missing_bytes = math.max(queue.missing_bytes, queue.size - queue.bytes_bound)
       local is_refusing = queue.overflow == 0
       if queue.missing > (is_refusing and 0 or queue.main.ready) then
         return { FULL_LENGTH, operation.index, format('%.0f', queue.max_length) }
       elseif queue.missing_bytes > (is_refusing and 0 or queue.main.ready_bytes) then
-        return { FULL_BYTES, operation.index, format('%.0f', queue.max_bytes) }
+        return { FULL_BYTES, operation.index, format('%.0f', queue.bytes_bound) }
       end
     end
   end

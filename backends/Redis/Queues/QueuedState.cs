@@ -4,7 +4,7 @@ using System.Text;
 namespace Millrace.Redis.Queues;
 
 /// <summary>What has become of a message since it was enqueued: a value of its queue's hash <c>states</c>. One that has never come back has none.</summary>
-internal readonly struct MessageState
+internal readonly struct QueuedState
 {
     private const int FixedBytes = 37;
     private const byte IsDelivered = 1;
@@ -14,7 +14,7 @@ internal readonly struct MessageState
 
     private readonly byte _flags;
 
-    private MessageState(ReadOnlySpan<byte> stored)
+    private QueuedState(ReadOnlySpan<byte> stored)
     {
         if (stored.Length < FixedBytes)
         {
@@ -23,6 +23,7 @@ internal readonly struct MessageState
 
         Attempts = BinaryPrimitives.ReadInt32LittleEndian(stored);
         _flags = stored[4];
+        Sequence = (long)BinaryPrimitives.ReadDoubleLittleEndian(stored[5..]);
         var length = BinaryPrimitives.ReadInt32LittleEndian(stored[33..]);
         LastError = (_flags & HasError) == 0 ? null : Encoding.UTF8.GetString(stored[(FixedBytes + length)..]);
         if ((_flags & IsDead) != 0)
@@ -35,6 +36,9 @@ internal readonly struct MessageState
     /// <summary>Attempts counted before a lease that it may have now.</summary>
     public int Attempts { get; }
 
+    /// <summary>Its place in its queue.</summary>
+    public long Sequence { get; }
+
     public bool WasDelivered => (_flags & IsDelivered) != 0;
 
     public bool NeverExpires => (_flags & IsImmortal) != 0;
@@ -45,5 +49,5 @@ internal readonly struct MessageState
 
     /// <summary>Reads a value.</summary>
     /// <param name="stored">Empty for a message that has none.</param>
-    public static MessageState Read(ReadOnlySpan<byte> stored) => stored.IsEmpty ? default : new MessageState(stored);
+    public static QueuedState Read(ReadOnlySpan<byte> stored) => stored.IsEmpty ? default : new QueuedState(stored);
 }
