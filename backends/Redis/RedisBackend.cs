@@ -1,6 +1,7 @@
 using Millrace.Redis.Channels;
 using Millrace.Redis.Client;
 using Millrace.Redis.Locks;
+using Millrace.Redis.Queues;
 using Millrace.Redis.State;
 using Millrace.Redis.Streams;
 using Millrace.Storage;
@@ -19,6 +20,7 @@ public sealed class RedisBackend : Backend, IHealthProbe
     private readonly RedisChannelTransport _channels;
     private readonly RedisLockStore _locks;
     private readonly RedisStateStore _state;
+    private readonly RedisQueueStore _queues;
 
     private RedisBackend(IRedisExecutor executor, RedisOptions options, BackendContext context)
     {
@@ -31,6 +33,7 @@ public sealed class RedisBackend : Backend, IHealthProbe
         _channels = new RedisChannelTransport(executor, writes, keys, options.Database, options.History);
         _locks = new RedisLockStore(executor, writes, keys, _time);
         _state = new RedisStateStore(executor, writes, keys);
+        _queues = new RedisQueueStore(executor, new RedisKeys(options.QueuePrefix ?? options.Prefix), options, _time);
     }
 
     /// <inheritdoc/>
@@ -47,6 +50,9 @@ public sealed class RedisBackend : Backend, IHealthProbe
 
     /// <inheritdoc/>
     public override IStateStore State => _state;
+
+    /// <inheritdoc/>
+    public override IQueueStore Queues => _queues;
 
     /// <inheritdoc/>
     public override IHealthProbe Health => this;
@@ -85,6 +91,8 @@ public sealed class RedisBackend : Backend, IHealthProbe
     /// <inheritdoc/>
     public override async ValueTask DisposeAsync()
     {
+        // What receivers hold is given back over the connection.
+        await _queues.DisposeAsync().ConfigureAwait(false);
         await _channels.DisposeAsync().ConfigureAwait(false);
         await _streams.DisposeAsync().ConfigureAwait(false);
         await _state.DisposeAsync().ConfigureAwait(false);
@@ -94,4 +102,7 @@ public sealed class RedisBackend : Backend, IHealthProbe
 
     /// <summary>Ends as the death of the process would, for tests: the connections are cut, and nothing is given back.</summary>
     internal ValueTask AbandonAsync() => _executor.DisposeAsync();
+
+    /// <summary>Queues of a Cluster are on different servers, and no script spans two.</summary>
+    protected override bool Offers(Type contract) => contract != typeof(IQueueTransactions) || !_executor.IsCluster;
 }

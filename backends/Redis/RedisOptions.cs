@@ -44,6 +44,9 @@ internal sealed record RedisOptions
     /// <summary>What the keys of queues begin with instead of <see cref="Prefix"/>; null for the same.</summary>
     public string? QueuePrefix { get; init; }
 
+    /// <summary>Whether queues come into being when they are used.</summary>
+    public bool CreatesQueues { get; init; } = true;
+
     /// <summary>The longest time until a reply, or until there is a connection to send a command on.</summary>
     public required TimeSpan Timeout { get; init; }
 
@@ -91,6 +94,7 @@ internal sealed record RedisOptions
             ClientName = RequireWord("clientName", reader.Text("clientName", DefaultPrefix)!),
             Prefix = RequireKeyPart("prefix", Either(reader, "prefix", "keyPrefix") ?? DefaultPrefix),
             QueuePrefix = Either(reader, "queueName", "queue_name") is { } name ? RequireKeyPart("queue_name", name) : null,
+            CreatesQueues = reader.Boolean("autocreate", true),
             Timeout = timeout,
             ConnectTimeout = reader.Milliseconds("connectTimeoutMs", TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(10)),
             MaxConnections = MaxConnectionsOf(reader),

@@ -1,0 +1,82 @@
+namespace Millrace.Redis.Queues;
+
+/// <summary>
+/// Lets concurrent calls on one queue share scripts: a call that finds nothing under way goes at once, and those that come while scripts run go together in the next one. There is no
+/// artificial delay. Safe for concurrent use.
+/// </summary>
+/// <typeparam name="TCall">The calls.</typeparam>
+/// <param name="sendAsync">Sends calls together and completes each; the list is the lane's.</param>
+internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
+    where TCall : LaneCall
+{
+    // Two, so that the server works on one while the next is being written; with more, fewer calls would share one.
+    private const int MaxRunning = 2;
+    private const int MaxWeight = 1000;
+    private const int MaxBytes = 1024 * 1024;
+
+    private readonly Lock _gate = new();
+    private readonly Queue<TCall> _waiting = new();
+    private int _running;
+
+    public ValueTask SendAsync(TCall call)
+    {
+        var task = call.Task;
+        lock (_gate)
+        {
+            _waiting.Enqueue(call);
+            if (_running == MaxRunning)
+            {
+                return task;
+            }
+
+            _running++;
+        }
+
+        _ = RunAsync();
+        return task;
+    }
+
+    private async Task RunAsync()
+    {
+        var batch = new List<TCall>();
+        while (TryTake(batch))
+        {
+            try
+            {
+                await sendAsync(batch).ConfigureAwait(false);
+            }
+#pragma warning disable CA1031 // Whatever it is, the callers are told.
+            catch (Exception fault)
+#pragma warning restore CA1031
+            {
+                foreach (var call in batch)
+                {
+                    call.Fail(fault);
+                }
+            }
+        }
+    }
+
+    private bool TryTake(List<TCall> batch)
+    {
+        batch.Clear();
+        var (weight, bytes) = (0, 0);
+        lock (_gate)
+        {
+            while (_waiting.TryPeek(out var call) && (batch.Count == 0 || (weight + call.Weight <= MaxWeight && bytes + call.Bytes <= MaxBytes)))
+            {
+                _waiting.Dequeue();
+                batch.Add(call);
+                weight += call.Weight;
+                bytes += call.Bytes;
+            }
+
+            if (batch.Count == 0)
+            {
+                _running--;
+            }
+        }
+
+        return batch.Count > 0;
+    }
+}

@@ -1,0 +1,173 @@
+using System.Buffers.Binary;
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Security.Cryptography;
+using Millrace.Redis.Client;
+using Millrace.Storage;
+
+namespace Millrace.Redis.Queues;
+
+/// <summary>Calls scripts on queues: finds their keys, creates them on demand, and calls again what has more to do first.</summary>
+internal sealed class QueueCalls(IRedisExecutor executor, RedisKeys keys, RedisOptions options)
+{
+    private readonly ConcurrentDictionary<string, QueuePlace> _places = new(StringComparer.Ordinal);
+    private readonly string _names = keys.Single("queues") + "names";
+    private readonly string _bindings = keys.Single("queues") + "bindings";
+
+    public IRedisExecutor Executor { get; } = executor;
+
+    public bool IsCluster { get; } = executor.IsCluster;
+
+    /// <summary>The names of all queues, in a sorted set.</summary>
+    public string NamesKey => _names;
+
+    /// <summary>The bindings of all queues.</summary>
+    public string BindingsKey => _bindings;
+
+    /// <summary>A queue or dead-letter queue by name.</summary>
+    /// <exception cref="InvalidNameException">No queue can bear the name.</exception>
+    public QueuePlace PlaceOf(string queue)
+    {
+        ArgumentNullException.ThrowIfNull(queue);
+        if (_places.TryGetValue(queue, out var place))
+        {
+            return place;
+        }
+
+        ResourceName.RequireQueue(queue);
+        return _places.GetOrAdd(queue, new QueuePlace(queue, keys));
+    }
+
+    public static ScriptOutcome OutcomeOf(in RedisReply reply) => (ScriptOutcome)reply.Items[0].ToInteger();
+
+    /// <summary>Executes a command that changes a queue, and waits for replicas if the URL says so.</summary>
+    public ValueTask<RedisReply> WriteAsync(RedisCommand command, CancellationToken cancellationToken) =>
+        options.WaitReplicas == 0 ? Executor.ExecuteAsync(command, cancellationToken) : WriteAndWaitAsync(command, cancellationToken);
+
+    /// <summary>Calls a script on a queue that must exist, as often as it takes.</summary>
+    /// <param name="place">The queue.</param>
+    /// <param name="script">One with all moves.</param>
+    /// <param name="isRepeatable">Whether calling it twice is the same as calling it once.</param>
+    /// <param name="add">Adds its arguments behind those that all scripts have.</param>
+    /// <param name="cancellationToken">Honoured before each call.</param>
+    public async ValueTask<RedisReply> RunAsync(QueuePlace place, RedisScript script, bool isRepeatable, Action<RedisCommand> add, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var command = place.Call(script, IsCluster);
+            add(command);
+            var reply = isRepeatable
+                ? await Executor.ExecuteAsync(command.MayRepeat(), cancellationToken).ConfigureAwait(false)
+                : await WriteAsync(command, cancellationToken).ConfigureAwait(false);
+            switch (OutcomeOf(reply))
+            {
+                case ScriptOutcome.Done:
+                    return reply;
+                case ScriptOutcome.More:
+                    break;
+                default:
+                    await RequireQueueAsync(place, OutcomeOf(reply)).ConfigureAwait(false);
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Handles that a script found no queue.</summary>
+    /// <exception cref="QueueNotFoundException">Always.</exception>
+    public async ValueTask RequireQueueAsync(QueuePlace place, ScriptOutcome outcome)
+    {
+        if (outcome == ScriptOutcome.Deleted)
+        {
+            await ForgetAsync(place).ConfigureAwait(false);
+        }
+
+        throw new QueueNotFoundException(place.Name);
+    }
+
+    /// <summary>Opens a queue, creating it if it does not exist and that is allowed.</summary>
+    /// <param name="place">The queue.</param>
+    /// <param name="creates">Whether to create it.</param>
+    /// <param name="settings">Of a new queue.</param>
+    /// <param name="receiver">A receiver that is there or goes; null for none.</param>
+    /// <param name="presence">For how long the receiver counts as present; zero: it has gone.</param>
+    /// <param name="cancellationToken">Honoured before each call.</param>
+    /// <returns>The queue's birth, which no two queues of one name share, and whether it was created; null when there is none.</returns>
+    public async ValueTask<(string Birth, bool IsNew)?> OpenAsync(
+        QueuePlace place, bool creates, QueueSettings settings, string? receiver, TimeSpan presence, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            // A repeat finds the queue that the first call created; only who counts creations would notice.
+            var command = place.Call(QueueScripts.Open, IsCluster).Add(creates ? 1 : 0)
+                .Add(RandomNumberGenerator.GetInt32(1 << AssignedId.SaltBits)).Add(BinaryPrimitives.ReadInt64LittleEndian(RandomNumberGenerator.GetBytes(8)) & ((1L << 52) - 1));
+            QueueStateRecord.WriteSettings(settings, command.Reserve(QueueStateRecord.SettingsBytes));
+            command.Add(receiver ?? "").Add(RedisTime.MicrosecondsOf(presence));
+            var reply = await WriteAsync(command.MayRepeat(), cancellationToken).ConfigureAwait(false);
+            switch (OutcomeOf(reply))
+            {
+                case ScriptOutcome.Done:
+                    var isNew = reply.Items[1].ToInteger() == 1;
+                    if (isNew)
+                    {
+                        await Executor.ExecuteAsync(RedisCommand.Create("ZADD").AddKey(_names).Add(0).Add(place.Source).MayRepeat(), CancellationToken.None).ConfigureAwait(false);
+                    }
+
+                    return (reply.Items[2].ToText()!, isNew);
+                case ScriptOutcome.Deleted:
+                    await ForgetAsync(place).ConfigureAwait(false);
+                    return null;
+                case ScriptOutcome.Absent:
+                    return null;
+            }
+        }
+    }
+
+    /// <summary>Opens a queue that is used, creating it on demand.</summary>
+    /// <exception cref="QueueNotFoundException">There is none, and queues are not created on demand.</exception>
+    public async ValueTask<string> OpenOnDemandAsync(QueuePlace place, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            if (await OpenAsync(place, options.CreatesQueues, QueueSettings.Default, null, TimeSpan.Zero, cancellationToken).ConfigureAwait(false) is { } opened)
+            {
+                return opened.Birth;
+            }
+
+            // With creation, it was idle for too long and has just been deleted.
+            if (!options.CreatesQueues)
+            {
+                throw new QueueNotFoundException(place.Name);
+            }
+        }
+    }
+
+    /// <summary>Takes a queue that has been deleted out of the list of names. If somebody has created it again meanwhile, it is put back.</summary>
+    public async ValueTask ForgetAsync(QueuePlace place)
+    {
+        await Executor.ExecuteAsync(RedisCommand.Create("ZREM").AddKey(_names).Add(place.Source).MayRepeat(), CancellationToken.None).ConfigureAwait(false);
+        var exists = await Executor.ExecuteAsync(RedisCommand.Create("EXISTS").AddKey(place.StateKey).MayRepeat(), CancellationToken.None).ConfigureAwait(false);
+        if (exists.ToInteger() == 1)
+        {
+            await Executor.ExecuteAsync(RedisCommand.Create("ZADD").AddKey(_names).Add(0).Add(place.Source).MayRepeat(), CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask<RedisReply> WriteAndWaitAsync(RedisCommand command, CancellationToken cancellationToken)
+    {
+        var wait = RedisCommand.Create("WAIT").Add(options.WaitReplicas).Add((long)options.WaitTimeout.TotalMilliseconds);
+        var replies = await Executor.ExecuteBlockingAsync([command, wait], options.WaitTimeout, cancellationToken).ConfigureAwait(false);
+        if (replies[0].Kind == RedisReplyKind.Error)
+        {
+            throw new RedisServerException(replies[0].ToText()!);
+        }
+
+        if (replies[1].ToInteger() is var replicas && replicas < options.WaitReplicas)
+        {
+            throw new BackendUnavailableException(
+                string.Create(CultureInfo.InvariantCulture, $"Only {replicas} of {options.WaitReplicas} replicas had the change within {options.WaitTimeout.TotalMilliseconds} ms: the primary has it, and a fail-over may lose it."),
+                mayHaveBeenApplied: true);
+        }
+
+        return replies[0];
+    }
+}

@@ -1,0 +1,304 @@
+-- What every script of a queue begins with: its clock, the queue's state, and the moves that the hot paths need. What they rarely need is in moves.lua,
+-- so that a call on the hot path makes few functions: a script that meets more than it can do alone answers MORE, changes nothing, and is called again
+-- together with moves.lua.
+--
+-- KEYS[1] is the queue's state, {PREFIX:queue:NAME}:queue; all its other keys share what stands before the last word, and so its slot.
+-- ARGV[1] is PUBLISH, or SPUBLISH on a Cluster.
+
+local call, byte, sub, format, min = redis.call, string.byte, string.sub, string.format, math.min
+
+local OK, ABSENT, MORE, FULL_LENGTH, FULL_BYTES, SPLIT, DELETED = 0, 1, 2, 3, 4, 5, 6
+
+-- Flags of a record that scripts act on: 1 the sender gave an id, 2 it has a lifetime, 4 a key. The others are the client's.
+local SPECIAL = 7
+
+local NEVER = 9007199254740991
+
+-- The bound of a queue whose settings name none: QueueCapabilities.DefaultMaxBytes.
+local DEFAULT_MAX_BYTES = 68719476736
+
+-- Forty doubles.
+local LAYOUT = '<dddddddddddddddddddddddddddddddddddddddd'
+
+local clock = call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+
+-- Made by moves.lua, where a script comes with it.
+local advance, drop_oldest
+
+-- The state is forty numbers in one string: reading and writing them costs two commands and about a microsecond, and a hash would cost five.
+local function load(key)
+  local stored = call('GET', key)
+  if not stored then
+    return nil
+  end
+
+  local version, salt, birth, sequence, next_event, largest, used,
+    ready, blocked, ready_bytes, scheduled, leased, bytes, lists, backs,
+    dead_ready, dead_blocked, dead_ready_bytes, dead_scheduled, dead_leased, dead_bytes, dead_lists, dead_backs,
+    enqueued, completed, duplicates, expired, dropped, dead_lettered, evictions, dead_completed, dead_dead_lettered,
+    max_deliveries, max_length, max_bytes, overflow, dead_letters_expired, idle, window, max_ids = struct.unpack(LAYOUT, stored)
+  if version ~= 1 then
+    error('MILLRACE the queue was written by a version of Millrace that this one cannot read')
+  end
+
+  local prefix = sub(key, 1, -6)
+  local queue = {
+    key = key, prefix = prefix, salt = salt, birth = birth, sequence = sequence, next_event = next_event, next_event_before = next_event,
+    largest = largest, used = used, messages = prefix .. 'messages',
+    enqueued = enqueued, duplicates = duplicates, expired = expired, dropped = dropped, evictions = evictions,
+    max_deliveries = max_deliveries, max_length = max_length, max_bytes = max_bytes, overflow = overflow, dead_letters_expired = dead_letters_expired,
+    idle = idle, window = window, max_ids = max_ids,
+    bytes_bound = max_bytes >= 0 and max_bytes or DEFAULT_MAX_BYTES,
+  }
+  queue.main = {
+    queue = queue, prefix = prefix, is_dead = false, ready = ready, blocked = blocked, ready_bytes = ready_bytes, scheduled = scheduled,
+    leased = leased, bytes = bytes, lists = lists, backs = backs, completed = completed, dead_lettered = dead_lettered, leasable_before = ready - blocked,
+  }
+  queue.dead = {
+    queue = queue, prefix = prefix .. 'dead:', is_dead = true, ready = dead_ready, blocked = dead_blocked, ready_bytes = dead_ready_bytes,
+    scheduled = dead_scheduled, leased = dead_leased, bytes = dead_bytes, lists = dead_lists, backs = dead_backs, completed = dead_completed,
+    dead_lettered = dead_dead_lettered, leasable_before = dead_ready - dead_blocked,
+  }
+  return queue
+end
+
+-- Writes the state, and wakes who may wait: when something can be leased and nothing could before, or when something happens earlier than waiters know.
+-- Whoever finds more than it takes wakes the next one itself, so nobody needs to be told of the second message.
+local function save(queue)
+  local main, dead = queue.main, queue.dead
+  if queue.largest > 0 and main.ready + main.scheduled + main.leased + dead.ready + dead.scheduled + dead.leased == 0 then
+    queue.largest = 0
+  end
+
+  call('SET', queue.key, struct.pack(LAYOUT,
+    1, queue.salt, queue.birth, queue.sequence, queue.next_event, queue.largest, queue.used,
+    main.ready, main.blocked, main.ready_bytes, main.scheduled, main.leased, main.bytes, main.lists, main.backs,
+    dead.ready, dead.blocked, dead.ready_bytes, dead.scheduled, dead.leased, dead.bytes, dead.lists, dead.backs,
+    queue.enqueued, main.completed, queue.duplicates, queue.expired, queue.dropped, main.dead_lettered, queue.evictions, dead.completed, dead.dead_lettered,
+    queue.max_deliveries, queue.max_length, queue.max_bytes, queue.overflow, queue.dead_letters_expired, queue.idle, queue.window, queue.max_ids))
+  if main.leasable_before == 0 and main.ready > main.blocked then
+    call(ARGV[1], queue.prefix .. 'wake', 'm')
+  end
+
+  if dead.leasable_before == 0 and dead.ready > dead.blocked then
+    call(ARGV[1], queue.prefix .. 'wake', 'd')
+  end
+
+  if queue.next_event < queue.next_event_before then
+    call(ARGV[1], queue.prefix .. 'wake', 't' .. format('%d', math.max(0, queue.next_event - now)))
+  end
+
+  main.leasable_before, dead.leasable_before, queue.next_event_before = main.ready - main.blocked, dead.ready - dead.blocked, queue.next_event
+end
+
+local function is_empty(queue)
+  local main, dead = queue.main, queue.dead
+  return main.ready + main.scheduled + main.leased + dead.ready + dead.scheduled + dead.leased == 0
+end
+
+-- Loads a queue and brings it to now: what a script sees has no lease that has ended and nothing that is due or expired.
+-- Without a queue, returns nil and the code to answer.
+local function arrive(key)
+  local queue = load(key)
+  if not queue then
+    return nil, ABSENT
+  end
+
+  if queue.next_event <= now or (queue.idle >= 0 and now - queue.used >= queue.idle / 10 and is_empty(queue)) then
+    if not advance then
+      return nil, MORE
+    end
+
+    local code = advance(queue)
+    if code then
+      return nil, code
+    end
+  end
+
+  return queue
+end
+
+-- A command with any number of arguments. Lua's stack takes some thousands at a time; pairs and triples are kept whole.
+local function send(command, key, arguments)
+  local count = #arguments
+  if count <= 6000 then
+    return count > 0 and call(command, key, unpack(arguments))
+  end
+
+  for first = 1, count, 6000 do
+    call(command, key, unpack(arguments, first, min(first + 5999, count)))
+  end
+end
+
+local function expect(queue, at)
+  if at < queue.next_event then
+    queue.next_event = at
+  end
+end
+
+-- The parts of a record that scripts act on. A stored record begins with the time of its enqueue, eight bytes; one that comes as an argument does not.
+local function parse(record, start)
+  local flags, priority, a, b, c, d = byte(record, start, start + 5)
+  local parts = { flags = flags, priority = priority, size = a + b * 256 + c * 65536 + d * 16777216 }
+  local at = start + 6
+  if flags % 2 >= 1 then
+    parts.id = sub(record, at, at + 15)
+    at = at + 16
+  end
+
+  if flags % 4 >= 2 then
+    parts.life = struct.unpack('<I8', record, at)
+    at = at + 8
+  end
+
+  if flags % 8 >= 4 then
+    local length = byte(record, at)
+    parts.key = sub(record, at + 1, at + length)
+  end
+
+  return parts
+end
+
+-- Puts a message among those that can be leased, at the place of its sequence. New messages without key and lifetime go to a list instead, which is cheaper.
+local function add_back(section, number, priority, sequence)
+  call('ZADD', section.prefix .. 'back:' .. priority, sequence, number)
+  section.backs = bit.bor(section.backs, bit.lshift(1, priority))
+end
+
+-- The lines of all keys stand in one sorted set: KEY \0 JOINED NUMBER, in bytewise order, which is the order of the lines. Keys have no control characters.
+local function head_of(section, key)
+  local head = call('ZRANGEBYLEX', section.prefix .. 'lines', '[' .. key .. '\0', '(' .. key .. '\1', 'LIMIT', 0, 1)[1]
+  return head and sub(head, -16)
+end
+
+-- Makes a message ready that stands in no line yet.
+local function join(section, number, key, priority, sequence, joined)
+  local is_head = not head_of(section, key)
+  call('ZADD', section.prefix .. 'lines', 0, key .. '\0' .. joined .. number)
+  if is_head then
+    add_back(section, number, priority, sequence)
+  else
+    call('ZADD', section.prefix .. 'blocked:' .. priority, sequence, number)
+    section.blocked = section.blocked + 1
+  end
+end
+
+-- Takes a message out of its line, and frees the next one if it was the head.
+local function leave_line(section, number, key, joined)
+  local was_head = head_of(section, key) == number
+  call('ZREM', section.prefix .. 'lines', key .. '\0' .. joined .. number)
+  local head = was_head and head_of(section, key)
+  if head then
+    local priority = byte(call('HGET', section.queue.messages, head), 10)
+    local sequence = call('ZSCORE', section.prefix .. 'blocked:' .. priority, head)
+    call('ZREM', section.prefix .. 'blocked:' .. priority, head)
+    section.blocked = section.blocked - 1
+    add_back(section, head, priority, sequence)
+  end
+end
+
+-- Live ids: the hash of an id to the numbers of the messages that bear it, oldest first, sixteen digits each. Several only after a redrive.
+local function forget_id(section, id, number)
+  local key = section.prefix .. 'ids'
+  local numbers = call('HGET', key, id)
+  if numbers == number then
+    call('HDEL', key, id)
+  elseif numbers then
+    local rest = {}
+    for one in string.gmatch(numbers, '%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d') do
+      if one ~= number then
+        rest[#rest + 1] = one
+      end
+    end
+
+    call('HSET', key, id, table.concat(rest))
+  end
+end
+
+-- The window of ids: those of settled messages by the time of their settling, bounded by age and number.
+local function remember_ids(queue, ids, at)
+  if queue.window == 0 then
+    return
+  elseif queue.max_ids == 0 then
+    queue.evictions = queue.evictions + #ids
+    return
+  end
+
+  local key = queue.prefix .. 'window'
+  local arguments = {}
+  local stamp = format('%d', at)
+  for i = 1, #ids do
+    arguments[2 * i - 1], arguments[2 * i] = stamp, ids[i]
+  end
+
+  send('ZADD', key, arguments)
+  call('ZREMRANGEBYSCORE', key, '-inf', format('%.0f', now - queue.window / 10))
+  local over = call('ZCARD', key) - queue.max_ids
+  if over > 0 then
+    call('ZREMRANGEBYRANK', key, 0, over - 1)
+    queue.evictions = queue.evictions + over
+  end
+end
+
+-- The state that a message has once it has come back, was due, or died: attempts, flags, sequence, joined, time of death, attempts at death, length of the
+-- reason, reason, error. Flags: 1 delivered before, 2 has an error, 4 dead, 8 does not expire any more, 16 has left its line.
+local STATE = '<I4BdddI4I4'
+
+local function read_state(stored)
+  if not stored then
+    return nil
+  end
+
+  local attempts, flags, sequence, joined, died, dead_attempts, length, at = struct.unpack(STATE, stored)
+  return {
+    attempts = attempts, delivered = flags % 2 >= 1, has_error = flags % 4 >= 2, dead = flags % 8 >= 4, immortal = flags % 16 >= 8,
+    has_left = flags % 32 >= 16,
+    sequence = sequence, joined = joined, died = died, dead_attempts = dead_attempts,
+    reason = sub(stored, at, at + length - 1), error = sub(stored, at + length),
+  }
+end
+
+-- Ends leased messages: what is done for a completed one. The lists have one entry a message.
+local function complete(section, numbers, values, at)
+  local queue = section.queue
+  local states, ids, special = {}, {}, {}
+  local bytes = 0
+  for i = 1, #numbers do
+    local flags, _, a, b, c, d, state = byte(values[i], 9, 15)
+    bytes = bytes + a + b * 256 + c * 65536 + d * 16777216
+    if flags % (SPECIAL + 1) > 0 then
+      special[#special + 1] = numbers[i]
+    end
+
+    if state then
+      states[#states + 1] = numbers[i]
+    end
+  end
+
+  for i = 1, #special do
+    local number = special[i]
+    local parts = parse(call('HGET', queue.messages, number), 9)
+    if parts.id then
+      if not section.is_dead then
+        ids[#ids + 1] = parts.id
+      end
+
+      forget_id(section, parts.id, number)
+    end
+
+    if parts.key then
+      local state = read_state(call('HGET', queue.prefix .. 'states', number))
+      leave_line(section, number, parts.key, state and format('%d', state.joined) or number)
+    end
+  end
+
+  if #ids > 0 then
+    remember_ids(queue, ids, at)
+  end
+
+  send('HDEL', queue.messages, numbers)
+  send('HDEL', queue.prefix .. 'states', states)
+  section.bytes = section.bytes - bytes
+  section.completed = section.completed + #numbers
+end
