@@ -2,11 +2,18 @@ using Millrace;
 using Millrace.Bench;
 using Millrace.Bench.Files;
 using Millrace.Bench.Queues;
+using Millrace.Bench.Redis;
 using Millrace.Bench.Server;
 using Millrace.Bench.Stomp;
 
 // Areas that exist; a new one is a folder and a line here.
-BenchArea[] areas = [QueueArea.Create(), FileArea.Create(), ServerArea.Create(), StompArea.Create()];
+BenchArea[] areas = [QueueArea.Create(), FileArea.Create(), RedisArea.Create(), ServerArea.Create(), StompArea.Create()];
+
+if (args is [RedisLatencyCase.ConsumerArgument, var redisUrl])
+{
+    await RedisLatencyCase.ConsumeAsync(redisUrl);
+    return 0;
+}
 
 BenchArguments arguments;
 try

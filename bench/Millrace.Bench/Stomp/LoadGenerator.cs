@@ -85,8 +85,9 @@ internal sealed class LoadGenerator : IDisposable
     {
         for (var i = 0; i < _connections.Length; i++)
         {
-            _connections[i] = StompConnection.Open(_broker.Endpoint);
-            if (i < _plan.Consumers)
+            var isConsumer = i < _plan.Consumers;
+            _connections[i] = StompConnection.Open(isConsumer ? _plan.ConsumeFrom ?? _broker.Endpoint : _broker.Endpoint);
+            if (isConsumer)
             {
                 _connections[i].Exchange(StompFrames.Subscribe(_plan, _connections[i].IsRabbitMq), "RECEIPT");
             }

@@ -7,6 +7,9 @@ internal sealed record LoadPlan
 
     public int Consumers { get; init; } = 4;
 
+    /// <summary>Another node of the same broker, to which the consumers connect; null: the producers' one.</summary>
+    public StompEndpoint? ConsumeFrom { get; init; }
+
     public string Destination { get; init; } = "/queue/bench";
 
     public int BodyBytes { get; init; } = 100;
