@@ -26,4 +26,10 @@ internal static partial class LogMessages
 
     [LoggerMessage(EventId = 5006, Level = LogLevel.Warning, Message = "No node of the Redis Cluster tells who serves the slots: {Reason}; it is asked again when needed")]
     public static partial void SlotsUnknown(ILogger logger, string reason);
+
+    [LoggerMessage(EventId = 5100, Level = LogLevel.Information, Message = "Redis at {Server} has {Settings}: {Meaning}")]
+    public static partial void PersistenceFound(ILogger logger, string server, string settings, string meaning);
+
+    [LoggerMessage(EventId = 5101, Level = LogLevel.Warning, Message = "Redis at {Server} has {Warning}")]
+    public static partial void KeysMayBeDropped(ILogger logger, string server, string warning);
 }

@@ -1,6 +1,8 @@
+using Microsoft.Extensions.Logging;
 using Millrace.Redis.Channels;
 using Millrace.Redis.Client;
 using Millrace.Redis.Locks;
+using Millrace.Redis.Persistence;
 using Millrace.Redis.Queues;
 using Millrace.Redis.State;
 using Millrace.Redis.Streams;
@@ -15,6 +17,7 @@ namespace Millrace.Redis;
 public sealed class RedisBackend : Backend, IHealthProbe
 {
     private readonly IRedisExecutor _executor;
+    private readonly RedisOptions _options;
     private readonly TimeProvider _time;
     private readonly RedisStreamStore _streams;
     private readonly RedisChannelTransport _channels;
@@ -25,6 +28,7 @@ public sealed class RedisBackend : Backend, IHealthProbe
     private RedisBackend(IRedisExecutor executor, RedisOptions options, BackendContext context)
     {
         _executor = executor;
+        _options = options;
         _time = context.TimeProvider;
         var keys = new RedisKeys(options.Prefix);
         var writes = new ReplicatedWrites(executor, options.WaitReplicas, options.WaitTimeout);
@@ -68,24 +72,41 @@ public sealed class RedisBackend : Backend, IHealthProbe
         ArgumentNullException.ThrowIfNull(url);
         ArgumentNullException.ThrowIfNull(context);
         var options = RedisOptions.Parse(url);
-        return new RedisBackend(await RedisDialing.OpenAsync(options, context, cancellationToken).ConfigureAwait(false), options, context);
+        var executor = await RedisDialing.OpenAsync(options, context, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var servers = await PersistenceProbe.ReadAsync(executor, cancellationToken).ConfigureAwait(false);
+            RequireDurability(options, servers);
+            Report(servers, context.LoggerFactory.CreateLogger<RedisBackend>());
+            return new RedisBackend(executor, options, context);
+        }
+        catch
+        {
+            await executor.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
     }
 
-    /// <inheritdoc/>
+    /// <summary>
+    /// Asks every primary how it keeps what it holds, which is a round trip to each. Unhealthy when one cannot be reached, or no longer keeps what <c>durability=full</c> asks for.
+    /// </summary>
     public async ValueTask<HealthReport> ProbeAsync(CancellationToken cancellationToken = default)
     {
         var start = _time.GetTimestamp();
         string? error = null;
+        var details = new Dictionary<string, string> { ["durability"] = _options.Durability == RedisDurability.Full ? "full" : "engine" };
         try
         {
-            await _executor.ExecuteAsync(RedisCommand.Create("PING").MayRepeat(), cancellationToken).ConfigureAwait(false);
+            var servers = await PersistenceProbe.ReadAsync(_executor, cancellationToken).ConfigureAwait(false);
+            error = WhyNotDurable(_options, servers);
+            Describe(servers, details);
         }
         catch (Exception fault) when (fault is MillraceException or ObjectDisposedException)
         {
             error = fault.Message;
         }
 
-        return new HealthReport(error is null, _time.GetElapsedTime(start), error, new Dictionary<string, string>());
+        return new HealthReport(error is null, _time.GetElapsedTime(start), error, details);
     }
 
     /// <inheritdoc/>
@@ -105,4 +126,40 @@ public sealed class RedisBackend : Backend, IHealthProbe
 
     /// <summary>Queues of a Cluster are on different servers, and no script spans two.</summary>
     protected override bool Offers(Type contract) => contract != typeof(IQueueTransactions) || !_executor.IsCluster;
+
+    private static void RequireDurability(RedisOptions options, IReadOnlyList<ServerPersistence> servers)
+    {
+        if (WhyNotDurable(options, servers) is { } reason)
+        {
+            throw new MillraceConfigurationException(reason);
+        }
+    }
+
+    private static string? WhyNotDurable(RedisOptions options, IReadOnlyList<ServerPersistence> servers) =>
+        options.Durability == RedisDurability.Full && servers.FirstOrDefault(server => !server.IsFull) is { } server
+            ? $"The option durability=full needs 'appendonly yes' and 'appendfsync always' on every Redis server; {server.Server} has: {server.Settings}. Set both there, or leave the option out."
+            : null;
+
+    private static void Report(IReadOnlyList<ServerPersistence> servers, ILogger logger)
+    {
+        foreach (var server in servers)
+        {
+            LogMessages.PersistenceFound(logger, server.Server, server.Settings, server.Meaning);
+            if (server.EvictionWarning is { } warning)
+            {
+                LogMessages.KeysMayBeDropped(logger, server.Server, warning);
+            }
+        }
+    }
+
+    private static void Describe(IReadOnlyList<ServerPersistence> servers, Dictionary<string, string> details)
+    {
+        details["persistence"] = string.Join("; ", servers.Select(server => server.Settings).Distinct());
+        details["meaning"] = string.Join("; ", servers.Select(server => server.Meaning).Distinct());
+        var warnings = servers.Where(server => server.EvictionWarning is not null).Select(server => $"{server.Server}: {server.EvictionWarning}").ToList();
+        if (warnings.Count > 0)
+        {
+            details["warning"] = string.Join("; ", warnings);
+        }
+    }
 }
