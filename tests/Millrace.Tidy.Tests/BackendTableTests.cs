@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Millrace.Storage;
+using Millrace.Testing.Servers;
 using Xunit;
 
 namespace Millrace.Tidy.Tests;
@@ -16,6 +17,7 @@ public sealed class BackendTableTests
         ("memory:", "memory"),
         ("file:{folder}/store", "file"),
         ("sqlite:{folder}/table.db", "sqlite"),
+        ("redis://{redis}/0", "redis"),
     ];
 
     private static readonly (string Name, Func<Backend, bool> Has)[] Shapes =
@@ -59,7 +61,8 @@ public sealed class BackendTableTests
     public async Task ThePage_SaysWhatTheBackendsDeclare()
     {
         var folder = Directory.CreateTempSubdirectory("millrace-table-");
-        await using var stack = new OpenStores(folder.FullName);
+        await using var redis = await LocalRedis.StartAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await using var stack = new OpenStores(folder.FullName, redis.EndPoint);
         try
         {
             foreach (var (url, title) in Backends)
@@ -101,7 +104,7 @@ public sealed class BackendTableTests
             Row(page, name, Cells(stores, backend => YesNo(has(backend))));
         }
 
-        page.Append("\n## Queues\n\n");
+        page.Append("\nOn a Redis Cluster there are no queue transactions.\n\n## Queues\n\n");
         Row(page, "", stores.Titles);
         Row(page, "---", stores.Titles.Select(_ => "---"));
         foreach (var (name, of) in QueueFacts)

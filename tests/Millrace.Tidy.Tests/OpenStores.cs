@@ -5,7 +5,7 @@ using Millrace.Storage;
 namespace Millrace.Tidy.Tests;
 
 /// <summary>Backends opened for reading what they declare: each directly, and each through a server of its own.</summary>
-internal sealed class OpenStores(string folder) : IAsyncDisposable
+internal sealed class OpenStores(string folder, string redis) : IAsyncDisposable
 {
     private readonly BackendRegistry _registry = BackendRegistry.CreateDefault();
     private readonly Stack<IAsyncDisposable> _open = [];
@@ -36,7 +36,8 @@ internal sealed class OpenStores(string folder) : IAsyncDisposable
 
     // Each in a folder of its own: not every store can be open twice.
     private string Resolve(string url, string name) =>
-        url.Replace("{folder}", Directory.CreateDirectory(Path.Combine(folder, name)).FullName, StringComparison.Ordinal);
+        url.Replace("{folder}", Directory.CreateDirectory(Path.Combine(folder, name)).FullName, StringComparison.Ordinal)
+            .Replace("{redis}", redis, StringComparison.Ordinal);
 
     public async ValueTask DisposeAsync()
     {
