@@ -27,6 +27,9 @@ internal static partial class LogMessages
     [LoggerMessage(EventId = 5006, Level = LogLevel.Warning, Message = "No node of the Redis Cluster tells who serves the slots: {Reason}; it is asked again when needed")]
     public static partial void SlotsUnknown(ILogger logger, string reason);
 
+    [LoggerMessage(EventId = 5007, Level = LogLevel.Warning, Message = "The Redis client '{Name}' does not know the configuration keys {Keys}; they are ignored")]
+    public static partial void KeysIgnored(ILogger logger, string name, string keys);
+
     [LoggerMessage(EventId = 5100, Level = LogLevel.Information, Message = "Redis at {Server} has {Settings}: {Meaning}")]
     public static partial void PersistenceFound(ILogger logger, string server, string settings, string meaning);
 
