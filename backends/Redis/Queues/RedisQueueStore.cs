@@ -13,6 +13,7 @@ internal sealed partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueue
 
     private readonly ConcurrentDictionary<QueuePlace, EnqueueLane> _enqueues = new();
     private readonly ConcurrentDictionary<QueuePlace, SettleLane> _settles = new();
+    private readonly ConcurrentDictionary<(QueuePlace, ReceiverOptions), LeaseLane> _lanes = new();
     private readonly ConcurrentDictionary<ulong, OpenLease> _leases = new();
     private readonly ConcurrentDictionary<RedisReceiver, bool> _receivers = new();
     private readonly Dictionary<string, QueueSignal> _signals = new(StringComparer.Ordinal);
@@ -155,6 +156,9 @@ internal sealed partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueue
             }
         }
     }
+
+    /// <summary>Where receivers of a queue lease that lease alike.</summary>
+    public LeaseLane LaneOf(QueuePlace place, ReceiverOptions options) => _lanes.GetOrAdd((place, options), key => new LeaseLane(Calls, key.Item1, key.Item2));
 
     private EnqueueLane LaneOf(QueuePlace place) =>
         _enqueues.TryGetValue(place, out var lane) ? lane : _enqueues.GetOrAdd(place, new EnqueueLane(Calls, place));
