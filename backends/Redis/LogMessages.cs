@@ -17,4 +17,13 @@ internal static partial class LogMessages
 
     [LoggerMessage(EventId = 5003, Level = LogLevel.Warning, Message = "Redis at {Server} refuses the subscription to '{Name}': {Reason}")]
     public static partial void SubscriptionRefused(ILogger logger, string name, RedisServerAddress server, string reason);
+
+    [LoggerMessage(EventId = 5004, Level = LogLevel.Warning, Message = "Redis '{Name}' has failed over: the primary is now {Server}")]
+    public static partial void FailedOver(ILogger logger, string name, RedisServerAddress server);
+
+    [LoggerMessage(EventId = 5005, Level = LogLevel.Information, Message = "The slots of the Redis Cluster are served by {Servers}")]
+    public static partial void SlotsServed(ILogger logger, string servers);
+
+    [LoggerMessage(EventId = 5006, Level = LogLevel.Warning, Message = "No node of the Redis Cluster tells who serves the slots: {Reason}; it is asked again when needed")]
+    public static partial void SlotsUnknown(ILogger logger, string reason);
 }

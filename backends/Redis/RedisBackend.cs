@@ -1,5 +1,9 @@
+using Millrace.Redis.Channels;
 using Millrace.Redis.Client;
+using Millrace.Redis.Locks;
 using Millrace.Redis.Queues;
+using Millrace.Redis.State;
+using Millrace.Redis.Streams;
 using Millrace.Storage;
 
 namespace Millrace.Redis;
@@ -13,12 +17,23 @@ public sealed class RedisBackend : Backend, IHealthProbe
     private readonly IRedisExecutor _executor;
     private readonly TimeProvider _time;
     private readonly RedisQueueStore _queues;
+    private readonly RedisStreamStore _streams;
+    private readonly RedisChannelTransport _channels;
+    private readonly RedisLockStore _locks;
+    private readonly RedisStateStore _state;
 
     private RedisBackend(IRedisExecutor executor, RedisOptions options, BackendContext context)
     {
         _executor = executor;
         _time = context.TimeProvider;
-        _queues = new RedisQueueStore(executor, new RedisKeys(options.QueuePrefix ?? options.Prefix), options, _time);
+        var keys = new RedisKeys(options.Prefix);
+        var writes = new ReplicatedWrites(executor, options.WaitReplicas, options.WaitTimeout);
+        var durability = options.Durability == RedisDurability.Full ? StoreDurability.Full : StoreDurability.Engine;
+        _streams = new RedisStreamStore(executor, writes, keys, durability, _time);
+        _channels = new RedisChannelTransport(executor, writes, keys, options.Database, options.History);
+        _locks = new RedisLockStore(executor, writes, keys, _time);
+        _state = new RedisStateStore(executor, writes, keys);
+        _queues = new RedisQueueStore(executor, writes, options.QueuePrefix is null ? keys : new RedisKeys(options.QueuePrefix), options.CreatesQueues, durability, _time);
     }
 
     /// <inheritdoc/>
@@ -26,6 +41,18 @@ public sealed class RedisBackend : Backend, IHealthProbe
 
     /// <inheritdoc/>
     public override IQueueStore Queues => _queues;
+
+    /// <inheritdoc/>
+    public override IStreamStore Streams => _streams;
+
+    /// <inheritdoc/>
+    public override IChannelTransport Channels => _channels;
+
+    /// <inheritdoc/>
+    public override ILockStore Locks => _locks;
+
+    /// <inheritdoc/>
+    public override IStateStore State => _state;
 
     /// <inheritdoc/>
     public override IHealthProbe Health => this;
@@ -66,9 +93,16 @@ public sealed class RedisBackend : Backend, IHealthProbe
     {
         // What receivers hold is given back over the connection.
         await _queues.DisposeAsync().ConfigureAwait(false);
+        await _channels.DisposeAsync().ConfigureAwait(false);
+        await _streams.DisposeAsync().ConfigureAwait(false);
+        await _state.DisposeAsync().ConfigureAwait(false);
+        await _locks.DisposeAsync().ConfigureAwait(false);
         await _executor.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <summary>Queues of a Cluster are on different servers, and no script spans two.</summary>
     protected override bool Offers(Type contract) => contract != typeof(IQueueTransactions) || !_executor.IsCluster;
+
+    /// <summary>Ends as the death of the process would, for tests: the connections are cut, and nothing is given back.</summary>
+    internal ValueTask AbandonAsync() => _executor.DisposeAsync();
 }

@@ -15,6 +15,9 @@ internal sealed class RedisKeys(string prefix)
     /// <summary>What the keys of a partition of a stream begin with: <c>{millrace:stream:NAME/3}:</c>.</summary>
     public string Partition(string stream, int partition) => Tagged("stream", $"{stream}/{partition}");
 
+    /// <summary>What the keys of a stream as a whole begin with: <c>{millrace:streams:NAME}:</c>.</summary>
+    public string Stream(string name) => Tagged("streams", name);
+
     /// <summary>What the keys of a lock begin with: <c>{millrace:lock:NAME}:</c>.</summary>
     public string Lock(string name) => Tagged("lock", name);
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Millrace.Redis.Channels;
 using Millrace.Redis.Client.Connections;
 using Millrace.Storage;
 
@@ -57,6 +58,9 @@ internal sealed record RedisOptions
 
     public required RedisDurability Durability { get; init; }
 
+    /// <summary>How many messages of channels are kept.</summary>
+    public required ChannelHistoryOptions History { get; init; }
+
     /// <summary>How many replicas must have a write before it counts as done; 0 for none.</summary>
     public int WaitReplicas { get; init; }
 
@@ -95,6 +99,7 @@ internal sealed record RedisOptions
             ConnectTimeout = reader.Milliseconds("connectTimeoutMs", TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(10)),
             MaxConnections = MaxConnectionsOf(reader),
             Durability = reader.Choice("durability", RedisDurability.Engine, ("engine", RedisDurability.Engine), ("full", RedisDurability.Full)),
+            History = ChannelHistoryOptions.Read(reader),
             WaitReplicas = (int)reader.Number("wait", 0, 0, 100),
             WaitTimeout = reader.Milliseconds("waitTimeoutMs", timeout, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10)),
             Tls = RedisTls.Parse(url, reader),

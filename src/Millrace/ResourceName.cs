@@ -53,7 +53,12 @@ public static class ResourceName
     }
 
     /// <summary>Checks the key of a state document; <c>!</c> may stand in it.</summary>
-    internal static void RequireStateKey(string key) => RequireText(key, "state key", Storage.IStateStore.MaxKeyBytes);
+    /// <exception cref="InvalidNameException">The key is empty, longer than <see cref="Storage.IStateStore.MaxKeyBytes"/> or has control characters.</exception>
+    public static void RequireStateKey(string key) => RequireText(key, "state key", Storage.IStateStore.MaxKeyBytes);
+
+    /// <summary>Checks the owner of a lock; <c>!</c> may stand in it.</summary>
+    /// <exception cref="InvalidNameException">The owner is empty, too long or has control characters.</exception>
+    public static void RequireLockOwner(string owner) => RequireText(owner, "lock owner");
 
     /// <summary>Checks length and characters, and lets <c>!</c> pass.</summary>
     internal static void RequireText(string name, string kind, int maxBytes = MaxBytes)

@@ -28,15 +28,27 @@ internal sealed class RedisExecutor : RoutingExecutor, IRedisExecutor
 
     public bool IsCluster => false;
 
+    /// <summary>What tells of another primary; disposed with this. Null for nothing.</summary>
+    public IAsyncDisposable? Watch { get; set; }
+
     /// <summary>Connects for the first time.</summary>
     public ValueTask OpenAsync(CancellationToken cancellationToken) => _link.OpenAsync(cancellationToken);
 
     /// <summary>Another server has become the primary: whatever waits for the old one waits in vain.</summary>
-    public void FailOver(string reason)
+    /// <returns>Whether commands went to another one until now.</returns>
+    public bool FailOver(RedisServerAddress primary)
     {
-        _link.Current?.Cut(new IOException(reason));
-        _pool.Clear();
-        _subscriptions.Reconnect(reason);
+        var reason = $"the primary is now {primary}";
+        var current = _link.Current;
+        var isNew = current is not null && current.Address != primary;
+        if (isNew)
+        {
+            current!.Cut(new IOException(reason));
+        }
+
+        _pool.Cut(reason, kept: primary);
+        _subscriptions.Reconnect(reason, address => address == primary);
+        return isNew;
     }
 
     public async ValueTask<RedisReply[]> ExecuteBlockingAsync(IReadOnlyList<RedisCommand> commands, TimeSpan longest, CancellationToken cancellationToken)
@@ -58,7 +70,7 @@ internal sealed class RedisExecutor : RoutingExecutor, IRedisExecutor
                     throw RedisFaults.Answered(error);
                 }
 
-                _pool.Clear();
+                _pool.Cut("its server is not the primary any more");
                 await Task.Delay(PauseBefore(repeats), Time, cancellationToken).ConfigureAwait(false);
             }
         }
@@ -83,12 +95,26 @@ internal sealed class RedisExecutor : RoutingExecutor, IRedisExecutor
         // Only a Cluster has channels that belong to slots; publishers are told the same by RedisCommand.Publish.
         var served = kind == RedisSubscriptionKind.Sharded ? RedisSubscriptionKind.Channel : kind;
         var shared = new SharedSubscription.Listener(listener);
-        await _subscriptions.AddAsync(served, name, shared, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await _subscriptions.ConfirmAsync(_subscriptions.Add(served, name, shared), cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            _subscriptions.Remove(served, name, shared);
+            throw;
+        }
+
         return new SubscriptionHandle(() => _subscriptions.Remove(served, name, shared));
     }
 
     public async ValueTask DisposeAsync()
     {
+        if (Watch is not null)
+        {
+            await Watch.DisposeAsync().ConfigureAwait(false);
+        }
+
         await _subscriptions.DisposeAsync().ConfigureAwait(false);
         await _pool.DisposeAsync().ConfigureAwait(false);
         await _link.DisposeAsync().ConfigureAwait(false);

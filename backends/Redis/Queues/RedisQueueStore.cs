@@ -22,23 +22,18 @@ internal sealed partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueue
     private Task? _attendance;
     private volatile bool _isDisposed;
 
-    public RedisQueueStore(IRedisExecutor executor, RedisKeys keys, RedisOptions options, TimeProvider time)
+    public RedisQueueStore(IRedisExecutor executor, ReplicatedWrites writes, RedisKeys keys, bool createsQueues, StoreDurability durability, TimeProvider time)
     {
         Time = time;
-        Calls = new QueueCalls(executor, keys, options);
+        Calls = new QueueCalls(executor, writes, keys, createsQueues);
+        Capabilities = new QueueCapabilities { Backend = "redis", Durability = durability, SharedAcrossProcesses = true, MaxDelay = MaxDelay };
         _bindings = new BindingCache(Calls);
     }
 
     /// <summary>The longest delay and time to live.</summary>
     public static TimeSpan MaxDelay { get; } = TimeSpan.FromDays(3650);
 
-    public QueueCapabilities Capabilities { get; } = new()
-    {
-        Backend = "redis",
-        Durability = StoreDurability.Engine,
-        SharedAcrossProcesses = true,
-        MaxDelay = MaxDelay,
-    };
+    public QueueCapabilities Capabilities { get; }
 
     public QueueCalls Calls { get; }
 

@@ -129,12 +129,13 @@ internal sealed class StreamHistory(
         await LookAsync();
     }
 
-    // On a real clock only the store knows which instant it took.
+    // On a real clock only the store knows which instant it took, also of what it need not keep and does.
     private async Task TakeTimestampsAsync(long first, StreamRecord[] records)
     {
+        var earliest = (await Any.GetStatsAsync(cancellation)).EarliestOffset;
         for (var i = 0; i < records.Length; i++)
         {
-            if (records[i].Timestamp == default && first + i >= model.KeptFrom)
+            if (records[i].Timestamp == default && first + i >= earliest)
             {
                 using var page = await Any.ReadAsync(first + i, 1, 1, cancellation);
                 model.Records[(int)first + i] = model.Records[(int)first + i] with { Timestamp = page.Records.Span[0].Timestamp };

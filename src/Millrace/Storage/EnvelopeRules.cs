@@ -61,6 +61,23 @@ public static class EnvelopeRules
         }
     }
 
+    /// <summary>Checks a message that is published to a channel.</summary>
+    /// <exception cref="InvalidMessageException">It breaks a limit, or wishes for something that only a queue can do.</exception>
+    public static void RequireForChannel(in Envelope envelope, QueueCapabilities limits)
+    {
+        Require(new ReadOnlySpan<Envelope>(in envelope), limits);
+        var wish = !envelope.Id.IsEmpty ? "an id"
+            : envelope.Key is not null ? "a key"
+            : envelope.Priority != MessagePriority.Default ? "a priority"
+            : envelope.Delay != TimeSpan.Zero ? "a delay"
+            : envelope.TimeToLive is not null ? "a time to live"
+            : null;
+        if (wish is not null)
+        {
+            throw new InvalidMessageException($"The message was refused: it has {wish}, which means something to a queue and nothing to a channel.");
+        }
+    }
+
     private static void RequireHeaders(int index, int count, MessageHeaders headers, int maxBytes)
     {
         if (headers.Count > MaxHeaders)

@@ -53,24 +53,36 @@ internal sealed class ConnectionPool(IRedisConnector connector, int maxConnectio
         GivePlaceBack();
     }
 
-    /// <summary>Closes the connections that nobody uses, because their server is not the right one any more.</summary>
-    public void Clear()
+    /// <summary>Closes all connections, also those that are lent, but for those to <paramref name="kept"/>.</summary>
+    public void Cut(string reason, RedisServerAddress? kept = null)
     {
+        var good = new List<RedisConnection>();
         while (_idle.TryPop(out var idle))
         {
-            idle.Cut(new IOException("it was replaced"));
+            if (idle.Address == kept)
+            {
+                good.Add(idle);
+            }
+            else
+            {
+                idle.Cut(new IOException(reason));
+            }
+        }
+
+        good.ForEach(_idle.Push);
+        foreach (var (connection, _) in _lent)
+        {
+            if (connection.Address != kept)
+            {
+                connection.Cut(new IOException(reason));
+            }
         }
     }
 
     public ValueTask DisposeAsync()
     {
         Volatile.Write(ref _isClosed, true);
-        Clear();
-        foreach (var (connection, _) in _lent)
-        {
-            connection.Cut(new ObjectDisposedException(nameof(ConnectionPool), "the client was closed"));
-        }
-
+        Cut("the client was closed");
         return ValueTask.CompletedTask;
     }
 

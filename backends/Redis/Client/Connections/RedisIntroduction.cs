@@ -2,9 +2,10 @@ namespace Millrace.Redis.Client.Connections;
 
 /// <summary>What a client says first on a connection: the protocol's version, its login, its name, its database.</summary>
 /// <param name="Login">Its login.</param>
-/// <param name="ClientName">Its name in CLIENT LIST; null for none, as for sentinels.</param>
+/// <param name="ClientName">Its name in CLIENT LIST.</param>
 /// <param name="Database">Its database.</param>
-internal sealed record RedisIntroduction(RedisLogin Login, string? ClientName, int Database)
+/// <param name="Mode">What the server is expected to be.</param>
+internal sealed record RedisIntroduction(RedisLogin Login, string ClientName, int Database, RedisServerMode Mode)
 {
     /// <exception cref="AccessDeniedException">The server refuses the login.</exception>
     /// <exception cref="MillraceConfigurationException">The server has no such database, or wants no password.</exception>
@@ -12,7 +13,7 @@ internal sealed record RedisIntroduction(RedisLogin Login, string? ClientName, i
     {
         try
         {
-            await connection.ExecuteAsync(Hello()).ConfigureAwait(false);
+            RequireMode(connection, await connection.ExecuteAsync(Hello()).ConfigureAwait(false));
         }
         catch (RedisServerException refusal) when (IsOldServer(refusal))
         {
@@ -30,6 +31,35 @@ internal sealed record RedisIntroduction(RedisLogin Login, string? ClientName, i
         }
     }
 
+    private void RequireMode(RedisConnection connection, RedisReply hello)
+    {
+        for (var i = 0; i + 1 < hello.Items.Length; i += 2)
+        {
+            if (!hello.Items[i].Bytes.Span.SequenceEqual("mode"u8))
+            {
+                continue;
+            }
+
+            var mode = hello.Items[i + 1].ToText();
+            if (mode == "cluster" && Mode != RedisServerMode.Cluster)
+            {
+                throw new MillraceConfigurationException($"Redis at {connection.Address} is a node of a Cluster. Name several of its nodes, or add the option cluster=true, as in redis://{connection.Address}/?cluster=true.");
+            }
+
+            if (mode == "standalone" && Mode == RedisServerMode.Cluster)
+            {
+                throw new MillraceConfigurationException($"Redis at {connection.Address} is no node of a Cluster. A URL of one server without cluster=true names a server of its own.");
+            }
+
+            if ((mode == "sentinel") != (Mode == RedisServerMode.Sentinel))
+            {
+                throw new MillraceConfigurationException(Mode == RedisServerMode.Sentinel
+                    ? $"Redis at {connection.Address} is no Sentinel. A URL of redis+sentinel: names Sentinels, on port {RedisServerAddress.DefaultSentinelPort} as a rule."
+                    : $"Redis at {connection.Address} is a Sentinel. Write redis+sentinel://{connection.Address}/ and the name of the primary.");
+            }
+        }
+    }
+
     private RedisCommand Hello()
     {
         var hello = RedisCommand.Create("HELLO").Add(3);
@@ -38,7 +68,7 @@ internal sealed record RedisIntroduction(RedisLogin Login, string? ClientName, i
             hello.Add("AUTH").Add(Login.NameOrDefault).Add(password);
         }
 
-        return ClientName is null ? hello : hello.Add("SETNAME").Add(ClientName);
+        return hello.Add("SETNAME").Add(ClientName);
     }
 
     private static bool IsOldServer(RedisServerException refusal) =>
@@ -57,10 +87,7 @@ internal sealed record RedisIntroduction(RedisLogin Login, string? ClientName, i
                 await connection.ExecuteAsync(RedisCommand.Create("AUTH").Add(password)).ConfigureAwait(false);
             }
 
-            if (ClientName is not null)
-            {
-                await connection.ExecuteAsync(RedisCommand.Create("CLIENT").Add("SETNAME").Add(ClientName)).ConfigureAwait(false);
-            }
+            await connection.ExecuteAsync(RedisCommand.Create("CLIENT").Add("SETNAME").Add(ClientName)).ConfigureAwait(false);
         }
         catch (RedisServerException refusal)
         {

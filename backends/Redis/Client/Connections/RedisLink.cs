@@ -5,13 +5,18 @@ namespace Millrace.Redis.Client.Connections;
 /// <summary>
 /// The way to one server: the connection that all commands to it share, made when it is first needed and made again after a cut, for as long as it takes. Safe for concurrent use.
 /// </summary>
-internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, ILogger logger) : IAsyncDisposable
+/// <param name="connector">Where it goes.</param>
+/// <param name="time">The clock.</param>
+/// <param name="logger">The log.</param>
+/// <param name="onEnded">Told when a connection has ended that was not meant to; null for nobody.</param>
+internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, ILogger logger, Action? onEnded = null) : IAsyncDisposable
 {
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _closing = new();
     private TaskCompletionSource<RedisConnection> _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _connecting = Task.CompletedTask;
     private bool _isConnecting;
+    private bool _isRetired;
     private RedisConnection? _current;
     private Exception? _lastFault;
 
@@ -36,6 +41,11 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
         Task<RedisConnection> next;
         lock (_gate)
         {
+            if (_isRetired)
+            {
+                throw RedisFaults.Unreachable(Target, TimeSpan.Zero, _lastFault ?? new IOException("it is not in use any more"));
+            }
+
             ObjectDisposedException.ThrowIf(_closing.IsCancellationRequested, this);
             if (_current is { } current)
             {
@@ -82,7 +92,22 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
         }
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Takes it out of use for good: what its connection has is still answered.</summary>
+    public ValueTask RetireAsync()
+    {
+        lock (_gate)
+        {
+            _isRetired = true;
+        }
+
+        return CloseAsync(static connection => connection.Drain());
+    }
+
+    public ValueTask DisposeAsync() => CloseAsync(static connection => connection.Cut(Closed("the client was closed")));
+
+    private static ObjectDisposedException Closed(string message) => new ObjectDisposedException(nameof(RedisLink), message);
+
+    private async ValueTask CloseAsync(Action<RedisConnection> end)
     {
         RedisConnection? current;
         Task connecting;
@@ -92,11 +117,17 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
             current = _current;
             connecting = _connecting;
             Volatile.Write(ref _current, null);
-            _next.TrySetException(new ObjectDisposedException(nameof(RedisLink), "The client has been closed."));
+            _next.TrySetException(_isRetired
+                ? RedisFaults.Unreachable(Target, TimeSpan.Zero, new IOException("it is not in use any more"))
+                : Closed("The client has been closed."));
             _ = _next.Task.Exception;
         }
 
-        current?.Cut(new ObjectDisposedException(nameof(RedisLink), "the client was closed"));
+        if (current is not null)
+        {
+            end(current);
+        }
+
         await connecting.ConfigureAwait(false);
     }
 
@@ -107,7 +138,7 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
         {
             if (_closing.IsCancellationRequested)
             {
-                connection.Cut(new ObjectDisposedException(nameof(RedisLink), "the client was closed"));
+                connection.Cut(Closed("the client was closed"));
                 return;
             }
 
@@ -129,6 +160,7 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
         if (!_closing.IsCancellationRequested)
         {
             LogMessages.Disconnected(logger, connection.Address, RedisFaults.Words(connection.End));
+            onEnded?.Invoke();
         }
 
         Leave(connection);

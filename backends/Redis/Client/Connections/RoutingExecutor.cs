@@ -45,9 +45,9 @@ internal abstract class RoutingExecutor(TimeProvider time, TimeSpan timeout) : I
             // The server has just started and has not done it.
             _ = PlaceAsync(operation, LongPause, CancellationToken.None);
         }
-        else if (Remaining(operation) <= TimeSpan.Zero || !TryRedirect(operation, connection, error))
+        else
         {
-            operation.Fail(RedisFaults.Answered(error));
+            RedirectOrFail(operation, connection, error);
         }
     }
 
@@ -118,6 +118,21 @@ internal abstract class RoutingExecutor(TimeProvider time, TimeSpan timeout) : I
         catch (Exception fault)
         {
             operation.Fail(fault);
+        }
+    }
+
+    private void RedirectOrFail(RedisOperation operation, RedisConnection connection, RedisReply error)
+    {
+        try
+        {
+            if (Remaining(operation) <= TimeSpan.Zero || !TryRedirect(operation, connection, error))
+            {
+                operation.Fail(RedisFaults.Answered(error));
+            }
+        }
+        catch (ObjectDisposedException closing)
+        {
+            operation.Fail(closing);
         }
     }
 

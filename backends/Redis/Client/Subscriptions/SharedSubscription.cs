@@ -13,6 +13,9 @@ internal sealed class SharedSubscription(RedisSubscriptionKind kind, string name
 
     public Listener[] Listeners { get; set; } = [];
 
+    /// <summary>Whether the server has ended it by itself, because it is not the right one any more.</summary>
+    public bool IsAdrift { get; set; }
+
     /// <summary>Ends when the server has confirmed; another one after a cut.</summary>
     public TaskCompletionSource Confirmation { get; private set; } = NewConfirmation();
 

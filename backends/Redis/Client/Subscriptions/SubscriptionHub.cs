@@ -18,7 +18,7 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly TimeSpan _timeout;
     private readonly ILogger _logger;
-    private readonly Action<SharedSubscription>? _onMoved;
+    private readonly Action? _onMoved;
     private readonly CancellationTokenSource _closing = new();
     private readonly Dictionary<byte[], SharedSubscription>[] _tables = new Dictionary<byte[], SharedSubscription>[SubscriptionVerbs.Kinds];
     private readonly Queue<(SharedSubscription Subscription, bool Subscribes)> _awaited = new();
@@ -32,8 +32,8 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
     /// <param name="time">The clock.</param>
     /// <param name="timeout">How long a confirmation may take.</param>
     /// <param name="logger">The log.</param>
-    /// <param name="onMoved">Told, on the loop that reads, of a subscription that the server has ended by itself because its slot has moved; null where none do.</param>
-    public SubscriptionHub(IRedisConnector connector, TimeProvider time, TimeSpan timeout, ILogger logger, Action<SharedSubscription>? onMoved = null)
+    /// <param name="onMoved">Told when the server has ended or refused a subscription because its slot has moved: it is <see cref="SharedSubscription.IsAdrift"/>. Null where none do.</param>
+    public SubscriptionHub(IRedisConnector connector, TimeProvider time, TimeSpan timeout, ILogger logger, Action? onMoved = null)
     {
         (_connector, _time, _timeout, _logger, _onMoved) = (connector, time, timeout, logger, onMoved);
         for (var i = 0; i < _tables.Length; i++)
@@ -45,26 +45,28 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
         _heartbeat = time.CreateTimer(static self => ((SubscriptionHub)self!).Beat(), this, period, period);
     }
 
-    /// <summary>Adds a listener; ends when the server has confirmed.</summary>
-    public async ValueTask AddAsync(RedisSubscriptionKind kind, string name, SharedSubscription.Listener listener, CancellationToken cancellationToken)
+    /// <summary>Adds a listener.</summary>
+    /// <returns>Ends when the server has confirmed, for <see cref="ConfirmAsync"/>. Until then and after, <see cref="Remove"/> removes the listener.</returns>
+    public Task Add(RedisSubscriptionKind kind, string name, SharedSubscription.Listener listener)
     {
-        SharedSubscription subscription;
-        Task confirmation;
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_closing.IsCancellationRequested, this);
-            subscription = JoinLocked(kind, name, listener);
-            confirmation = subscription.Confirmation.Task;
+            return JoinLocked(kind, name, listener).Confirmation.Task;
         }
+    }
 
+    /// <summary>Waits for a confirmation.</summary>
+    /// <exception cref="BackendUnavailableException">There was none within the timeout.</exception>
+    public async ValueTask ConfirmAsync(Task confirmation, CancellationToken cancellationToken)
+    {
         try
         {
             await confirmation.WaitAsync(_timeout, _time, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception fault)
+        catch (TimeoutException)
         {
-            Remove(kind, name, listener);
-            throw fault is TimeoutException ? RedisFaults.Unreachable(_connector.Target, _timeout, Volatile.Read(ref _lastFault)) : fault;
+            throw RedisFaults.Unreachable(_connector.Target, _timeout, Volatile.Read(ref _lastFault));
         }
     }
 
@@ -133,8 +135,14 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
         }
     }
 
-    /// <summary>Cuts the connection, because its server is not the right one any more.</summary>
-    public void Reconnect(string reason) => Volatile.Read(ref _connection)?.Cut(new IOException(reason));
+    /// <summary>Cuts the connection if its server is not one of the right ones any more, so that it is made to one that is.</summary>
+    public void Reconnect(string reason, Predicate<RedisServerAddress> isRight)
+    {
+        if (Volatile.Read(ref _connection) is { } connection && !isRight(connection.Address))
+        {
+            connection.Cut(new IOException(reason));
+        }
+    }
 
     /// <inheritdoc/>
     public bool OnPush(RedisReply push)
@@ -213,7 +221,8 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
         {
             if (_onMoved is not null && refusal.Code is "MOVED" or "CLUSTERDOWN" or "ASK")
             {
-                _onMoved!(subscription);
+                subscription.IsAdrift = true;
+                _onMoved!();
                 return;
             }
 
@@ -287,12 +296,16 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
             }
 
             _tables[(int)kind].GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(name, out moved);
-            moved?.Forget();
+            if (moved is not null)
+            {
+                moved.Forget();
+                moved.IsAdrift = true;
+            }
         }
 
         if (moved is not null)
         {
-            _onMoved?.Invoke(moved);
+            _onMoved?.Invoke();
         }
 
         return false;

@@ -196,7 +196,7 @@ internal sealed class LockEngine(MonotonicClock clock, TimerHeap timers, IEngine
             ResourceName.Require(name, "lock");
             if (owner is not null)
             {
-                ResourceName.RequireText(owner, "lock owner");
+                ResourceName.RequireLockOwner(owner);
             }
 
             ObjectDisposedException.ThrowIf(_isDisposed, this);

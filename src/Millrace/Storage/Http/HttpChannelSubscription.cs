@@ -28,7 +28,7 @@ internal sealed class HttpChannelSubscription : IChannelSubscription
         _transport = transport;
         _connection = connection;
         _pattern = pattern;
-        _buffer = new SubscriptionBuffer(options.Capacity, options.MaxBytes, options.WhenFull);
+        _buffer = new SubscriptionBuffer(options);
         _last = options.ResumeAfter;
         _closing = CancellationTokenSource.CreateLinkedTokenSource(connection.Closing);
         var whenFull = options.WhenFull switch

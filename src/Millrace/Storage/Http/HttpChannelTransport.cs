@@ -35,11 +35,6 @@ internal sealed class HttpChannelTransport : IChannelTransport
         ArgumentNullException.ThrowIfNull(pattern);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        if (options.WhenFull == SlowSubscriberPolicy.Wait)
-        {
-            throw new MillraceConfigurationException("A subscription to a server cannot make publishers wait (SlowSubscriberPolicy.Wait); choose DropOldest, DropNewest or Disconnect.");
-        }
-
         var subscription = new HttpChannelSubscription(this, _connection, pattern, options);
         await subscription.OpenAsync(cancellationToken).ConfigureAwait(false);
         _subscriptions[subscription] = true;

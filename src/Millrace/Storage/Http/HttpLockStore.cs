@@ -91,7 +91,7 @@ internal sealed class HttpLockStore(ApiConnection connection, NodeInfo node) : I
     {
         ResourceName.Require(name, "lock");
         ArgumentNullException.ThrowIfNull(owner);
-        ResourceName.RequireText(owner, "lock owner");
+        ResourceName.RequireLockOwner(owner);
         if (leaseDuration is { } duration)
         {
             ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(duration, TimeSpan.Zero, nameof(leaseDuration));

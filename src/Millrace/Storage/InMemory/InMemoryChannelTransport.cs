@@ -45,7 +45,7 @@ internal sealed class InMemoryChannelTransport : TimerHeapEntry, IChannelTranspo
         try
         {
             TopicPattern.RequireTopic(topic);
-            RequireChannelEnvelope(in envelope);
+            EnvelopeRules.RequireForChannel(in envelope, Limits);
         }
         catch (MillraceException exception)
         {
@@ -172,21 +172,6 @@ internal sealed class InMemoryChannelTransport : TimerHeapEntry, IChannelTranspo
             _isSweepScheduled = false;
             _history.Trim(now);
             ScheduleSweepLocked(now);
-        }
-    }
-
-    private static void RequireChannelEnvelope(in Envelope envelope)
-    {
-        EnvelopeRules.Require(new ReadOnlySpan<Envelope>(in envelope), Limits);
-        var wish = !envelope.Id.IsEmpty ? "an id"
-            : envelope.Key is not null ? "a key"
-            : envelope.Priority != MessagePriority.Default ? "a priority"
-            : envelope.Delay != TimeSpan.Zero ? "a delay"
-            : envelope.TimeToLive is not null ? "a time to live"
-            : null;
-        if (wish is not null)
-        {
-            throw new InvalidMessageException($"The message was refused: it has {wish}, which means something to a queue and nothing to a channel.");
         }
     }
 

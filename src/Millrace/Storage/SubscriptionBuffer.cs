@@ -1,9 +1,18 @@
-namespace Millrace.Storage.Http;
+namespace Millrace.Storage;
 
-/// <summary>The bounded buffer of a subscription (law C3): filled by its connection, emptied by its reader. Safe for concurrent use; one reader at a time.</summary>
-internal sealed class SubscriptionBuffer(int capacity, long maxBytes, SlowSubscriberPolicy whenFull)
+/// <summary>
+/// The bounded buffer of a subscription (law C3), for transports with a connection between publisher and subscriber: filled by the connection, which never waits, emptied by the
+/// reader. Safe for concurrent use; one reader at a time.
+/// </summary>
+public sealed class SubscriptionBuffer
 {
     private readonly Lock _gate = new();
+    private readonly int _capacity;
+    private readonly long _maxBytes;
+    private readonly SlowSubscriberPolicy _whenFull;
+
+    // Read before the others, and counted in no bound.
+    private readonly Queue<ChannelMessage> _replayed = new();
     private readonly Queue<ChannelMessage> _messages = new();
     private TaskCompletionSource? _waiting;
     private long _bytes;
@@ -12,13 +21,28 @@ internal sealed class SubscriptionBuffer(int capacity, long maxBytes, SlowSubscr
     private bool _isDisconnected;
     private bool _isEnded;
 
+    /// <summary>An empty buffer.</summary>
+    /// <param name="options">The bounds and the policy; checked.</param>
+    /// <exception cref="MillraceConfigurationException">The policy is <see cref="SlowSubscriberPolicy.Wait"/>, for which there must be no connection in between.</exception>
+    public SubscriptionBuffer(SubscriptionOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.WhenFull == SlowSubscriberPolicy.Wait)
+        {
+            throw new MillraceConfigurationException("A subscription to a server cannot make publishers wait (SlowSubscriberPolicy.Wait); choose DropOldest, DropNewest or Disconnect.");
+        }
+
+        (_capacity, _maxBytes, _whenFull) = (options.Capacity, options.MaxBytes, options.WhenFull);
+    }
+
+    /// <summary>What happened so far.</summary>
     public SubscriptionStats Stats
     {
         get
         {
             lock (_gate)
             {
-                return new SubscriptionStats(_delivered, _dropped, _messages.Count, _isDisconnected);
+                return new SubscriptionStats(_delivered, _dropped, _replayed.Count + _messages.Count, _isDisconnected);
             }
         }
     }
@@ -27,6 +51,7 @@ internal sealed class SubscriptionBuffer(int capacity, long maxBytes, SlowSubscr
     /// <returns>False when the subscription has ended.</returns>
     public bool Add(ChannelMessage message)
     {
+        ArgumentNullException.ThrowIfNull(message);
         TaskCompletionSource? woken;
         lock (_gate)
         {
@@ -49,6 +74,29 @@ internal sealed class SubscriptionBuffer(int capacity, long maxBytes, SlowSubscr
         return true;
     }
 
+    /// <summary>Takes in what is replayed from the history, before anything live: it counts neither in the capacity nor in the bytes.</summary>
+    public void AddReplay(IReadOnlyCollection<ChannelMessage> messages)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        TaskCompletionSource? woken = null;
+        lock (_gate)
+        {
+            if (_isEnded || messages.Count == 0)
+            {
+                return;
+            }
+
+            foreach (var message in messages)
+            {
+                _replayed.Enqueue(message);
+            }
+
+            woken = TakeWaitingLocked();
+        }
+
+        woken?.TrySetResult();
+    }
+
     /// <summary>The server has dropped messages, because they came faster than the connection.</summary>
     public void AddDropped(long count)
     {
@@ -58,7 +106,9 @@ internal sealed class SubscriptionBuffer(int capacity, long maxBytes, SlowSubscr
         }
     }
 
-    public async ValueTask<int> ReadAsync(Memory<ChannelMessage> into, CancellationToken cancellationToken)
+    /// <summary>Reads what has arrived, waiting for at least one message, as <see cref="IChannelSubscription.ReadAsync"/> does.</summary>
+    /// <returns>How many were read; 0 when the subscription has ended.</returns>
+    public async ValueTask<int> ReadAsync(Memory<ChannelMessage> into, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfZero(into.Length, nameof(into));
         while (true)
@@ -111,6 +161,7 @@ internal sealed class SubscriptionBuffer(int capacity, long maxBytes, SlowSubscr
             if (clear)
             {
                 _messages.Clear();
+                _replayed.Clear();
                 _bytes = 0;
             }
 
@@ -121,11 +172,11 @@ internal sealed class SubscriptionBuffer(int capacity, long maxBytes, SlowSubscr
     }
 
     /// <summary>An empty buffer has room for any message: one that is larger than the bound could not be delivered at all otherwise.</summary>
-    private bool HasRoomLocked(ChannelMessage message) => _messages.Count == 0 || (_messages.Count < capacity && message.Body.Length <= maxBytes - _bytes);
+    private bool HasRoomLocked(ChannelMessage message) => _messages.Count == 0 || (_messages.Count < _capacity && message.Body.Length <= _maxBytes - _bytes);
 
     private bool MakeRoomLocked(ChannelMessage message)
     {
-        switch (whenFull)
+        switch (_whenFull)
         {
             case SlowSubscriberPolicy.DropOldest:
                 while (!HasRoomLocked(message))
@@ -149,6 +200,11 @@ internal sealed class SubscriptionBuffer(int capacity, long maxBytes, SlowSubscr
     private int TakeLocked(Span<ChannelMessage> into)
     {
         var read = 0;
+        while (read < into.Length && _replayed.TryDequeue(out var replayed))
+        {
+            into[read++] = replayed;
+        }
+
         while (read < into.Length && _messages.TryDequeue(out var message))
         {
             into[read++] = message;

@@ -1,0 +1,12 @@
+-- Begins every script of locks. A lock is a hash: 'token' is the last fencing token that was granted, and stays when the lock is free; 'owner' and 'until', in microseconds of
+-- the server's clock, are there while it is held.
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local lock = redis.call('HMGET', KEYS[1], 'owner', 'token', 'until')
+local owner, token, ends = lock[1], lock[2], lock[3]
+local held = ends and tonumber(ends) > now
+
+-- Numbers of microseconds have more digits than Lua writes by itself.
+local function digits(number)
+    return string.format('%.0f', number)
+end

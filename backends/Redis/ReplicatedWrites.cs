@@ -1,0 +1,30 @@
+using Millrace.Redis.Client;
+
+namespace Millrace.Redis;
+
+/// <summary>How the stores write: alone, or followed by WAIT where the URL asks for a number of replicas that must have a write before it counts as done.</summary>
+/// <param name="executor">The way to the servers.</param>
+/// <param name="replicas">How many replicas; 0 for none.</param>
+/// <param name="timeout">How long to wait for them.</param>
+internal sealed class ReplicatedWrites(IRedisExecutor executor, int replicas, TimeSpan timeout)
+{
+    /// <summary>Sends a command that writes.</summary>
+    /// <exception cref="BackendUnavailableException">Fewer replicas have it than asked for, or as <see cref="IRedisExecutor.ExecuteAsync"/> says.</exception>
+    public ValueTask<RedisReply> ExecuteAsync(RedisCommand command, CancellationToken cancellationToken) =>
+        replicas == 0 ? executor.ExecuteAsync(command, cancellationToken) : ExecuteAndWaitAsync(command, cancellationToken);
+
+    private async ValueTask<RedisReply> ExecuteAndWaitAsync(RedisCommand command, CancellationToken cancellationToken)
+    {
+        var name = command.Script?.Name ?? command.Name;
+        var wait = RedisCommand.Create("WAIT").Add(replicas).Add((long)timeout.TotalMilliseconds);
+
+        // Once it may have been sent, only its true result is of use.
+        cancellationToken.ThrowIfCancellationRequested();
+        var answers = await executor.ExecuteBlockingAsync([command, wait], timeout, CancellationToken.None).ConfigureAwait(false);
+        var reached = answers[1].ToInteger();
+        return reached >= replicas
+            ? answers[0]
+            : throw new BackendUnavailableException(
+                $"The write '{name}' reached {reached} replicas of the {replicas} that the option 'wait' asks for, within {timeout.TotalMilliseconds:F0} ms.", mayHaveBeenApplied: true);
+    }
+}

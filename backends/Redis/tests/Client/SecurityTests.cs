@@ -1,0 +1,141 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Millrace.Redis.Client;
+using Millrace.Testing.Servers;
+using Xunit;
+
+namespace Millrace.Redis.Tests.Client;
+
+/// <summary>Users and passwords, TLS, and what is said when they are wrong.</summary>
+public sealed class SecurityTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Password_IsGiven_AndAWrongOneIsSaidWithoutRepeatingIt()
+    {
+        await using var server = await LocalRedis.StartAsync(new LocalRedisOptions { Password = "open sesame" }, Cancellation);
+        await using (var client = await RedisClients.OpenAsync($"redis://:open%20sesame@{server.EndPoint}/3?clientName=tester", Cancellation))
+        {
+            Assert.Equal("'tester'", await client.ExecuteAsync("CLIENT", "GETNAME"));
+            Assert.Contains("db=3", await client.ExecuteAsync("CLIENT", "INFO"), StringComparison.Ordinal);
+            Assert.Contains("resp=3", await client.ExecuteAsync("CLIENT", "INFO"), StringComparison.Ordinal);
+        }
+
+        var wrong = await Assert.ThrowsAsync<AccessDeniedException>(() => RedisClients.OpenAsync($"redis://:hush@{server.EndPoint}", Cancellation).AsTask());
+        Assert.Contains(server.EndPoint, wrong.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("hush", wrong.ToString(), StringComparison.Ordinal);
+        var none = await Assert.ThrowsAsync<AccessDeniedException>(() => RedisClients.OpenAsync($"redis://{server.EndPoint}", Cancellation).AsTask());
+        Assert.Contains("wants a password", none.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task User_HasTheRightsThatTheServerGivesIt()
+    {
+        await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
+        await server.ExecuteAsync(["ACL", "SETUSER", "reader", "on", ">secret", "~*", "&*", "+get", "+ping"], Cancellation);
+        await using var client = await RedisClients.OpenAsync($"redis://reader:secret@{server.EndPoint}", Cancellation);
+        Assert.Equal("null", await client.ExecuteAsync("GET", "a"));
+        Assert.Equal("NOPERM", (await Assert.ThrowsAsync<RedisServerException>(() => client.ExecuteAsync("SET", "a", "b"))).Code);
+    }
+
+    [Fact]
+    public async Task OldServer_IsSpokenToInItsLanguage()
+    {
+        await using var server = await LocalRedis.StartAsync(new LocalRedisOptions { Arguments = ["--rename-command", "HELLO", "", "--requirepass", "open sesame"] }, Cancellation);
+        await using var client = await RedisClients.OpenAsync($"redis://:open%20sesame@{server.EndPoint}/1?clientName=tester", Cancellation);
+        Assert.Equal("'tester'", await client.ExecuteAsync("CLIENT", "GETNAME"));
+        Assert.Contains("resp=2", await client.ExecuteAsync("CLIENT", "INFO"), StringComparison.Ordinal);
+        Assert.Equal("null", await client.ExecuteAsync("GET", "a"));
+
+        var listener = new RecordingListener();
+        await using (await client.SubscribeAsync(RedisSubscriptionKind.Pattern, "c*", listener, Cancellation))
+        {
+            await client.ExecuteAsync("PUBLISH", "c1", "a");
+            Assert.Equal("c1: a", await listener.NextAsync(Cancellation));
+        }
+
+        var wrong = await Assert.ThrowsAsync<AccessDeniedException>(() => RedisClients.OpenAsync($"redis://:hush@{server.EndPoint}", Cancellation).AsTask());
+        Assert.DoesNotContain("hush", wrong.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Database_ThatIsNotThere_IsAConfigurationFault()
+    {
+        await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
+        var fault = await Assert.ThrowsAsync<MillraceConfigurationException>(() => RedisClients.OpenAsync($"redis://{server.EndPoint}/99", Cancellation).AsTask());
+        Assert.Contains("no database 99", fault.Message, StringComparison.Ordinal);
+        var cluster = await Assert.ThrowsAsync<MillraceConfigurationException>(() => RedisClients.OpenAsync($"redis://{server.EndPoint}/?cluster=true", Cancellation).AsTask());
+        Assert.Contains("no node of a Cluster", cluster.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Tls_BelievesWhomItIsToldTo_AndSaysWhyNot()
+    {
+        var folder = Directory.CreateTempSubdirectory("millrace-tls-").FullName;
+        try
+        {
+            using var authority = CreateAuthority();
+            Write(folder, "ca.pem", authority.ExportCertificatePem());
+            WriteCertificate(folder, "server", authority, "redis.test");
+            WriteCertificate(folder, "client", authority, "client.test");
+            using var stranger = CreateAuthority();
+            Write(folder, "stranger.pem", stranger.ExportCertificatePem());
+            await using var server = await LocalRedis.StartAsync(
+                new LocalRedisOptions
+                {
+                    IsTls = true,
+                    Arguments = ["--tls-cert-file", $"{folder}/server.pem", "--tls-key-file", $"{folder}/server.key", "--tls-ca-cert-file", $"{folder}/ca.pem"],
+                },
+                Cancellation);
+
+            var ownCertificate = $"ca={folder}/ca.pem&cert={folder}/client.pem&key={folder}/client.key";
+            await using (var client = await RedisClients.OpenAsync($"rediss://{server.EndPoint}?{ownCertificate}&serverName=redis.test", Cancellation))
+            {
+                var value = new string('x', 1_000_000);
+                Assert.Equal("+OK", await client.ExecuteAsync("SET", "a", value));
+                Assert.Equal($"'{value}'", await client.ExecuteAsync("GET", "a"));
+            }
+
+            Assert.Contains("is for redis.test", await FaultAsync($"rediss://{server.EndPoint}?{ownCertificate}"), StringComparison.Ordinal);
+            Assert.Contains("not trusted", await FaultAsync($"rediss://{server.EndPoint}?serverName=redis.test"), StringComparison.Ordinal);
+            Assert.Contains("not trusted", await FaultAsync($"rediss://{server.EndPoint}?serverName=redis.test&ca={folder}/stranger.pem"), StringComparison.Ordinal);
+            var without = await Assert.ThrowsAsync<BackendUnavailableException>(() => RedisClients.OpenAsync($"rediss://{server.EndPoint}?ca={folder}/ca.pem&serverName=redis.test", Cancellation).AsTask());
+            Assert.Contains(server.EndPoint, without.Message, StringComparison.Ordinal);
+            await Assert.ThrowsAsync<BackendUnavailableException>(() => RedisClients.OpenAsync($"redis://{server.EndPoint}?connectTimeoutMs=1000", Cancellation).AsTask());
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static async Task<string> FaultAsync(string url) =>
+        (await Assert.ThrowsAsync<MillraceConfigurationException>(() => RedisClients.OpenAsync(url, Cancellation).AsTask())).Message;
+
+    private static X509Certificate2 CreateAuthority()
+    {
+        using var key = RSA.Create(2048);
+        var request = new CertificateRequest("CN=Test authority", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
+        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
+        var now = TimeProvider.System.GetUtcNow();
+        return request.CreateSelfSigned(now.AddDays(-1), now.AddDays(2));
+    }
+
+    private static void WriteCertificate(string folder, string file, X509Certificate2 authority, string host)
+    {
+        using var key = RSA.Create(2048);
+        var request = new CertificateRequest($"CN={host}", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName(host);
+        request.CertificateExtensions.Add(names.Build());
+        var now = TimeProvider.System.GetUtcNow();
+        using var certificate = request.Create(authority, now.AddDays(-1), now.AddDays(1), RandomNumberGenerator.GetBytes(8));
+        Write(folder, file + ".pem", certificate.ExportCertificatePem());
+        Write(folder, file + ".key", key.ExportPkcs8PrivateKeyPem());
+    }
+
+    private static void Write(string folder, string file, string text) => File.WriteAllText(Path.Combine(folder, file), text);
+}
