@@ -126,7 +126,6 @@ internal sealed record RedisOptions
         CreatesQueues = reader.Boolean("autocreate", true),
         History = ChannelHistoryOptions.Read(reader),
         Durability = reader.Choice("durability", RedisDurability.Engine, ("engine", RedisDurability.Engine), ("full", RedisDurability.Full)),
-        History = ChannelHistoryOptions.Read(reader),
         WaitReplicas = (int)reader.Number("wait", 0, 0, 100),
         WaitTimeout = reader.Milliseconds("waitTimeoutMs", Timeout, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10)),
     };
