@@ -27,12 +27,8 @@ internal sealed class ClusterExecutor : RoutingExecutor, IRedisExecutor
 
     public ClusterTopology Topology => _topology;
 
-    /// <summary>Learns who serves what, and connects to all who do.</summary>
-    public async ValueTask OpenAsync(CancellationToken cancellationToken)
-    {
-        await _topology.OpenAsync(cancellationToken).ConfigureAwait(false);
-        await Task.WhenAll(_topology.Primaries.Select(node => node.Link.WaitAsync(Timeout, cancellationToken).AsTask())).ConfigureAwait(false);
-    }
+    /// <summary>Learns who serves what. The connections to those who do are made when they are needed, so that one that is gone keeps nobody from opening the others.</summary>
+    public ValueTask OpenAsync(CancellationToken cancellationToken) => _topology.OpenAsync(cancellationToken);
 
     public async ValueTask<RedisReply[]> ExecuteBlockingAsync(IReadOnlyList<RedisCommand> commands, TimeSpan longest, CancellationToken cancellationToken)
     {

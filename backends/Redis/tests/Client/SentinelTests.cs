@@ -57,7 +57,8 @@ public sealed class SentinelTests
         }
         while (!switched.IsCompleted);
 
-        Assert.Equal("+OK", await client.ExecuteAsync("SET", "a", "last"));
+        await SetUntilItSucceedsAsync(client, "last");
+        Assert.Equal("'last'", await client.ExecuteAsync("GET", "a"));
         Assert.True(written > 0);
     }
 

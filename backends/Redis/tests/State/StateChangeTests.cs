@@ -36,6 +36,9 @@ public sealed class StateChangeTests
         await using var backend = await OpenAsync(server, "prefix=prefixes");
         var state = backend.State!;
         await state.PutAsync("b/k", new byte[] { 1 }, null, Cancellation);
+
+        // The first wait begins to listen: what was changed before is not known by key.
+        await state.WaitForChangeAsync("a/", 0, Cancellation);
         var revision = (await state.ListAsync("a/", cancellationToken: Cancellation)).Revision;
         var waiting = state.WaitForChangeAsync("a/", revision, Cancellation).AsTask();
         for (var i = 0; i < 50; i++)
