@@ -93,8 +93,14 @@ internal sealed class ClusterExecutor : RoutingExecutor, IRedisExecutor
                 last = fault;
             }
 
-            await _topology.RefreshAsync().WaitAsync(left, Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            cancellationToken.ThrowIfCancellationRequested();
+            try
+            {
+                await _topology.RefreshAsync().WaitAsync(left, Time, cancellationToken).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                // Said above, with the reason.
+            }
         }
     }
 
@@ -138,25 +144,25 @@ internal sealed class ClusterExecutor : RoutingExecutor, IRedisExecutor
     private async Task PlaceAskingAsync(RedisOperation operation, ClusterNode node)
     {
         var asking = RedisOperation.Start(RedisCommand.Create("ASKING"), DirectRouter.Instance, Time.GetTimestamp());
-        var asked = asking.Task;
+        var asked = IgnoreAsync(asking.Task);
         try
         {
             var connection = await node.Link.WaitAsync(Remaining(operation), CancellationToken.None).ConfigureAwait(false);
             if (connection.Send(operation, asking) == SendOutcome.Taken)
             {
+                // From here on the connection decides what becomes of both.
                 await asked.ConfigureAwait(false);
                 return;
             }
         }
         catch (Exception fault) when (fault is MillraceException or ObjectDisposedException)
         {
-            if (!asked.IsCompleted)
-            {
-                asking.Fail(fault);
-            }
+            // The node cannot be reached: whoever is asked next knows better.
+            _topology.RequestRefresh();
         }
 
-        _ = PlaceAsync(operation, PauseBefore(operation.Repeats), CancellationToken.None);
+        asking.Complete(RedisReply.Null);
+        await PlaceAsync(operation, PauseBefore(operation.Repeats), CancellationToken.None).ConfigureAwait(false);
     }
 
     private async ValueTask<RedisReply[]> ExecuteWherePlacedAsync(IReadOnlyList<RedisCommand> commands, TimeSpan longest, CancellationToken cancellationToken)
