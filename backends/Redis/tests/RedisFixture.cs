@@ -6,7 +6,7 @@ using Millrace.Testing.Servers;
 namespace Millrace.Redis.Tests;
 
 /// <summary>The backend <c>redis:</c> on a server that all tests of this process share, each fixture under a prefix of its own.</summary>
-public sealed class RedisFixture : BackendFixture
+public class RedisFixture : BackendFixture
 {
     private static readonly Lazy<Task<LocalRedis>> SharedServer = new(() => LocalRedis.StartAsync());
 
@@ -23,9 +23,12 @@ public sealed class RedisFixture : BackendFixture
 
     public override async ValueTask<Backend> OpenAsync(CancellationToken cancellationToken)
     {
-        var server = await Server.WaitAsync(cancellationToken);
-        return await RedisBackend.OpenAsync(BackendUrl.Parse($"redis://{server.EndPoint}?prefix={_prefix}"), new BackendContext(), cancellationToken);
+        var url = await FindUrlAsync().WaitAsync(cancellationToken);
+        return await RedisBackend.OpenAsync(BackendUrl.Parse($"{url}?prefix={_prefix}"), new BackendContext(), cancellationToken);
     }
 
     public override ValueTask CrashAsync(Backend backend) => ((RedisBackend)backend).AbandonAsync();
+
+    /// <summary>The URL of the servers, without options.</summary>
+    protected virtual async Task<string> FindUrlAsync() => $"redis://{(await Server).EndPoint}";
 }

@@ -1,0 +1,11 @@
+using Millrace.Testing.Servers;
+
+namespace Millrace.Redis.Tests;
+
+/// <summary>The backend on a Cluster of three primaries with a replica each, shared by all tests of this process.</summary>
+public sealed class RedisClusterFixture : RedisFixture
+{
+    private static readonly Lazy<Task<LocalRedisCluster>> SharedCluster = new(() => LocalRedisCluster.StartAsync());
+
+    protected override async Task<string> FindUrlAsync() => $"redis://{(await SharedCluster.Value).EndPoints}";
+}

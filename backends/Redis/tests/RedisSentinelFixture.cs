@@ -1,0 +1,15 @@
+using Millrace.Testing.Servers;
+
+namespace Millrace.Redis.Tests;
+
+/// <summary>The backend behind Sentinel: a primary, two replicas and three Sentinels, shared by all tests of this process.</summary>
+public sealed class RedisSentinelFixture : RedisFixture
+{
+    private static readonly Lazy<Task<LocalRedisSentinels>> SharedSet = new(() => LocalRedisSentinels.StartAsync());
+
+    protected override async Task<string> FindUrlAsync()
+    {
+        var set = await SharedSet.Value;
+        return $"redis+sentinel://{set.EndPoints}/{set.Name}/0";
+    }
+}
