@@ -53,13 +53,15 @@ internal sealed class ChaosRun(Backend backend, int seed)
     /// <summary>Drains the queue, reads the stream, and checks both.</summary>
     public async Task FinishAsync(bool mayLose)
     {
+        _stream.Faults.AssertNoneWrong();
+        Queue.Faults.AssertNoneWrong();
         await new QueueTraffic(backend.Queues!, "q", Queue).DrainAsync();
         var lost = await _stream.CountLostAsync();
         Report(lost);
         _locks.AssertTokensRose();
         if (mayLose)
         {
-            Assert.Empty(Queue.Faults.Wrong);
+            Queue.Faults.AssertNoneWrong();
             Assert.Empty(Queue.Phantoms);
         }
         else

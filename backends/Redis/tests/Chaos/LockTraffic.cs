@@ -27,7 +27,7 @@ internal sealed class LockTraffic(ILockStore store, string name)
 
     public void AssertTokensRose()
     {
-        Assert.Empty(Faults.Wrong);
+        Faults.AssertNoneWrong();
         Assert.Empty(_violations);
         Assert.True(Grants > 0);
     }

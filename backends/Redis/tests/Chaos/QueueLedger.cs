@@ -66,6 +66,15 @@ internal sealed class QueueLedger
     public void Fail(long number, bool mayHaveBeenApplied) =>
         Change(number, line => line.Fate = mayHaveBeenApplied || line.Fate == Fate.Unknown ? Fate.Unknown : Fate.Refused);
 
+    /// <summary>A call has failed.</summary>
+    /// <returns>Whether it may have been applied.</returns>
+    public bool Fail(string operation, Exception fault)
+    {
+        var mayHaveBeenApplied = Faults.Add(operation, fault);
+        Wake();
+        return mayHaveBeenApplied;
+    }
+
     /// <summary>A message was delivered.</summary>
     /// <param name="number">The message.</param>
     /// <param name="begun">When the lease call began.</param>
@@ -87,9 +96,8 @@ internal sealed class QueueLedger
         Wake();
     }
 
-    public void LoseLease(long number)
+    public void LoseLease()
     {
-        _ = number;
         Interlocked.Increment(ref _lostLeases);
         Wake();
     }
@@ -117,7 +125,7 @@ internal sealed class QueueLedger
     /// <summary>Fails unless everything acknowledged holds.</summary>
     public void AssertNothingLost()
     {
-        Assert.Empty(Faults.Wrong);
+        Faults.AssertNoneWrong();
         Assert.Empty(_violations);
         Assert.Empty(Lost);
         Assert.Empty(Phantoms);

@@ -71,7 +71,7 @@ internal sealed class QueueTraffic(IQueueStore store, string queue, QueueLedger 
         }
         catch (Exception fault) when (fault is not OperationCanceledException)
         {
-            var mayHaveBeenApplied = ledger.Faults.Add("enqueue", fault);
+            var mayHaveBeenApplied = ledger.Fail("enqueue", fault);
             Array.ForEach(numbers, number => ledger.Fail(number, mayHaveBeenApplied));
             return false;
         }
@@ -104,7 +104,7 @@ internal sealed class QueueTraffic(IQueueStore store, string queue, QueueLedger 
             }
             catch (Exception fault) when (fault is not OperationCanceledException)
             {
-                ledger.Faults.Add("open a receiver", fault);
+                ledger.Fail("open a receiver", fault);
                 await Task.Delay(Pace, TimeProvider.System, Cancellation);
             }
         }
@@ -144,13 +144,13 @@ internal sealed class QueueTraffic(IQueueStore store, string queue, QueueLedger 
                 }
                 else
                 {
-                    ledger.LoseLease(numbers[i]);
+                    ledger.LoseLease();
                 }
             }
         }
         catch (Exception fault) when (fault is not OperationCanceledException)
         {
-            ledger.Faults.Add(numbers.Count == 0 ? "lease" : "settle", fault);
+            ledger.Fail(numbers.Count == 0 ? "lease" : "settle", fault);
             await Task.Delay(Pace, TimeProvider.System, Cancellation);
         }
 

@@ -32,7 +32,7 @@ internal sealed class StreamTraffic(IStreamStore store, string stream)
     /// <returns>How many acknowledged records are gone.</returns>
     public async Task<int> CountLostAsync()
     {
-        Assert.Empty(Faults.Wrong);
+        Faults.AssertNoneWrong();
         await using var partition = await store.OpenPartitionAsync(Context, Cancellation);
         var records = new List<string>();
         long end;
