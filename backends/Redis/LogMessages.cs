@@ -26,4 +26,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(EventId = 5006, Level = LogLevel.Warning, Message = "No node of the Redis Cluster tells who serves the slots: {Reason}; it is asked again when needed")]
     public static partial void SlotsUnknown(ILogger logger, string reason);
+
+    [LoggerMessage(EventId = 5007, Level = LogLevel.Warning, Message = "The Redis client '{Name}' does not know the configuration keys {Keys}; they are ignored")]
+    public static partial void KeysIgnored(ILogger logger, string name, string keys);
 }

@@ -70,9 +70,23 @@ internal sealed record RedisOptions
     /// <summary>The servers, for errors and logs.</summary>
     public string Target => Topology == RedisTopology.Sentinel ? $"{PrimaryName} of {string.Join(",", Servers)}" : string.Join(",", Servers);
 
-    /// <summary>Reads a URL.</summary>
+    /// <summary>The options of <see cref="ParseForClient"/>, as names of configuration fields without underscores.</summary>
+    public static IReadOnlySet<string> ClientOptionNames { get; } = new HashSet<string>(
+        ["timeoutMs", "connectTimeoutMs", "cluster", "sentinelUser", "sentinelPassword", "clientName", "maxConnections", "ca", "cert", "key", "pfx", "pfxPassword", "serverName"],
+        StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Reads the URL of a backend.</summary>
     /// <exception cref="MillraceConfigurationException">A part of it cannot work; says which and why.</exception>
-    public static RedisOptions Parse(BackendUrl url)
+    public static RedisOptions Parse(BackendUrl url) => Parse(url, isBackend: true);
+
+    /// <summary>Reads the URL of a client that keeps nothing itself: without the options of stores.</summary>
+    /// <exception cref="MillraceConfigurationException">A part of it cannot work; says which and why.</exception>
+    public static RedisOptions ParseForClient(BackendUrl url) => Parse(url, isBackend: false);
+
+    /// <inheritdoc/>
+    public override string ToString() => Url;
+
+    private static RedisOptions Parse(BackendUrl url, bool isBackend)
     {
         ArgumentNullException.ThrowIfNull(url);
         if (url.Scheme is not ("redis" or "rediss") || url.FullScheme is not ("redis" or "rediss" or "redis+sentinel" or "rediss+sentinel"))
@@ -92,24 +106,30 @@ internal sealed record RedisOptions
             Login = new RedisLogin(string.IsNullOrEmpty(url.UserName) ? null : url.UserName, url.Password),
             SentinelLogin = new RedisLogin(reader.Text("sentinelUser"), reader.Text("sentinelPassword")),
             ClientName = RequireWord("clientName", reader.Text("clientName", DefaultPrefix)!),
-            Prefix = RequireKeyPart("prefix", Either(reader, "prefix", "keyPrefix") ?? DefaultPrefix),
-            QueuePrefix = Either(reader, "queueName", "queue_name") is { } name ? RequireKeyPart("queue_name", name) : null,
-            CreatesQueues = reader.Boolean("autocreate", true),
+            Prefix = DefaultPrefix,
             Timeout = timeout,
             ConnectTimeout = reader.Milliseconds("connectTimeoutMs", TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(10)),
             MaxConnections = MaxConnectionsOf(reader),
-            Durability = reader.Choice("durability", RedisDurability.Engine, ("engine", RedisDurability.Engine), ("full", RedisDurability.Full)),
-            History = ChannelHistoryOptions.Read(reader),
-            WaitReplicas = (int)reader.Number("wait", 0, 0, 100),
-            WaitTimeout = reader.Milliseconds("waitTimeoutMs", timeout, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10)),
+            Durability = RedisDurability.Engine,
+            WaitTimeout = timeout,
+            History = ChannelHistoryOptions.None,
             Tls = RedisTls.Parse(url, reader),
         };
+        options = isBackend ? options.WithStoreOptions(reader) : options;
         reader.RejectUnknown();
         return options.WithPath(url, asCluster);
     }
 
-    /// <inheritdoc/>
-    public override string ToString() => Url;
+    private RedisOptions WithStoreOptions(BackendOptionReader reader) => this with
+    {
+        Prefix = RequireKeyPart("prefix", Either(reader, "prefix", "keyPrefix") ?? DefaultPrefix),
+        QueuePrefix = Either(reader, "queueName", "queue_name") is { } name ? RequireKeyPart("queue_name", name) : null,
+        Durability = reader.Choice("durability", RedisDurability.Engine, ("engine", RedisDurability.Engine), ("full", RedisDurability.Full)),
+        CreatesQueues = reader.Boolean("autocreate", true),
+        History = ChannelHistoryOptions.Read(reader),
+        WaitReplicas = (int)reader.Number("wait", 0, 0, 100),
+        WaitTimeout = reader.Milliseconds("waitTimeoutMs", Timeout, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10)),
+    };
 
     private RedisOptions WithPath(BackendUrl url, bool asCluster)
     {

@@ -8,6 +8,9 @@ namespace Millrace.Redis.Channels;
 /// <param name="MaxBytes">How many bytes of bodies.</param>
 internal sealed record ChannelHistoryOptions(int MaxCount, TimeSpan TimeToLive, long MaxBytes)
 {
+    /// <summary>Keeps nothing.</summary>
+    public static ChannelHistoryOptions None { get; } = new(0, TimeSpan.Zero, 0);
+
     /// <summary>Reads the options <c>history</c> (1,000 unless set), <c>historyTtlMs</c> (60,000) and <c>historyBytes</c> (64 MiB), as the backend <c>memory:</c> has them.</summary>
     public static ChannelHistoryOptions Read(BackendOptionReader options) =>
         new(

@@ -30,13 +30,26 @@ internal static class HashSlot
         return Of(key.AsSpan());
     }
 
+    /// <summary>The same for a key that is no text.</summary>
+    public static int Of(ReadOnlySpan<byte> key)
+    {
+        var open = key.IndexOf((byte)'{');
+        var close = open < 0 ? -1 : key[(open + 1)..].IndexOf((byte)'}');
+        return OfTag(close > 0 ? key.Slice(open + 1, close) : key);
+    }
+
     private static int Of(ReadOnlySpan<char> tag)
     {
         Span<byte> bytes = stackalloc byte[1024];
         var size = Encoding.UTF8.GetMaxByteCount(tag.Length);
         bytes = size <= bytes.Length ? bytes : new byte[size];
+        return OfTag(bytes[..Encoding.UTF8.GetBytes(tag, bytes)]);
+    }
+
+    private static int OfTag(ReadOnlySpan<byte> tag)
+    {
         var crc = 0;
-        foreach (var value in bytes[..Encoding.UTF8.GetBytes(tag, bytes)])
+        foreach (var value in tag)
         {
             crc = ((crc << 8) & 0xFFFF) ^ Table[(crc >> 8) ^ value];
         }

@@ -64,6 +64,9 @@ internal sealed class RedisCommand
         return Add(key);
     }
 
+    /// <summary>Says where the command goes, for a key that is added by other means.</summary>
+    public void SetSlot(int slot) => Slot ??= slot;
+
     public RedisCommand Add(string argument)
     {
         ArgumentNullException.ThrowIfNull(argument);
