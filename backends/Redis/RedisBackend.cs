@@ -16,11 +16,11 @@ public sealed class RedisBackend : Backend, IHealthProbe
 {
     private readonly IRedisExecutor _executor;
     private readonly TimeProvider _time;
+    private readonly RedisQueueStore _queues;
     private readonly RedisStreamStore _streams;
     private readonly RedisChannelTransport _channels;
     private readonly RedisLockStore _locks;
     private readonly RedisStateStore _state;
-    private readonly RedisQueueStore _queues;
 
     private RedisBackend(IRedisExecutor executor, RedisOptions options, BackendContext context)
     {
@@ -33,11 +33,14 @@ public sealed class RedisBackend : Backend, IHealthProbe
         _channels = new RedisChannelTransport(executor, writes, keys, options.Database, options.History);
         _locks = new RedisLockStore(executor, writes, keys, _time);
         _state = new RedisStateStore(executor, writes, keys);
-        _queues = new RedisQueueStore(executor, new RedisKeys(options.QueuePrefix ?? options.Prefix), options, _time);
+        _queues = new RedisQueueStore(executor, writes, options.QueuePrefix is null ? keys : new RedisKeys(options.QueuePrefix), options.CreatesQueues, durability, _time);
     }
 
     /// <inheritdoc/>
     public override string Name => "redis";
+
+    /// <inheritdoc/>
+    public override IQueueStore Queues => _queues;
 
     /// <inheritdoc/>
     public override IStreamStore Streams => _streams;
@@ -50,9 +53,6 @@ public sealed class RedisBackend : Backend, IHealthProbe
 
     /// <inheritdoc/>
     public override IStateStore State => _state;
-
-    /// <inheritdoc/>
-    public override IQueueStore Queues => _queues;
 
     /// <inheritdoc/>
     public override IHealthProbe Health => this;
@@ -100,9 +100,9 @@ public sealed class RedisBackend : Backend, IHealthProbe
         await _executor.DisposeAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Ends as the death of the process would, for tests: the connections are cut, and nothing is given back.</summary>
-    internal ValueTask AbandonAsync() => _executor.DisposeAsync();
-
     /// <summary>Queues of a Cluster are on different servers, and no script spans two.</summary>
     protected override bool Offers(Type contract) => contract != typeof(IQueueTransactions) || !_executor.IsCluster;
+
+    /// <summary>Ends as the death of the process would, for tests: the connections are cut, and nothing is given back.</summary>
+    internal ValueTask AbandonAsync() => _executor.DisposeAsync();
 }

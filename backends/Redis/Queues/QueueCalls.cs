@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Collections.Concurrent;
-using System.Globalization;
 using System.Security.Cryptography;
 using Millrace.Redis.Client;
 using Millrace.Storage;
@@ -8,7 +7,7 @@ using Millrace.Storage;
 namespace Millrace.Redis.Queues;
 
 /// <summary>Calls scripts on queues: finds their keys, creates them on demand, and calls again what has more to do first.</summary>
-internal sealed class QueueCalls(IRedisExecutor executor, RedisKeys keys, RedisOptions options)
+internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites writes, RedisKeys keys, bool createsQueues)
 {
     private readonly ConcurrentDictionary<string, QueuePlace> _places = new(StringComparer.Ordinal);
     private readonly string _names = keys.Single("queues") + "names";
@@ -42,7 +41,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, RedisKeys keys, RedisO
 
     /// <summary>Executes a command that changes a queue, and waits for replicas if the URL says so.</summary>
     public ValueTask<RedisReply> WriteAsync(RedisCommand command, CancellationToken cancellationToken) =>
-        options.WaitReplicas == 0 ? Executor.ExecuteAsync(command, cancellationToken) : WriteAndWaitAsync(command, cancellationToken);
+        writes.ExecuteAsync(command, cancellationToken);
 
     /// <summary>Calls a script on a queue that must exist, as often as it takes.</summary>
     /// <param name="place">The queue.</param>
@@ -128,13 +127,13 @@ internal sealed class QueueCalls(IRedisExecutor executor, RedisKeys keys, RedisO
     {
         while (true)
         {
-            if (await OpenAsync(place, options.CreatesQueues, QueueSettings.Default, null, TimeSpan.Zero, cancellationToken).ConfigureAwait(false) is { } opened)
+            if (await OpenAsync(place, createsQueues, QueueSettings.Default, null, TimeSpan.Zero, cancellationToken).ConfigureAwait(false) is { } opened)
             {
                 return opened.Birth;
             }
 
             // With creation, it was idle for too long and has just been deleted.
-            if (!options.CreatesQueues)
+            if (!createsQueues)
             {
                 throw new QueueNotFoundException(place.Name);
             }
@@ -150,24 +149,5 @@ internal sealed class QueueCalls(IRedisExecutor executor, RedisKeys keys, RedisO
         {
             await Executor.ExecuteAsync(RedisCommand.Create("ZADD").AddKey(_names).Add(0).Add(place.Source).MayRepeat(), CancellationToken.None).ConfigureAwait(false);
         }
-    }
-
-    private async ValueTask<RedisReply> WriteAndWaitAsync(RedisCommand command, CancellationToken cancellationToken)
-    {
-        var wait = RedisCommand.Create("WAIT").Add(options.WaitReplicas).Add((long)options.WaitTimeout.TotalMilliseconds);
-        var replies = await Executor.ExecuteBlockingAsync([command, wait], options.WaitTimeout, cancellationToken).ConfigureAwait(false);
-        if (replies[0].Kind == RedisReplyKind.Error)
-        {
-            throw new RedisServerException(replies[0].ToText()!);
-        }
-
-        if (replies[1].ToInteger() is var replicas && replicas < options.WaitReplicas)
-        {
-            throw new BackendUnavailableException(
-                string.Create(CultureInfo.InvariantCulture, $"Only {replicas} of {options.WaitReplicas} replicas had the change within {options.WaitTimeout.TotalMilliseconds} ms: the primary has it, and a fail-over may lose it."),
-                mayHaveBeenApplied: true);
-        }
-
-        return replies[0];
     }
 }

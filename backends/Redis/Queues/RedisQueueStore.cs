@@ -13,6 +13,7 @@ internal sealed partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueue
 
     private readonly ConcurrentDictionary<QueuePlace, EnqueueLane> _enqueues = new();
     private readonly ConcurrentDictionary<QueuePlace, SettleLane> _settles = new();
+    private readonly ConcurrentDictionary<(QueuePlace, ReceiverOptions), LeaseLane> _lanes = new();
     private readonly ConcurrentDictionary<ulong, OpenLease> _leases = new();
     private readonly ConcurrentDictionary<RedisReceiver, bool> _receivers = new();
     private readonly Dictionary<string, QueueSignal> _signals = new(StringComparer.Ordinal);
@@ -21,23 +22,18 @@ internal sealed partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueue
     private Task? _attendance;
     private volatile bool _isDisposed;
 
-    public RedisQueueStore(IRedisExecutor executor, RedisKeys keys, RedisOptions options, TimeProvider time)
+    public RedisQueueStore(IRedisExecutor executor, ReplicatedWrites writes, RedisKeys keys, bool createsQueues, StoreDurability durability, TimeProvider time)
     {
         Time = time;
-        Calls = new QueueCalls(executor, keys, options);
+        Calls = new QueueCalls(executor, writes, keys, createsQueues);
+        Capabilities = new QueueCapabilities { Backend = "redis", Durability = durability, SharedAcrossProcesses = true, MaxDelay = MaxDelay };
         _bindings = new BindingCache(Calls);
     }
 
     /// <summary>The longest delay and time to live.</summary>
     public static TimeSpan MaxDelay { get; } = TimeSpan.FromDays(3650);
 
-    public QueueCapabilities Capabilities { get; } = new()
-    {
-        Backend = "redis",
-        Durability = StoreDurability.Engine,
-        SharedAcrossProcesses = true,
-        MaxDelay = MaxDelay,
-    };
+    public QueueCapabilities Capabilities { get; }
 
     public QueueCalls Calls { get; }
 
@@ -155,6 +151,9 @@ internal sealed partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueue
             }
         }
     }
+
+    /// <summary>Where receivers of a queue lease that lease alike.</summary>
+    public LeaseLane LaneOf(QueuePlace place, ReceiverOptions options) => _lanes.GetOrAdd((place, options), key => new LeaseLane(Calls, key.Item1, key.Item2));
 
     private EnqueueLane LaneOf(QueuePlace place) =>
         _enqueues.TryGetValue(place, out var lane) ? lane : _enqueues.GetOrAdd(place, new EnqueueLane(Calls, place));

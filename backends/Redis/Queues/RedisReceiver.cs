@@ -9,15 +9,13 @@ namespace Millrace.Redis.Queues;
 /// <summary>A receiver: the leases that it took, and the wait for more.</summary>
 internal sealed class RedisReceiver : IQueueReceiver
 {
-    // Bodies of one lease call are in the memory of the server, of the connection and of the receiver at once.
-    private const long MaxLeaseBytes = 8 * 1024 * 1024;
-    private const int MaxLeased = 1000;
-
     private readonly RedisQueueStore _store;
     private readonly QueueCalls _calls;
     private readonly QueuePlace _place;
     private readonly ReceiverOptions _options;
     private readonly QueueSignal _signal;
+    private readonly LeaseLane _lane;
+    private readonly LeaseCall _look = new();
     private readonly CancellationTokenSource _disposing = new();
     private readonly SemaphoreSlim _leasing = new(1);
     private readonly Lock _gate = new();
@@ -31,6 +29,7 @@ internal sealed class RedisReceiver : IQueueReceiver
     public RedisReceiver(RedisQueueStore store, QueuePlace place, ReceiverOptions options, QueueSignal signal)
     {
         (_store, _calls, _place, _options, _signal) = (store, store.Calls, place, options, signal);
+        _lane = store.LaneOf(place, options);
         Id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
     }
 
@@ -250,28 +249,18 @@ internal sealed class RedisReceiver : IQueueReceiver
 
     private async ValueTask<int> LookAsync(Memory<Delivery> into, CancellationToken cancellationToken)
     {
-        var key = NewKey();
-        var script = QueueScripts.Lease;
-        while (true)
+        int count;
+        do
         {
-            var command = _place.CallSection(script, _calls.IsCluster)
-                .Add(Math.Min(into.Length, MaxLeased))
-                .Add(RedisTime.MicrosecondsOf(_options.LeaseDuration));
-            SettleLane.AddKey(command, key);
-            command.Add(_options.SettleOnLease ? 1 : 0).Add(MaxLeaseBytes);
-            var reply = await _calls.Executor.ExecuteAsync(command, cancellationToken).ConfigureAwait(false);
-            switch (QueueCalls.OutcomeOf(reply))
-            {
-                case ScriptOutcome.Done:
-                    return Take(in reply, into.Span, key);
-                case ScriptOutcome.More:
-                    script = QueueScripts.LeaseFully;
-                    break;
-                default:
-                    await _calls.RequireQueueAsync(_place, QueueCalls.OutcomeOf(reply)).ConfigureAwait(false);
-                    break;
-            }
+            cancellationToken.ThrowIfCancellationRequested();
+            _look.Set(Math.Min(into.Length, LeaseLane.MaxLeased), NewKey());
+            await _lane.LeaseAsync(_look).ConfigureAwait(false);
+            count = Take(into.Span);
         }
+        while (count == 0 && _hasMore);
+
+        // The others who shared the script may have been given all that it took, and there is more.
+        return count;
     }
 
     // Never zero, which is no token.
@@ -282,8 +271,10 @@ internal sealed class RedisReceiver : IQueueReceiver
         return BinaryPrimitives.ReadUInt64LittleEndian(bytes) | 1;
     }
 
-    private int Take(in RedisReply reply, Span<Delivery> into, ulong key)
+    private int Take(Span<Delivery> into)
     {
+        var reply = _look.Reply;
+        _look.Forget();
         var items = reply.Items;
         _nextEvent = items[1].ToInteger();
         _hasMore = items[2].ToInteger() == 1;
@@ -291,15 +282,16 @@ internal sealed class RedisReceiver : IQueueReceiver
         var numbers = items[4].Items;
         var records = items[5].Items;
         var states = items[6].Items;
-        if (numbers.IsEmpty)
+        var (first, count, key) = (_look.First, _look.Count, _look.Key);
+        if (count == 0)
         {
             return 0;
         }
 
-        var open = new long[numbers.Length];
+        var open = new long[count];
         for (var i = 0; i < open.Length; i++)
         {
-            open[i] = numbers[i].ToInteger();
+            open[i] = numbers[first + i].ToInteger();
         }
 
         // Before the messages are read, so that a damaged one does not leave the others without renewal.
@@ -308,19 +300,21 @@ internal sealed class RedisReceiver : IQueueReceiver
             Add(new OpenLease(this, key, open));
         }
 
-        for (var i = 0; i < open.Length; i++)
+        for (var i = 0; i < count; i++)
         {
-            var state = QueuedState.Read(i < states.Length ? states[i].Bytes.Span : default);
+            var at = first + i;
+            var number = numbers[at].ToInteger();
+            var state = QueuedState.Read(at < states.Length ? states[at].Bytes.Span : default);
             into[i] = new Delivery
             {
-                Message = MessageRecord.Read(records[i].Bytes, numbers[i].ToInteger(), salt, in state),
-                Token = _options.SettleOnLease ? default : new LeaseToken(key, (ulong)numbers[i].ToInteger()),
+                Message = MessageRecord.Read(records[at].Bytes, number, salt, in state),
+                Token = _options.SettleOnLease ? default : new LeaseToken(key, (ulong)number),
                 Attempt = state.Attempts + 1,
                 Redelivered = state.WasDelivered,
             };
         }
 
-        return open.Length;
+        return count;
     }
 
     private void Add(OpenLease lease)

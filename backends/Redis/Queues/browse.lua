@@ -61,7 +61,7 @@ else
     end
 
     for i = 1, #found, 2 do
-      if #numbers <= limit and (ARGV[5] == '' or tonumber(found[i + 1]) > tonumber(ARGV[5]) or found[i] > ARGV[6]) then
+      if #numbers <= limit and #found[i] == 16 and (ARGV[5] == '' or tonumber(found[i + 1]) > tonumber(ARGV[5]) or found[i] > ARGV[6]) then
         numbers[#numbers + 1] = found[i]
         places[#places + 1] = format('%d', tonumber(found[i + 1]))
       end

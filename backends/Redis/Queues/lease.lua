@@ -1,6 +1,6 @@
--- Leases messages in the order of law Q3.
--- ARGV: 2 section, m or d; 3 at most so many; 4 lease in microseconds; 5 eight random bytes, this lease's half of the tokens; 6 whether to settle, 1 or 0;
--- 7 bytes of bodies beyond which one more is too many.
+-- Leases messages in the order of law Q3, for one or several receivers of a process.
+-- ARGV: 2 section, m or d; 3 lease in microseconds; 4 whether to settle, 1 or 0; 5 bytes of bodies beyond which one more is too many; 6 at most so many in
+-- all; then for each receiver how many it takes at most, and eight random bytes, this lease's half of the tokens. The first receiver is served first.
 -- Answers { code, microseconds until something happens by itself (-1: nothing does), whether more can be leased, salt, numbers, records, states }.
 -- What is leased: leased, a hash of NUMBER to the random bytes, flags, priority and size of the record, and an s if it has a state; ends, the lease ends.
 
@@ -10,12 +10,12 @@ if not queue then
 end
 
 local section = ARGV[2] == 'm' and queue.main or queue.dead
-local limit = tonumber(ARGV[3])
+local limit = tonumber(ARGV[6])
 local prefix = section.prefix
 
 -- Bodies are held in memory until the reply is sent: a hundred large ones must not be asked for at once.
-if queue.largest * limit > tonumber(ARGV[7]) then
-  limit = math.max(1, min(limit, math.floor(tonumber(ARGV[7]) / queue.largest)))
+if queue.largest * limit > tonumber(ARGV[5]) then
+  limit = math.max(1, min(limit, math.floor(tonumber(ARGV[5]) / queue.largest)))
 end
 
 local numbers, back = {}, {}
@@ -96,8 +96,9 @@ if count > 0 then
     states = call('HMGET', queue.prefix .. 'states', unpack(numbers))
   end
 
-  local key = ARGV[5]
-  local end_of_lease = now + tonumber(ARGV[4])
+  local receiver = 7
+  local key, left = ARGV[8], tonumber(ARGV[7])
+  local end_of_lease = now + tonumber(ARGV[3])
   local stamp = format('%d', end_of_lease)
   local values, leases, ends, expiring = {}, {}, {}, {}
   local bytes = 0
@@ -105,6 +106,12 @@ if count > 0 then
     local number, record = numbers[i], records[i]
     local flags, _, a, b, c, d = byte(record, 9, 14)
     bytes = bytes + a + b * 256 + c * 65536 + d * 16777216
+    if left == 0 then
+      receiver = receiver + 2
+      key, left = ARGV[receiver + 1], tonumber(ARGV[receiver])
+    end
+
+    left = left - 1
     local value = key .. sub(record, 9, 14)
     if states and states[i] then
       value = value .. 's'
@@ -121,7 +128,7 @@ if count > 0 then
   section.ready = section.ready - count
   section.ready_bytes = section.ready_bytes - bytes
   send('ZREM', queue.prefix .. 'expiry', expiring)
-  if ARGV[6] == '1' then
+  if ARGV[4] == '1' then
     complete(section, numbers, values, now)
   else
     send('HSET', prefix .. 'leased', leases)

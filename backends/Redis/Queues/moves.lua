@@ -39,7 +39,7 @@ local function leave(section, number, parts, state, at)
   end
 
   if parts.id then
-    forget_id(section, parts.id, number)
+    forget_ids(section, { parts.id }, { number })
     if not section.is_dead then
       -- A dead letter's id has been in the window since it died.
       remember_ids(queue, { parts.id }, at)
@@ -260,7 +260,7 @@ local function find_next_event(queue)
   queue.next_event = NEVER
   for _, key in ipairs({ queue.main.prefix .. 'ends', queue.dead.prefix .. 'ends', queue.prefix .. 'expiry', queue.main.prefix .. 'due', queue.dead.prefix .. 'due' }) do
     local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
-    if first then
+    if first and first ~= 'inf' then
       expect(queue, tonumber(first))
     end
   end

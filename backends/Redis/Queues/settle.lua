@@ -14,18 +14,19 @@ local count = tonumber(ARGV[3])
 local results, lost, seen = {}, false, {}
 local numbers, values = {}, {}
 local settled = 0
+local are_completed = ARGV[4] == '1'
 for first = 1, count, 1000 do
   local last = min(first + 999, count)
   local leased = call('HMGET', section.prefix .. 'leased', unpack(ARGV, 4 + first, 4 + last))
   for i = first, last do
     local number, value = ARGV[4 + i], leased[i - first + 1]
-    if value and not seen[number] and sub(value, 1, 8) == ARGV[4 + count + i] then
-      seen[number] = true
-      results[i] = '0'
+    if value and sub(value, 1, 8) == ARGV[4 + count + i] and not seen[number] then
       settled = settled + 1
-      if ARGV[4] == '1' then
+      results[i] = '0'
+      if are_completed then
         numbers[settled], values[settled] = number, value
       else
+        seen[number] = true
         local kind, has_error, delay, length, at = struct.unpack('<BBI8I4', ARGV[4 + 2 * count + i])
         local text = ARGV[4 + 2 * count + i]
         if kind == 3 then
@@ -44,8 +45,28 @@ for first = 1, count, 1000 do
   end
 end
 
-if #numbers > 0 then
-  send('HDEL', section.prefix .. 'leased', numbers)
+if settled > 0 and are_completed then
+  if send('HDEL', section.prefix .. 'leased', numbers) < settled then
+    -- A token settles once: of several with one number, the first one has. Looked for only now, because it hardly ever is so.
+    local once, kept = {}, {}
+    local at = 0
+    for i = 1, count do
+      if results[i] == '0' then
+        at = at + 1
+        local number = numbers[at]
+        if seen[number] then
+          results[i] = '1'
+          lost = true
+        else
+          seen[number] = true
+          once[#once + 1], kept[#kept + 1] = number, values[at]
+        end
+      end
+    end
+
+    numbers, values = once, kept
+  end
+
   send('ZREM', section.prefix .. 'ends', numbers)
   section.leased = section.leased - #numbers
   complete(section, numbers, values, now)

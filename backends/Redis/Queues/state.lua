@@ -120,15 +120,21 @@ local function arrive(key)
 end
 
 -- A command with any number of arguments. Lua's stack takes some thousands at a time; pairs and triples are kept whole.
+-- Returns the sum of the answers.
 local function send(command, key, arguments)
   local count = #arguments
-  if count <= 6000 then
-    return count > 0 and call(command, key, unpack(arguments))
+  if count == 0 then
+    return 0
+  elseif count <= 6000 then
+    return call(command, key, unpack(arguments))
   end
 
+  local sum = 0
   for first = 1, count, 6000 do
-    call(command, key, unpack(arguments, first, min(first + 5999, count)))
+    sum = sum + call(command, key, unpack(arguments, first, min(first + 5999, count)))
   end
+
+  return sum
 end
 
 local function expect(queue, at)
@@ -199,20 +205,34 @@ local function leave_line(section, number, key, joined)
 end
 
 -- Live ids: the hash of an id to the numbers of the messages that bear it, oldest first, sixteen digits each. Several only after a redrive.
-local function forget_id(section, id, number)
+local function forget_ids(section, ids, numbers)
   local key = section.prefix .. 'ids'
-  local numbers = call('HGET', key, id)
-  if numbers == number then
-    call('HDEL', key, id)
-  elseif numbers then
-    local rest = {}
-    for one in string.gmatch(numbers, '%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d') do
-      if one ~= number then
-        rest[#rest + 1] = one
+  for first = 1, #ids, 1000 do
+    local last = min(first + 999, #ids)
+    local bearers = call('HMGET', key, unpack(ids, first, last))
+    local free = {}
+    for i = first, last do
+      local known = bearers[i - first + 1]
+      if known == numbers[i] then
+        free[#free + 1] = ids[i]
+      elseif known then
+        -- Read once more: two of these messages may bear one id.
+        local rest = {}
+        for one in string.gmatch(call('HGET', key, ids[i]), '%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d') do
+          if one ~= numbers[i] then
+            rest[#rest + 1] = one
+          end
+        end
+
+        if #rest > 0 then
+          call('HSET', key, ids[i], table.concat(rest))
+        else
+          call('HDEL', key, ids[i])
+        end
       end
     end
 
-    call('HSET', key, id, table.concat(rest))
+    send('HDEL', key, free)
   end
 end
 
@@ -276,24 +296,25 @@ local function complete(section, numbers, values, at)
     end
   end
 
-  for i = 1, #special do
-    local number = special[i]
-    local parts = parse(call('HGET', queue.messages, number), 9)
-    if parts.id then
-      if not section.is_dead then
-        ids[#ids + 1] = parts.id
+  local bearers = {}
+  for first = 1, #special, 1000 do
+    local last = min(first + 999, #special)
+    local records = call('HMGET', queue.messages, unpack(special, first, last))
+    for i = first, last do
+      local parts = parse(records[i - first + 1], 9)
+      if parts.id then
+        ids[#ids + 1], bearers[#bearers + 1] = parts.id, special[i]
       end
 
-      forget_id(section, parts.id, number)
-    end
-
-    if parts.key then
-      local state = read_state(call('HGET', queue.prefix .. 'states', number))
-      leave_line(section, number, parts.key, state and format('%d', state.joined) or number)
+      if parts.key then
+        local state = read_state(call('HGET', queue.prefix .. 'states', special[i]))
+        leave_line(section, special[i], parts.key, state and format('%d', state.joined) or special[i])
+      end
     end
   end
 
-  if #ids > 0 then
+  forget_ids(section, ids, bearers)
+  if #ids > 0 and not section.is_dead then
     remember_ids(queue, ids, at)
   end
 
