@@ -18,7 +18,7 @@ public sealed class ClusterChaosTests
     private static int Rounds => TestScale.IsFull ? 30 : 3;
 
     /// <summary>The slots of what the traffic uses.</summary>
-    private static int[] Slots => [HashSlot.Of(Keys.Queue("q")), HashSlot.Of(Keys.Partition("log", 0)), HashSlot.Of(Keys.Lock("door")), HashSlot.Of(Keys.Single("channel"))];
+    private static int[] Slots => [HashSlot.Of(Keys.Queue("q")), HashSlot.Of(Keys.Queue("backlog")), HashSlot.Of(Keys.Partition("log", 0)), HashSlot.Of(Keys.Lock("door")), HashSlot.Of(Keys.Single("channel"))];
 
     [Fact]
     public async Task Slots_MovedDuringTraffic_LoseNothing_AndNobodyNotices()

@@ -46,7 +46,6 @@ internal sealed class CuttingProxy : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _closing.CancelAsync();
-        _listener.Stop();
         await _accepting;
         await Task.WhenAll(_pairs.Keys);
         _listener.Dispose();

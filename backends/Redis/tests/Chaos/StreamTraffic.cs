@@ -13,7 +13,7 @@ internal sealed class StreamTraffic(IStreamStore store, string stream)
 
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(1);
 
-    private readonly ConcurrentDictionary<long, string> _acknowledged = new();
+    private readonly ConcurrentDictionary<string, long> _acknowledged = new();
     private readonly ConcurrentDictionary<string, bool> _refused = new();
     private long _appends;
 
@@ -29,7 +29,7 @@ internal sealed class StreamTraffic(IStreamStore store, string stream)
     public IEnumerable<Task> Start(CancellationToken stop) => [Task.Run(() => AppendAsync("p", stop), Cancellation), Task.Run(() => AppendAsync(null, stop), Cancellation)];
 
     /// <summary>Reads everything: offsets must be dense, and appends whole, at their place and there once.</summary>
-    /// <returns>How many acknowledged records are gone.</returns>
+    /// <returns>How many acknowledged appends are gone.</returns>
     public async Task<int> CountLostAsync()
     {
         Faults.AssertNoneWrong();
@@ -56,7 +56,7 @@ internal sealed class StreamTraffic(IStreamStore store, string stream)
         }
 
         Assert.DoesNotContain(records, _refused.ContainsKey);
-        return _acknowledged.Count(pair => pair.Key >= records.Count || records[(int)pair.Key] != pair.Value);
+        return _acknowledged.Count(pair => pair.Value >= records.Count || records[(int)pair.Value] != pair.Key);
     }
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"stream '{stream}': {Appends} appends acknowledged; {Faults}");
@@ -88,7 +88,7 @@ internal sealed class StreamTraffic(IStreamStore store, string stream)
                 var records = new StreamRecord[] { new() { Body = Encoding.UTF8.GetBytes(text) }, new() { Body = Encoding.UTF8.GetBytes(text + "+") } };
                 var result = await partition.AppendAsync(new AppendRequest(records) { ProducerId = id, FirstSequence = number * RecordsInAppend }, Cancellation);
                 _refused.TryRemove(text, out _);
-                _acknowledged[result.FirstOffset] = text;
+                _acknowledged[text] = result.FirstOffset;
                 Interlocked.Increment(ref _appends);
                 return true;
             }
