@@ -33,7 +33,7 @@ public sealed class RedisBackend : Backend, IHealthProbe
         _channels = new RedisChannelTransport(executor, writes, keys, options.Database, options.History);
         _locks = new RedisLockStore(executor, writes, keys, _time);
         _state = new RedisStateStore(executor, writes, keys);
-        _queues = new RedisQueueStore(executor, writes, options.QueuePrefix is null ? keys : new RedisKeys(options.QueuePrefix), options.CreatesQueues, durability, _time);
+        _queues = RedisQueueStore.Create(executor, writes, options.QueuePrefix is null ? keys : new RedisKeys(options.QueuePrefix), options.CreatesQueues, durability, _time);
     }
 
     /// <inheritdoc/>
@@ -99,9 +99,6 @@ public sealed class RedisBackend : Backend, IHealthProbe
         await _locks.DisposeAsync().ConfigureAwait(false);
         await _executor.DisposeAsync().ConfigureAwait(false);
     }
-
-    /// <summary>Queues of a Cluster are on different servers, and no script spans two.</summary>
-    protected override bool Offers(Type contract) => contract != typeof(IQueueTransactions) || !_executor.IsCluster;
 
     /// <summary>Ends as the death of the process would, for tests: the connections are cut, and nothing is given back.</summary>
     internal ValueTask AbandonAsync() => _executor.DisposeAsync();

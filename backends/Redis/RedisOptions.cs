@@ -59,7 +59,7 @@ internal sealed record RedisOptions
     public required RedisDurability Durability { get; init; }
 
     /// <summary>How many messages of channels are kept.</summary>
-    public required ChannelHistoryOptions History { get; init; }
+    public ChannelHistoryOptions History { get; init; } = ChannelHistoryOptions.Default;
 
     /// <summary>How many replicas must have a write before it counts as done; 0 for none.</summary>
     public int WaitReplicas { get; init; }
@@ -107,12 +107,12 @@ internal sealed record RedisOptions
             SentinelLogin = new RedisLogin(reader.Text("sentinelUser"), reader.Text("sentinelPassword")),
             ClientName = RequireWord("clientName", reader.Text("clientName", DefaultPrefix)!),
             Prefix = DefaultPrefix,
+            CreatesQueues = reader.Boolean("autocreate", true),
             Timeout = timeout,
             ConnectTimeout = reader.Milliseconds("connectTimeoutMs", TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(10)),
             MaxConnections = MaxConnectionsOf(reader),
             Durability = RedisDurability.Engine,
             WaitTimeout = timeout,
-            History = ChannelHistoryOptions.None,
             Tls = RedisTls.Parse(url, reader),
         };
         options = isBackend ? options.WithStoreOptions(reader) : options;
@@ -125,7 +125,6 @@ internal sealed record RedisOptions
         Prefix = RequireKeyPart("prefix", Either(reader, "prefix", "keyPrefix") ?? DefaultPrefix),
         QueuePrefix = Either(reader, "queueName", "queue_name") is { } name ? RequireKeyPart("queue_name", name) : null,
         Durability = reader.Choice("durability", RedisDurability.Engine, ("engine", RedisDurability.Engine), ("full", RedisDurability.Full)),
-        CreatesQueues = reader.Boolean("autocreate", true),
         History = ChannelHistoryOptions.Read(reader),
         WaitReplicas = (int)reader.Number("wait", 0, 0, 100),
         WaitTimeout = reader.Milliseconds("waitTimeoutMs", Timeout, TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10)),

@@ -20,6 +20,8 @@ internal sealed class TopicFeed(IRedisExecutor executor, ChannelHistory history,
     private Task<IAsyncDisposable>? _opening;
     private List<ChannelMessage>? _held;
     private bool _hasOverflowed;
+    private bool _isCatchingUp;
+    private bool _isCutAgain;
     private ChannelMessageId _last;
     private ChannelMessageId? _caughtUpTo;
 
@@ -95,11 +97,12 @@ internal sealed class TopicFeed(IRedisExecutor executor, ChannelHistory history,
     {
         lock (_gate)
         {
-            var isCatchingUp = _held is not null;
             _held = [];
             _hasOverflowed = false;
-            if (!isCatchingUp)
+            _isCutAgain = _isCatchingUp;
+            if (!_isCatchingUp)
             {
+                _isCatchingUp = true;
                 _ = Task.Run(CatchUpAsync, CancellationToken.None);
             }
         }
@@ -142,44 +145,63 @@ internal sealed class TopicFeed(IRedisExecutor executor, ChannelHistory history,
 
     private async Task CatchUpAsync()
     {
-        ChannelMessageId last;
-        lock (_gate)
+        while (true)
         {
-            last = _last;
-        }
+            ChannelMessageId last;
+            lock (_gate)
+            {
+                last = _last;
+                _isCutAgain = false;
+            }
 
-        List<ChannelMessage> missed;
-        var caughtUpTo = last;
+            var (missed, caughtUpTo) = await ReadMissedAsync(last).ConfigureAwait(false);
+            lock (_gate)
+            {
+                foreach (var message in missed)
+                {
+                    PassOnLocked(message);
+                }
+
+                _last = caughtUpTo > _last ? caughtUpTo : _last;
+
+                // What came live before another cut is gone, and stands in the history with the rest.
+                if (!_isCutAgain)
+                {
+                    _caughtUpTo = _last;
+                    EndHoldingLocked();
+                    return;
+                }
+            }
+        }
+    }
+
+    private async Task<(List<ChannelMessage> Missed, ChannelMessageId CaughtUpTo)> ReadMissedAsync(ChannelMessageId last)
+    {
         try
         {
-            (missed, caughtUpTo) = await history.ReadAsync(pattern, last, int.MaxValue, _closing.Token).ConfigureAwait(false);
+            return await history.ReadAsync(pattern, last, int.MaxValue, _closing.Token).ConfigureAwait(false);
         }
         catch (Exception fault) when (fault is MillraceException or ObjectDisposedException or OperationCanceledException)
         {
-            missed = [GapAfter(last)];
+            return ([GapAfter(last)], last);
         }
+    }
 
-        lock (_gate)
+    private void EndHoldingLocked()
+    {
+        _isCatchingUp = false;
+        foreach (var message in _held ?? [])
         {
-            foreach (var message in missed)
-            {
-                PassOnLocked(message);
-            }
-
-            _caughtUpTo = caughtUpTo;
-            foreach (var message in _held ?? [])
-            {
-                PassOnUnlessMissedLocked(message);
-            }
-
-            if (_hasOverflowed)
-            {
-                PassOnLocked(GapAfter(_last));
-            }
-
-            _held = null;
-            _hasOverflowed = false;
+            PassOnUnlessMissedLocked(message);
         }
+
+        if (_hasOverflowed)
+        {
+            PassOnLocked(GapAfter(_last));
+        }
+
+        _held = null;
+        _hasOverflowed = false;
     }
 
     private static ChannelMessage GapAfter(ChannelMessageId id) => new() { Id = id, Topic = "", IsGap = true };

@@ -22,6 +22,7 @@ internal sealed class QueueSignal : IRedisListener, IAsyncDisposable
     private readonly ITimer _timer;
     private IAsyncDisposable? _subscription;
     private long _armedFor = long.MaxValue;
+    private long _version;
 
     public QueueSignal(IRedisExecutor executor, string channel, TimeProvider time)
     {
@@ -29,13 +30,19 @@ internal sealed class QueueSignal : IRedisListener, IAsyncDisposable
         _timer = time.CreateTimer(static state => ((QueueSignal)state!).OnDue(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
+    /// <summary>Rises with everything that waiters are told. Who reads it before a look and finds another one after joining looks again.</summary>
+    public long Version => Volatile.Read(ref _version);
+
+    /// <summary>Whether what is published arrives.</summary>
+    public bool IsSubscribed => Volatile.Read(ref _subscription) is not null;
+
     /// <summary>How many receivers use it; guarded by who gives it out.</summary>
     public int Users { get; set; }
 
     /// <summary>Makes sure that what is published arrives. Before the first look of a wait.</summary>
     public async ValueTask SubscribeAsync(CancellationToken cancellationToken)
     {
-        if (Volatile.Read(ref _subscription) is not null)
+        if (IsSubscribed)
         {
             return;
         }
@@ -51,7 +58,7 @@ internal sealed class QueueSignal : IRedisListener, IAsyncDisposable
         }
     }
 
-    /// <summary>Joins those who wait. Before the look: what arrives in between is not missed.</summary>
+    /// <summary>Joins those who wait. Before a look: what arrives in between is not missed.</summary>
     public QueueWaiter Join(bool isDead)
     {
         var waiter = new QueueWaiter(this, isDead);
@@ -178,6 +185,7 @@ internal sealed class QueueSignal : IRedisListener, IAsyncDisposable
 
     private bool WakeLocked(bool isDead)
     {
+        _version++;
         for (var node = ListOf(isDead).First; node is not null; node = node.Next)
         {
             if (!node.Value.IsWoken)

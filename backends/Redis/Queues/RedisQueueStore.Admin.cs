@@ -5,7 +5,7 @@ using Millrace.Storage;
 namespace Millrace.Redis.Queues;
 
 /// <content>Administration. Work on many messages goes in steps, so that it holds nobody up.</content>
-internal sealed partial class RedisQueueStore
+internal partial class RedisQueueStore
 {
     // At some 20 microseconds a message, a step holds the server up for a few milliseconds.
     private const int Step = 250;
@@ -38,7 +38,7 @@ internal sealed partial class RedisQueueStore
             var reply = await Calls.RunAsync(place, QueueScripts.Delete, isRepeatable: false, static _ => { }, cancellationToken).ConfigureAwait(false);
 
             // What was bound to the queue is void already, as its birth is gone; the rest only makes room.
-            await _bindings.DropAsync(queue, reply.Items[1].ToText()!).ConfigureAwait(false);
+            await Bindings.DropAsync(queue, reply.Items[1].ToText()!).ConfigureAwait(false);
             await Calls.ForgetAsync(place).ConfigureAwait(false);
             return true;
         }

@@ -4,8 +4,11 @@ using Millrace.Storage;
 
 namespace Millrace.Redis.Queues;
 
-/// <summary>Queues in Redis: the hot path. Administration, routing and transactions are in the other parts.</summary>
-internal sealed partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueueRouting, IQueueTransactions
+/// <summary>
+/// Queues in Redis: the hot path. Administration and routing are in the other parts. This is the store on a Cluster, whose queues are on different servers; elsewhere it is a
+/// <see cref="RedisTransactionalQueueStore"/>.
+/// </summary>
+internal partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueueRouting
 {
     // How long a receiver counts as present, and how often that is put off: only a queue that is deleted when idle asks.
     private static readonly TimeSpan Presence = TimeSpan.FromSeconds(60);
@@ -22,13 +25,20 @@ internal sealed partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueue
     private Task? _attendance;
     private volatile bool _isDisposed;
 
-    public RedisQueueStore(IRedisExecutor executor, ReplicatedWrites writes, RedisKeys keys, bool createsQueues, StoreDurability durability, TimeProvider time)
+    protected RedisQueueStore(IRedisExecutor executor, ReplicatedWrites writes, RedisKeys keys, bool createsQueues, StoreDurability durability, TimeProvider time)
     {
         Time = time;
         Calls = new QueueCalls(executor, writes, keys, createsQueues);
         Capabilities = new QueueCapabilities { Backend = "redis", Durability = durability, SharedAcrossProcesses = true, MaxDelay = MaxDelay };
-        _bindings = new BindingCache(Calls);
+        Bindings = new BindingCache(Calls);
     }
+
+    /// <summary>The store for servers of this kind.</summary>
+    public static RedisQueueStore Create(
+        IRedisExecutor executor, ReplicatedWrites writes, RedisKeys keys, bool createsQueues, StoreDurability durability, TimeProvider time) =>
+        executor.IsCluster
+            ? new RedisQueueStore(executor, writes, keys, createsQueues, durability, time)
+            : new RedisTransactionalQueueStore(executor, writes, keys, createsQueues, durability, time);
 
     /// <summary>The longest delay and time to live.</summary>
     public static TimeSpan MaxDelay { get; } = TimeSpan.FromDays(3650);
@@ -36,6 +46,8 @@ internal sealed partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueue
     public QueueCapabilities Capabilities { get; }
 
     public QueueCalls Calls { get; }
+
+    protected BindingCache Bindings { get; }
 
     public TimeProvider Time { get; }
 
@@ -182,7 +194,7 @@ internal sealed partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueue
         EndSettling(place, batch.Span);
     }
 
-    private void BeginSettling(QueuePlace place, ReadOnlySpan<Settlement> batch)
+    protected void BeginSettling(QueuePlace place, ReadOnlySpan<Settlement> batch)
     {
         foreach (ref readonly var settlement in batch)
         {
@@ -193,7 +205,7 @@ internal sealed partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueue
         }
     }
 
-    private void UndoSettling(QueuePlace place, ReadOnlySpan<Settlement> batch)
+    protected void UndoSettling(QueuePlace place, ReadOnlySpan<Settlement> batch)
     {
         foreach (ref readonly var settlement in batch)
         {
@@ -204,7 +216,7 @@ internal sealed partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueue
         }
     }
 
-    private void EndSettling(QueuePlace place, ReadOnlySpan<Settlement> batch)
+    protected void EndSettling(QueuePlace place, ReadOnlySpan<Settlement> batch)
     {
         foreach (ref readonly var settlement in batch)
         {

@@ -57,6 +57,7 @@ internal sealed class RedisReceiver : IQueueReceiver
         {
             // Asked before anybody could have disposed it, or seen here.
             RequireUsable();
+            long? version = _signal.IsSubscribed ? _signal.Version : null;
             var count = await LookAsync(into, cancellationToken).ConfigureAwait(false);
             if (count > 0 || maxWait == TimeSpan.Zero)
             {
@@ -64,7 +65,7 @@ internal sealed class RedisReceiver : IQueueReceiver
                 return count;
             }
 
-            return await WaitAsync(into, maxWait, cancellationToken).ConfigureAwait(false);
+            return await WaitAsync(into, maxWait, version, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -173,7 +174,12 @@ internal sealed class RedisReceiver : IQueueReceiver
         ObjectDisposedException.ThrowIf(_isDisposed, this);
     }
 
-    private async ValueTask<int> WaitAsync(Memory<Delivery> into, TimeSpan maxWait, CancellationToken cancellationToken)
+    /// <summary>Waits, after a look that found nothing.</summary>
+    /// <param name="into">Where the deliveries go.</param>
+    /// <param name="maxWait">How long, or without end.</param>
+    /// <param name="version">The signal's before that look; null when what was published then did not arrive here, so that the look does not count.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    private async ValueTask<int> WaitAsync(Memory<Delivery> into, TimeSpan maxWait, long? version, CancellationToken cancellationToken)
     {
         var time = _store.Time;
         var start = time.GetTimestamp();
@@ -184,6 +190,13 @@ internal sealed class RedisReceiver : IQueueReceiver
         try
         {
             await SubscribeAsync(either.Token, cancellationToken).ConfigureAwait(false);
+            if (version == _signal.Version)
+            {
+                hasLooked = true;
+                _signal.Expect(_nextEvent);
+                await WaitForWakeAsync(waiter, maxWait, time, either.Token, cancellationToken).ConfigureAwait(false);
+            }
+
             while (true)
             {
                 waiter.LookAgain();

@@ -89,8 +89,22 @@ while priority >= 0 and #numbers < limit and (section.lists > 0 or section.backs
 end
 
 local count = #numbers
+local records = count > 0 and call('HMGET', queue.messages, unpack(numbers)) or {}
+
+-- What an eviction or a hand has taken away cannot be given out; the others can.
+for i = count, 1, -1 do
+  if not records[i] then
+    table.remove(numbers, i)
+    table.remove(records, i)
+    section.ready = section.ready - 1
+    count = count - 1
+    if count == 0 then
+      save(queue)
+    end
+  end
+end
+
 if count > 0 then
-  local records = call('HMGET', queue.messages, unpack(numbers))
   local states = false
   if next(back) then
     states = call('HMGET', queue.prefix .. 'states', unpack(numbers))

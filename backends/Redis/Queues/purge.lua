@@ -19,10 +19,34 @@ local function remove_all(numbers)
   end
 end
 
+-- Those in lists stand in no line and have no state, so they go together.
+local function remove_list(priority)
+  local list = section.prefix .. 'new:' .. priority
+  local numbers = call('LRANGE', list, 0, limit - removed - 1)
+  if #numbers == 0 then
+    return
+  end
+
+  call('LTRIM', list, #numbers, -1)
+  local records = call('HMGET', queue.messages, unpack(numbers))
+  local values = {}
+  local bytes = 0
+  for i = 1, #numbers do
+    values[i] = '--------' .. sub(records[i], 9, 14)
+    bytes = bytes + parse(values[i], 9).size
+  end
+
+  section.ready = section.ready - #numbers
+  section.ready_bytes = section.ready_bytes - bytes
+  complete(section, numbers, values, now)
+  section.completed = section.completed - #numbers
+  removed = removed + #numbers
+end
+
 -- What is blocked goes first: removing a head would only move the next one up.
 for priority = 0, 9 do
   remove_all(call('ZRANGE', section.prefix .. 'blocked:' .. priority, 0, limit - removed - 1))
-  remove_all(call('LRANGE', section.prefix .. 'new:' .. priority, 0, limit - removed - 1))
+  remove_list(priority)
   remove_all(call('ZRANGE', section.prefix .. 'back:' .. priority, 0, limit - removed - 1))
   if removed == limit then
     break

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Buffers.Text;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Millrace.Redis.Client;
@@ -179,7 +180,12 @@ internal readonly record struct StoredRow(long First, int Count, DateTimeOffset 
     public static StoredRow Of(RedisReply reply)
     {
         var items = reply.Items;
+        if (!Utf8Parser.TryParse(items[0].Bytes.Span, out long id, out _))
+        {
+            throw new StorageCorruptException("An entry of a partition in Redis has no id that a record can have: something else has written it.");
+        }
+
         return new StoredRow(
-            items[0].ToInteger(), (int)items[1].ToInteger(), new DateTimeOffset(items[2].ToInteger(), TimeSpan.Zero), (uint)items[3].ToInteger(), items[4].Bytes);
+            id - 1, (int)items[1].ToInteger(), new DateTimeOffset(items[2].ToInteger(), TimeSpan.Zero), (uint)items[3].ToInteger(), items[4].Bytes);
     }
 }

@@ -27,7 +27,7 @@ while low < p.stop do
     end
     local r = row_at(low)
     if r.newest >= ARGV[2] then
-        return { 1, digits(p.stop), digits(p.earliest), packed(r) }
+        return { 1, digits(p.stop), digits(p.earliest), packed(r.entry) }
     end
     low, rows, bytes = r.next, rows + 1, bytes + r.bytes
 end

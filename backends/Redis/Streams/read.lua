@@ -13,19 +13,24 @@ end
 local rows = {}
 if offset < p.stop then
     local r = row_at(offset)
+    local id, next, count, size = r.id, r.next, r.count, r.bytes
+    rows[1] = packed(r.entry)
+
     -- What stands before the offset does not count.
-    local share = (r.next - offset) / r.count
-    local size = r.bytes * share
-    rows[1] = packed(r)
-    left, bytes = left - (r.next - offset), bytes - size
-    while left > 0 and bytes > 0 and r.next < p.stop do
+    left, bytes = left - (next - offset), bytes - size * (next - offset) / count
+    while left > 0 and bytes > 0 and next < p.stop do
         -- About as many as will be needed, taking the next ones to be like the last.
-        local wanted = math.min(math.ceil(left / r.count), math.ceil(bytes / math.max(r.bytes, 1)), 128)
-        for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '(' .. r.id, '+', 'COUNT', wanted)) do
+        local wanted = math.min(math.ceil(left / count), math.ceil(bytes / math.max(size, 1)), 128)
+        local entries = redis.call('XRANGE', KEYS[2], '(' .. id, '+', 'COUNT', wanted)
+        if #entries == 0 then
+            break
+        end
+        for _, entry in ipairs(entries) do
             if left > 0 and bytes > 0 then
-                r = row(entry)
-                rows[#rows + 1] = packed(r)
-                left, bytes = left - r.count, bytes - r.bytes
+                local f = entry[2]
+                id, count, size = entry[1], tonumber(f[2]), tonumber(f[4])
+                rows[#rows + 1] = packed(entry)
+                next, left, bytes = next + count, left - count, bytes - size
             end
         end
     end

@@ -35,8 +35,8 @@ end
 local function row(entry)
     local f = entry[2]
     local first = tonumber(string.match(entry[1], '^%d+')) - 1
-    return { id = entry[1], first = first, next = first + f[2], count = tonumber(f[2]), bytes = tonumber(f[4]), before = tonumber(f[6]), t = f[8], newest = f[10], reached = f[12],
-        checksum = f[14], data = f[16] }
+    return { id = entry[1], first = first, next = first + f[2], count = tonumber(f[2]), bytes = tonumber(f[4]), before = tonumber(f[6]), newest = f[10], reached = f[12],
+        entry = entry }
 end
 
 -- The row that holds an offset, nil where there is none.
@@ -46,8 +46,9 @@ local function row_at(offset)
 end
 
 -- What a reader needs of a row.
-local function packed(r)
-    return { digits(r.first), r.count, r.t, r.checksum, r.data }
+local function packed(entry)
+    local f = entry[2]
+    return { entry[1], f[2], f[8], f[14], f[16] }
 end
 
 -- Moves the start, and frees the rows that lie wholly before it.

@@ -38,7 +38,7 @@ public sealed class LayoutTests
         Assert.Equal(expected, await RunAsync("read_shapes.py", server.Port, "layout", cancellation));
     }
 
-    private static async Task<string[]> RunAsync(string script, int port, string prefix, CancellationToken cancellation)
+    internal static async Task<string[]> RunAsync(string script, int port, string prefix, CancellationToken cancellation)
     {
         // Debian's own Python, which has Debian's packages.
         var start = new ProcessStartInfo("/usr/bin/python3")

@@ -25,12 +25,8 @@ internal sealed class ClusterExecutor : RoutingExecutor, IRedisExecutor
 
     public ClusterTopology Topology => _topology;
 
-    /// <summary>Learns who serves what, and connects to all who do.</summary>
-    public async ValueTask OpenAsync(CancellationToken cancellationToken)
-    {
-        await _topology.OpenAsync(cancellationToken).ConfigureAwait(false);
-        await Task.WhenAll(_topology.Primaries.Select(node => node.Link.WaitAsync(Timeout, cancellationToken).AsTask())).ConfigureAwait(false);
-    }
+    /// <summary>Learns who serves what. The connections to those who do are made when they are needed, so that one that is gone keeps nobody from opening the others.</summary>
+    public ValueTask OpenAsync(CancellationToken cancellationToken) => _topology.OpenAsync(cancellationToken);
 
     public async ValueTask<RedisReply[]> ExecuteBlockingAsync(IReadOnlyList<RedisCommand> commands, TimeSpan longest, CancellationToken cancellationToken)
     {
@@ -95,8 +91,14 @@ internal sealed class ClusterExecutor : RoutingExecutor, IRedisExecutor
                 last = fault;
             }
 
-            await _topology.RefreshAsync().WaitAsync(left, Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            cancellationToken.ThrowIfCancellationRequested();
+            try
+            {
+                await _topology.RefreshAsync().WaitAsync(left, Time, cancellationToken).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                // Said above, with the reason.
+            }
         }
     }
 
@@ -142,25 +144,25 @@ internal sealed class ClusterExecutor : RoutingExecutor, IRedisExecutor
     private async Task PlaceAskingAsync(RedisOperation operation, ClusterNode node)
     {
         var asking = RedisOperation.Start(RedisCommand.Create("ASKING"), DirectRouter.Instance, Time.GetTimestamp());
-        var asked = asking.Task;
+        var asked = IgnoreAsync(asking.Task);
         try
         {
             var connection = await node.Link.WaitAsync(Remaining(operation), CancellationToken.None).ConfigureAwait(false);
             if (connection.Send(operation, asking) == SendOutcome.Taken)
             {
+                // From here on the connection decides what becomes of both.
                 await asked.ConfigureAwait(false);
                 return;
             }
         }
         catch (Exception fault) when (fault is MillraceException or ObjectDisposedException)
         {
-            if (!asked.IsCompleted)
-            {
-                asking.Fail(fault);
-            }
+            // The node cannot be reached: whoever is asked next knows better.
+            _topology.RequestRefresh();
         }
 
-        _ = PlaceAsync(operation, PauseBefore(operation.Repeats), CancellationToken.None);
+        asking.Complete(RedisReply.Null);
+        await PlaceAsync(operation, PauseBefore(operation.Repeats), CancellationToken.None).ConfigureAwait(false);
     }
 
     private async ValueTask<RedisReply[]> ExecuteWherePlacedAsync(IReadOnlyList<RedisCommand> commands, TimeSpan longest, CancellationToken cancellationToken)

@@ -105,15 +105,15 @@ internal sealed class ClusterTopology : IAsyncDisposable
     }
 
     /// <summary>Asks who serves what, soon.</summary>
-    public void RequestRefresh() => _ = RefreshAsync();
+    public void RequestRefresh() => _ = RefreshAsync().Exception;
 
     /// <summary>Ends when the question that is being asked, or the next one, has been answered or has failed.</summary>
     public Task RefreshAsync()
     {
         lock (_gate)
         {
-            return _refreshing is { IsCompleted: false } running || _closing.IsCancellationRequested
-                ? _refreshing ?? Task.CompletedTask
+            return _closing.IsCancellationRequested ? Task.FromException(new ObjectDisposedException(nameof(ClusterTopology), "The client has been closed."))
+                : _refreshing is { IsCompleted: false } running ? running
                 : _refreshing = Task.Run(RefreshLaterAsync);
         }
     }

@@ -59,7 +59,7 @@ internal sealed class RedisConnection : IAsyncDisposable, IThreadPoolWorkItem
     /// <summary>Why it has ended; null while it has not.</summary>
     public Exception? End => Volatile.Read(ref _end);
 
-    /// <summary>Told of what arrives by Pub/Sub; set before the first subscription.</summary>
+    /// <summary>Told of what arrives by Pub/Sub; set before the first subscription. The connection is then its alone, and takes all that it wants.</summary>
     public IPushHandler? PushHandler { get; set; }
 
     /// <summary>How long a command may wait for its reply.</summary>
@@ -84,7 +84,7 @@ internal sealed class RedisConnection : IAsyncDisposable, IThreadPoolWorkItem
                 return SendOutcome.Ended;
             }
 
-            if (_ring.Count >= _settings.MaxInFlight || (_gatheredCount > 0 && _gathered.Length + bytes.Length > _settings.MaxGatheredBytes))
+            if (PushHandler is null && (_ring.Count >= _settings.MaxInFlight || (_gatheredCount > 0 && _gathered.Length + bytes.Length > _settings.MaxGatheredBytes)))
             {
                 return SendOutcome.Full;
             }
@@ -113,7 +113,7 @@ internal sealed class RedisConnection : IAsyncDisposable, IThreadPoolWorkItem
     {
         lock (_gate)
         {
-            if (_end is not null || _ring.Count < _settings.MaxInFlight / 2)
+            if (_end is not null || (_gatheredCount == 0 && _ring.Count < _settings.MaxInFlight))
             {
                 return Task.CompletedTask;
             }
@@ -220,6 +220,7 @@ internal sealed class RedisConnection : IAsyncDisposable, IThreadPoolWorkItem
         {
             while (true)
             {
+                TaskCompletionSource[] released;
                 lock (_gate)
                 {
                     if (_end is not null || _gatheredCount == 0)
@@ -230,14 +231,17 @@ internal sealed class RedisConnection : IAsyncDisposable, IThreadPoolWorkItem
 
                     (_gathered, _sending) = (_sending, _gathered);
                     _gatheredCount = 0;
+                    released = ReleaseLocked();
                 }
 
+                Array.ForEach(released, static caller => caller.TrySetResult());
                 await _stream.WriteAsync(_sending.Written).ConfigureAwait(false);
                 _sending.Clear();
             }
         }
-        catch (Exception fault) when (fault is IOException or ObjectDisposedException or InvalidOperationException or NotSupportedException)
+        catch (Exception fault)
         {
+            // Whatever it is: nobody must wait for ever for what was not sent.
             Cut(fault);
         }
     }
@@ -266,12 +270,13 @@ internal sealed class RedisConnection : IAsyncDisposable, IThreadPoolWorkItem
                 }
             }
         }
-        catch (Exception fault) when (fault is IOException or ObjectDisposedException or InvalidOperationException or RespException)
+        catch (Exception fault)
         {
             end = fault;
         }
 
         Cut(end);
+        await _input.CompleteAsync().ConfigureAwait(false);
     }
 
     private void Parse(ReadOnlySequence<byte> bytes)
@@ -317,7 +322,7 @@ internal sealed class RedisConnection : IAsyncDisposable, IThreadPoolWorkItem
                 _answered[i] = _ring.Dequeue();
             }
 
-            released = ReleaseLocked(count);
+            released = ReleaseLocked();
             hasDrained = _isDraining && _ring.Count == 0;
         }
 
@@ -354,14 +359,15 @@ internal sealed class RedisConnection : IAsyncDisposable, IThreadPoolWorkItem
         }
     }
 
-    private TaskCompletionSource[] ReleaseLocked(int count)
+    /// <summary>Takes out as many of those that wait for room as there is room for.</summary>
+    private TaskCompletionSource[] ReleaseLocked()
     {
         if (_waitingForRoom.Count == 0 || _ring.Count >= _settings.MaxInFlight)
         {
             return [];
         }
 
-        var released = new TaskCompletionSource[Math.Min(_waitingForRoom.Count, Math.Max(count, _settings.MaxInFlight - _ring.Count))];
+        var released = new TaskCompletionSource[Math.Min(_waitingForRoom.Count, _settings.MaxInFlight - _ring.Count)];
         for (var i = 0; i < released.Length; i++)
         {
             released[i] = _waitingForRoom.Dequeue();

@@ -6,7 +6,10 @@ namespace Millrace.Redis.Client.Connections;
 /// <summary>Makes connections: the socket, TLS, who the client is. Safe for concurrent use.</summary>
 internal sealed class RedisDialer(ConnectionSettings settings, TimeSpan connectTimeout, RedisTls? tls)
 {
+    // A peer that is gone without a word is noticed within a minute also while nothing is sent.
     private const int KeepAliveSeconds = 30;
+    private const int KeepAliveIntervalSeconds = 10;
+    private const int KeepAliveProbes = 3;
 
     public ConnectionSettings Settings => settings;
 
@@ -46,6 +49,8 @@ internal sealed class RedisDialer(ConnectionSettings settings, TimeSpan connectT
         {
             socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, KeepAliveSeconds);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, KeepAliveIntervalSeconds);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, KeepAliveProbes);
             await socket.ConnectAsync(address.Host, address.Port, cancellationToken).ConfigureAwait(false);
             var stream = new NetworkStream(socket, ownsSocket: true);
             return tls is null ? stream : await tls.EncryptAsync(stream, address, cancellationToken).ConfigureAwait(false);

@@ -8,8 +8,8 @@ namespace Millrace.Redis.Client.Connections;
 /// <param name="connector">Where it goes.</param>
 /// <param name="time">The clock.</param>
 /// <param name="logger">The log.</param>
-/// <param name="onEnded">Told when a connection has ended that was not meant to; null for nobody.</param>
-internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, ILogger logger, Action? onEnded = null) : IAsyncDisposable
+/// <param name="onLost">Told when a connection has ended that was not meant to, and when none can be made: the server may not be the right one any more. Null for nobody.</param>
+internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, ILogger logger, Action? onLost = null) : IAsyncDisposable
 {
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _closing = new();
@@ -160,7 +160,7 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
         if (!_closing.IsCancellationRequested)
         {
             LogMessages.Disconnected(logger, connection.Address, RedisFaults.Words(connection.End));
-            onEnded?.Invoke();
+            onLost?.Invoke();
         }
 
         Leave(connection);
@@ -186,7 +186,11 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
                 Adopt(await connector.ConnectAsync(_closing.Token).ConfigureAwait(false));
                 return;
             }
-            catch (MillraceException fault)
+            catch (Exception) when (_closing.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception fault)
             {
                 if (Volatile.Read(ref _lastFault)?.Message != fault.Message)
                 {
@@ -194,10 +198,7 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
                 }
 
                 Volatile.Write(ref _lastFault, fault);
-            }
-            catch (OperationCanceledException) when (_closing.IsCancellationRequested)
-            {
-                return;
+                onLost?.Invoke();
             }
 
             await Task.Delay(pause.Next(), time, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -204,12 +204,12 @@ internal abstract class RoutingExecutor(TimeProvider time, TimeSpan timeout) : I
         _ = PlaceAsync(operation, TimeSpan.Zero, CancellationToken.None);
     }
 
-    /// <summary>What went wrong with the loading is said by the call that follows it.</summary>
-    private static async Task IgnoreAsync(ValueTask<RedisReply> loading)
+    /// <summary>What went wrong with a command that prepares another is said by that other one.</summary>
+    protected static async Task IgnoreAsync(ValueTask<RedisReply> preparation)
     {
         try
         {
-            await loading.ConfigureAwait(false);
+            await preparation.ConfigureAwait(false);
         }
         catch (MillraceException)
         {

@@ -18,7 +18,7 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly TimeSpan _timeout;
     private readonly ILogger _logger;
-    private readonly Action? _onMoved;
+    private readonly Action? _onLost;
     private readonly CancellationTokenSource _closing = new();
     private readonly Dictionary<byte[], SharedSubscription>[] _tables = new Dictionary<byte[], SharedSubscription>[SubscriptionVerbs.Kinds];
     private readonly Queue<(SharedSubscription Subscription, bool Subscribes)> _awaited = new();
@@ -32,10 +32,13 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
     /// <param name="time">The clock.</param>
     /// <param name="timeout">How long a confirmation may take.</param>
     /// <param name="logger">The log.</param>
-    /// <param name="onMoved">Told when the server has ended or refused a subscription because its slot has moved: it is <see cref="SharedSubscription.IsAdrift"/>. Null where none do.</param>
-    public SubscriptionHub(IRedisConnector connector, TimeProvider time, TimeSpan timeout, ILogger logger, Action? onMoved = null)
+    /// <param name="onLost">
+    /// Told when the server may not be the right one any more: it cannot be reached, or has ended or refused a subscription because its slot has moved, which then
+    /// <see cref="SharedSubscription.IsAdrift"/>. Null where that cannot be.
+    /// </param>
+    public SubscriptionHub(IRedisConnector connector, TimeProvider time, TimeSpan timeout, ILogger logger, Action? onLost = null)
     {
-        (_connector, _time, _timeout, _logger, _onMoved) = (connector, time, timeout, logger, onMoved);
+        (_connector, _time, _timeout, _logger, _onLost) = (connector, time, timeout, logger, onLost);
         for (var i = 0; i < _tables.Length; i++)
         {
             _tables[i] = new Dictionary<byte[], SharedSubscription>(Utf8Comparer.Instance);
@@ -219,10 +222,10 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
         }
         catch (RedisServerException refusal) when (subscribes)
         {
-            if (_onMoved is not null && refusal.Code is "MOVED" or "CLUSTERDOWN" or "ASK")
+            if (_onLost is not null && refusal.Code is "MOVED" or "CLUSTERDOWN" or "ASK")
             {
                 subscription.IsAdrift = true;
-                _onMoved!();
+                _onLost!();
                 return;
             }
 
@@ -305,7 +308,7 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
 
         if (moved is not null)
         {
-            _onMoved?.Invoke();
+            _onLost?.Invoke();
         }
 
         return false;
@@ -372,7 +375,11 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
                 Use(await _connector.ConnectAsync(_closing.Token).ConfigureAwait(false));
                 return;
             }
-            catch (MillraceException fault)
+            catch (Exception) when (_closing.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception fault)
             {
                 if (Volatile.Read(ref _lastFault)?.Message != fault.Message)
                 {
@@ -380,10 +387,7 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
                 }
 
                 Volatile.Write(ref _lastFault, fault);
-            }
-            catch (OperationCanceledException) when (_closing.IsCancellationRequested)
-            {
-                return;
+                _onLost?.Invoke();
             }
 
             await Task.Delay(pause.Next(), _time, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

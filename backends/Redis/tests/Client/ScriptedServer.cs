@@ -40,7 +40,7 @@ internal sealed class ScriptedServer : IAsyncDisposable
                 connections.Add(ServeAsync(await _listener.AcceptSocketAsync(_closing.Token), _connections++));
             }
         }
-        catch (Exception closing) when (closing is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception closing) when (closing is OperationCanceledException or SocketException or InvalidOperationException)
         {
             await Task.WhenAll(connections);
         }

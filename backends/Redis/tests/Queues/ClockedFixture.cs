@@ -25,7 +25,7 @@ public sealed class ClockedFixture : BackendFixture
         _executors.Add(executor);
         await _clock.UseAsync(executor, _prefix + ":clock");
         var writes = new ReplicatedWrites(executor, replicas: 0, TimeSpan.FromSeconds(1));
-        return Backend.Of("redis", new RedisQueueStore(executor, writes, new RedisKeys(_prefix), createsQueues: true, StoreDurability.Engine, _clock.TimeProvider));
+        return Backend.Of("redis", RedisQueueStore.Create(executor, writes, new RedisKeys(_prefix), createsQueues: true, StoreDurability.Engine, _clock.TimeProvider));
     }
 
     public override async ValueTask DisposeAsync()
