@@ -16,11 +16,16 @@ internal sealed class ReplicatedWrites(IRedisExecutor executor, int replicas, Ti
     private async ValueTask<RedisReply> ExecuteAndWaitAsync(RedisCommand command, CancellationToken cancellationToken)
     {
         var name = command.Script?.Name ?? command.Name;
-        var wait = RedisCommand.Create("WAIT").Add(replicas).Add((long)timeout.TotalMilliseconds);
+        var wait = RedisCommand.Create("WAIT").Add(replicas).Add((long)timeout.TotalMilliseconds).MayRepeat();
 
         // Once it may have been sent, only its true result is of use.
         cancellationToken.ThrowIfCancellationRequested();
         var answers = await executor.ExecuteBlockingAsync([command, wait], timeout, CancellationToken.None).ConfigureAwait(false);
+        if (answers[0].Kind == RedisReplyKind.Error)
+        {
+            throw new RedisServerException(answers[0].ToText()!);
+        }
+
         var reached = answers[1].ToInteger();
         return reached >= replicas
             ? answers[0]

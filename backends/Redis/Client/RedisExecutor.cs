@@ -54,23 +54,25 @@ internal sealed class RedisExecutor : RoutingExecutor, IRedisExecutor
     public async ValueTask<RedisReply[]> ExecuteBlockingAsync(IReadOnlyList<RedisCommand> commands, TimeSpan longest, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(commands);
-        var started = Time.GetTimestamp();
+        var attempts = new BlockingAttempts(commands, Time.GetTimestamp());
         try
         {
             for (var repeats = 0; ; repeats++)
             {
-                var replies = await BlockingCalls.RunAsync(_pool, commands, longest + Timeout, Time, asking: false, IsMisplaced, cancellationToken).ConfigureAwait(false);
-                if (replies is not [{ Kind: RedisReplyKind.Error } error] || !IsMisplaced(error))
+                var replies = await TryRunAsync(_pool, commands, longest, asking: false, IsMisplaced, attempts, cancellationToken).ConfigureAwait(false);
+                if (replies is [{ Kind: RedisReplyKind.Error } error] && IsMisplaced(error))
+                {
+                    _pool.Cut("its server is not the primary any more");
+                    if (!HasTime(attempts))
+                    {
+                        throw Misplaced(error, attempts);
+                    }
+                }
+                else if (replies is not null)
                 {
                     return replies;
                 }
 
-                if (Time.GetElapsedTime(started) >= Timeout)
-                {
-                    throw RedisFaults.Answered(error);
-                }
-
-                _pool.Cut("its server is not the primary any more");
                 await Task.Delay(PauseBefore(repeats), Time, cancellationToken).ConfigureAwait(false);
             }
         }

@@ -12,6 +12,6 @@ public sealed class RedisServerException : MillraceException
     /// <summary>The first word of the error: <c>ERR</c>, <c>WRONGTYPE</c>, <c>READONLY</c>, <c>OOM</c>, <c>NOAUTH</c> and so on.</summary>
     public string Code { get; }
 
-    /// <summary>True for what passes by itself: a server that is loading, busy with a script, or in the middle of a fail-over.</summary>
-    public override bool IsTransient => Code is "LOADING" or "BUSY" or "TRYAGAIN" or "CLUSTERDOWN" or "MASTERDOWN" or "READONLY" or "NOREPLICAS" or "OOM" or "MISCONF";
+    /// <summary>True for what passes by itself: a server that is loading, busy with a script, or in the middle of a fail-over, or a slot of a Cluster that moves.</summary>
+    public override bool IsTransient => Code is "LOADING" or "BUSY" or "TRYAGAIN" or "MOVED" or "ASK" or "CLUSTERDOWN" or "MASTERDOWN" or "READONLY" or "NOREPLICAS" or "OOM" or "MISCONF";
 }

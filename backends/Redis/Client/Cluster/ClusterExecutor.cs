@@ -6,8 +6,6 @@ namespace Millrace.Redis.Client.Cluster;
 /// <summary>The way to the nodes of a Cluster: each command to the node that serves its key's slot, wherever that moves. Safe for concurrent use.</summary>
 internal sealed class ClusterExecutor : RoutingExecutor, IRedisExecutor
 {
-    // A Cluster that sends a command around in circles more often than this is broken.
-    private const int MostRedirects = 16;
     private const int RedirectsWithoutPause = 3;
 
     // How long to wait for one node before asking whether it is still the right one.
@@ -119,11 +117,13 @@ internal sealed class ClusterExecutor : RoutingExecutor, IRedisExecutor
         var redirect = ClusterRedirect.Read(error, connection.Address);
         switch (redirect.Kind)
         {
-            case ClusterRedirectKind.Moved when operation.Repeats++ < MostRedirects:
+            // However often: a slot may move on while a command waits for it, and its time is bounded.
+            case ClusterRedirectKind.Moved:
                 _topology.Move(redirect.Slot, redirect.Server);
-                _ = PlaceAsync(operation, operation.Repeats <= RedirectsWithoutPause ? TimeSpan.Zero : PauseBefore(operation.Repeats), CancellationToken.None);
+                _ = PlaceAsync(operation, operation.Repeats++ < RedirectsWithoutPause ? TimeSpan.Zero : PauseBefore(operation.Repeats), CancellationToken.None);
                 return true;
-            case ClusterRedirectKind.Ask when operation.Repeats++ < MostRedirects:
+            case ClusterRedirectKind.Ask:
+                operation.Repeats++;
                 _ = PlaceAskingAsync(operation, _topology.NodeAt(redirect.Server));
                 return true;
             case ClusterRedirectKind.Later:
@@ -167,22 +167,31 @@ internal sealed class ClusterExecutor : RoutingExecutor, IRedisExecutor
 
     private async ValueTask<RedisReply[]> ExecuteWherePlacedAsync(IReadOnlyList<RedisCommand> commands, TimeSpan longest, CancellationToken cancellationToken)
     {
-        var started = Time.GetTimestamp();
+        var attempts = new BlockingAttempts(commands, Time.GetTimestamp());
         ClusterNode? asked = null;
         for (var repeats = 0; ; repeats++)
         {
             var node = asked ?? FindNode(commands[0]);
             var replies = node is null
                 ? [RedisReply.OfText(RedisReplyKind.Error, "CLUSTERDOWN No node is known that serves the slot"u8.ToArray())]
-                : await BlockingCalls.RunAsync(node.Pool, commands, longest + Timeout, Time, asked is not null, IsRedirect, cancellationToken).ConfigureAwait(false);
+                : await TryRunAsync(node.Pool, commands, longest, asked is not null, IsRedirect, attempts, cancellationToken).ConfigureAwait(false);
+            if (replies is null)
+            {
+                // Another node may serve the slot by now.
+                asked = null;
+                _topology.RequestRefresh();
+                await Task.Delay(PauseBefore(repeats), Time, cancellationToken).ConfigureAwait(false);
+                continue;
+            }
+
             if (replies is not [{ Kind: RedisReplyKind.Error } error] || !IsRedirect(error))
             {
                 return replies;
             }
 
-            if (Time.GetElapsedTime(started) >= Timeout)
+            if (!HasTime(attempts))
             {
-                throw RedisFaults.Answered(error);
+                throw Misplaced(error, attempts);
             }
 
             var redirect = ClusterRedirect.Read(error, node?.Address ?? default);

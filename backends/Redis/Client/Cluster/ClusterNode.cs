@@ -29,7 +29,7 @@ internal sealed class ClusterNode : IAsyncDisposable
     public async ValueTask RetireAsync()
     {
         await Link.RetireAsync().ConfigureAwait(false);
-        await Pool.DisposeAsync().ConfigureAwait(false);
+        Pool.Retire();
         await Sharded.DisposeAsync().ConfigureAwait(false);
     }
 

@@ -25,7 +25,7 @@ internal static class BlockingCalls
             var lent = new LentConnection(connection, time);
             for (var i = 0; i < replies.Length; i++)
             {
-                replies[i] = await lent.ExecuteAsync(commands[i]).ConfigureAwait(false);
+                replies[i] = await ExecuteAsync(lent, commands[i], isFirst: i == 0).ConfigureAwait(false);
                 if (i == 0 && replies[0].Kind == RedisReplyKind.Error && isMisplaced(replies[0]))
                 {
                     isDone = true;
@@ -48,6 +48,19 @@ internal static class BlockingCalls
             }
 
             pool.Return(connection);
+        }
+    }
+
+    private static async ValueTask<RedisReply> ExecuteAsync(LentConnection connection, RedisCommand command, bool isFirst)
+    {
+        try
+        {
+            return await connection.ExecuteAsync(command).ConfigureAwait(false);
+        }
+        catch (BackendUnavailableException fault) when (!isFirst && !fault.MayHaveBeenApplied)
+        {
+            // What was not sent is only the rest: the commands before it have been applied.
+            throw new BackendUnavailableException(fault.Message + " The commands before it have been applied.", mayHaveBeenApplied: true, fault);
         }
     }
 }

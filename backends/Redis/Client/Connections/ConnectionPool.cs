@@ -12,11 +12,17 @@ internal sealed class ConnectionPool(IRedisConnector connector, int maxConnectio
     private readonly Queue<TaskCompletionSource> _waiting = new();
     private readonly Lock _gate = new();
     private bool _isClosed;
+    private bool _isRetired;
 
     /// <summary>A connection of one's own, given back by <see cref="Return"/>.</summary>
     /// <exception cref="BackendUnavailableException">None became free in time, or none could be made.</exception>
     public async ValueTask<RedisConnection> RentAsync(CancellationToken cancellationToken)
     {
+        if (Volatile.Read(ref _isRetired))
+        {
+            throw RedisFaults.Unreachable(connector.Target, TimeSpan.Zero, new IOException("it is not in use any more"));
+        }
+
         await TakePlaceAsync(cancellationToken).ConfigureAwait(false);
         try
         {
@@ -41,7 +47,7 @@ internal sealed class ConnectionPool(IRedisConnector connector, int maxConnectio
     public void Return(RedisConnection connection)
     {
         _lent.TryRemove(connection, out _);
-        if (connection.End is null && !Volatile.Read(ref _isClosed))
+        if (connection.End is null && !Volatile.Read(ref _isClosed) && !Volatile.Read(ref _isRetired))
         {
             _idle.Push(connection);
         }
@@ -76,6 +82,16 @@ internal sealed class ConnectionPool(IRedisConnector connector, int maxConnectio
             {
                 connection.Cut(new IOException(reason));
             }
+        }
+    }
+
+    /// <summary>Takes it out of use for good: connections that are lent are closed when they come back.</summary>
+    public void Retire()
+    {
+        Volatile.Write(ref _isRetired, true);
+        while (_idle.TryPop(out var idle))
+        {
+            idle.Cut(new IOException("it is not in use any more"));
         }
     }
 

@@ -21,7 +21,7 @@ internal sealed class LentConnection(RedisConnection connection, TimeProvider ti
 
     void IOperationRouter.OnError(RedisOperation operation, RedisConnection connection, RedisReply error)
     {
-        if (!error.Bytes.Span.StartsWith("NOSCRIPT"u8) || operation.Command.Script is not { } script || operation.Repeats++ >= MostScriptLoads)
+        if (!error.Bytes.Span.StartsWith("NOSCRIPT"u8) || operation.Command.Script is not { } script || operation.ScriptLoads++ >= MostScriptLoads)
         {
             operation.Complete(error);
             return;

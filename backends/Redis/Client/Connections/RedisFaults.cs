@@ -7,6 +7,16 @@ internal static class RedisFaults
 {
     public static MillraceException Answered(RedisReply error) => new RedisServerException(error.ToText()!);
 
+    /// <summary>The error is the answer to a repeat; what became of the attempt before, it does not say.</summary>
+    public static MillraceException AnsweredToARepeat(RedisReply error)
+    {
+        var answered = new RedisServerException(error.ToText()!);
+        return answered.IsTransient ? Uncertain(answered) : answered;
+    }
+
+    /// <summary>A fault after an attempt whose reply was lost.</summary>
+    public static BackendUnavailableException Uncertain(MillraceException fault) => new($"{fault.Message} An earlier attempt may have been applied.", mayHaveBeenApplied: true, fault);
+
     public static BackendUnavailableException Cut(RedisConnection connection, bool mayHaveBeenApplied) => new(
         $"The connection to Redis at {connection.Address} has ended: {Words(connection.End)}. "
         + (mayHaveBeenApplied ? "The command may have been applied." : "The command was not sent."),

@@ -31,8 +31,11 @@ internal sealed class RedisOperation : IValueTaskSource<RedisReply>
     /// <summary>When the caller began to wait, in the clock's timestamps.</summary>
     public long Started { get; private set; }
 
-    /// <summary>How many times it was sent again after an error.</summary>
+    /// <summary>How many times it was sent again because it was at the wrong place or time.</summary>
     public int Repeats { get; set; }
+
+    /// <summary>How many times a server was given its script. Not among the repeats: after any number of them, the next server may not have it yet.</summary>
+    public int ScriptLoads { get; set; }
 
     /// <summary>Whether it was written once and its reply was lost.</summary>
     public bool MayHaveBeenApplied { get; set; }
@@ -53,6 +56,7 @@ internal sealed class RedisOperation : IValueTaskSource<RedisReply>
         operation.Router = router;
         operation.Started = started;
         operation.Repeats = 0;
+        operation.ScriptLoads = 0;
         operation.MayHaveBeenApplied = false;
         operation.KeepsCommand = false;
         return operation;

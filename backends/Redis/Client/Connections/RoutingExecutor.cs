@@ -36,7 +36,7 @@ internal abstract class RoutingExecutor(TimeProvider time, TimeSpan timeout) : I
     public void OnError(RedisOperation operation, RedisConnection connection, RedisReply error)
     {
         var text = error.Bytes.Span;
-        if (text.StartsWith("NOSCRIPT"u8) && operation.Command.Script is { } script && operation.Repeats++ < MostScriptLoads)
+        if (text.StartsWith("NOSCRIPT"u8) && operation.Command.Script is { } script && operation.ScriptLoads++ < MostScriptLoads)
         {
             LoadAndRepeat(operation, connection, script);
         }
@@ -81,6 +81,40 @@ internal abstract class RoutingExecutor(TimeProvider time, TimeSpan timeout) : I
     /// <summary>A pause that grows with the repeats of an operation.</summary>
     protected static TimeSpan PauseBefore(int repeats) => TimeSpan.FromTicks(Math.Min(ShortPause.Ticks << Math.Min(repeats, 10), LongPause.Ticks));
 
+    /// <summary>Makes one attempt of commands that make their connection wait.</summary>
+    /// <param name="pool">Connections to their server.</param>
+    /// <param name="commands">The commands.</param>
+    /// <param name="longest">How long the server may take on purpose.</param>
+    /// <param name="asking">Whether the server is asked for a slot that is on its way to it.</param>
+    /// <param name="isMisplaced">Whether an error says that nothing was applied because the server is the wrong one.</param>
+    /// <param name="attempts">What the attempts before have left.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The replies, as <see cref="BlockingCalls.RunAsync"/> has them; null for another attempt: they were not applied, or may be repeated, and there is time.</returns>
+    protected async ValueTask<RedisReply[]?> TryRunAsync(
+        ConnectionPool pool, IReadOnlyList<RedisCommand> commands, TimeSpan longest, bool asking, Func<RedisReply, bool> isMisplaced, BlockingAttempts attempts, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await BlockingCalls.RunAsync(pool, commands, longest + timeout, time, asking, isMisplaced, cancellationToken).ConfigureAwait(false);
+        }
+        catch (BackendUnavailableException fault)
+        {
+            attempts.MayHaveBeenApplied |= fault.MayHaveBeenApplied;
+            if ((fault.MayHaveBeenApplied && !attempts.AreIdempotent) || !HasTime(attempts))
+            {
+                throw attempts.MayHaveBeenApplied && !fault.MayHaveBeenApplied ? RedisFaults.Uncertain(fault) : fault;
+            }
+
+            return null;
+        }
+    }
+
+    /// <summary>The fault of commands that no server took while there was time.</summary>
+    protected static MillraceException Misplaced(RedisReply error, BlockingAttempts attempts) =>
+        attempts.MayHaveBeenApplied ? RedisFaults.AnsweredToARepeat(error) : RedisFaults.Answered(error);
+
+    protected bool HasTime(BlockingAttempts attempts) => time.GetElapsedTime(attempts.Started) < timeout;
+
     /// <summary>Brings an operation onto a connection after a pause, waiting for one, and for room on it, for as long as its time allows.</summary>
     protected async Task PlaceAsync(RedisOperation operation, TimeSpan pause, CancellationToken cancellationToken)
     {
@@ -113,7 +147,7 @@ internal abstract class RoutingExecutor(TimeProvider time, TimeSpan timeout) : I
         }
         catch (BackendUnavailableException fault) when (operation.MayHaveBeenApplied && !fault.MayHaveBeenApplied)
         {
-            operation.Fail(new BackendUnavailableException($"{fault.Message} An earlier attempt may have been applied.", mayHaveBeenApplied: true, fault));
+            operation.Fail(RedisFaults.Uncertain(fault));
         }
         catch (Exception fault)
         {
@@ -127,7 +161,7 @@ internal abstract class RoutingExecutor(TimeProvider time, TimeSpan timeout) : I
         {
             if (Remaining(operation) <= TimeSpan.Zero || !TryRedirect(operation, connection, error))
             {
-                operation.Fail(RedisFaults.Answered(error));
+                operation.Fail(operation.MayHaveBeenApplied ? RedisFaults.AnsweredToARepeat(error) : RedisFaults.Answered(error));
             }
         }
         catch (ObjectDisposedException closing)
