@@ -97,6 +97,14 @@ public sealed class SecurityTests
                 Assert.Equal($"'{value}'", await client.ExecuteAsync("GET", "a"));
             }
 
+            var bundle = $"ca={folder}/ca.pem&pfx={folder}/client.pfx&pfxPassword=hush";
+            await using (var client = await RedisClients.OpenAsync($"rediss://{server.EndPoint}?{bundle}&serverName=redis.test", Cancellation))
+            {
+                Assert.Equal("+PONG", await client.ExecuteAsync("PING"));
+            }
+
+            var wrong = Assert.Throws<MillraceConfigurationException>(() => RedisOptions.Parse(Storage.BackendUrl.Parse($"rediss://h?pfx={folder}/client.pfx&pfxPassword=wrong")));
+            Assert.DoesNotContain("wrong", wrong.Message, StringComparison.Ordinal);
             Assert.Contains("is for redis.test", await FaultAsync($"rediss://{server.EndPoint}?{ownCertificate}"), StringComparison.Ordinal);
             Assert.Contains("not trusted", await FaultAsync($"rediss://{server.EndPoint}?serverName=redis.test"), StringComparison.Ordinal);
             Assert.Contains("not trusted", await FaultAsync($"rediss://{server.EndPoint}?serverName=redis.test&ca={folder}/stranger.pem"), StringComparison.Ordinal);
@@ -135,6 +143,8 @@ public sealed class SecurityTests
         using var certificate = request.Create(authority, now.AddDays(-1), now.AddDays(1), RandomNumberGenerator.GetBytes(8));
         Write(folder, file + ".pem", certificate.ExportCertificatePem());
         Write(folder, file + ".key", key.ExportPkcs8PrivateKeyPem());
+        using var whole = certificate.CopyWithPrivateKey(key);
+        File.WriteAllBytes(Path.Combine(folder, file + ".pfx"), whole.Export(X509ContentType.Pkcs12, "hush"));
     }
 
     private static void Write(string folder, string file, string text) => File.WriteAllText(Path.Combine(folder, file), text);

@@ -146,6 +146,48 @@ public sealed class SingleServerTests
     }
 
     [Fact]
+    public async Task Connections_CutUnderLoad_MixNothingUp_AndLeaveNobodyWaiting()
+    {
+        await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
+        await using var client = await RedisClients.OpenAsync($"redis://{server.EndPoint}?timeoutMs=30000", Cancellation);
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var (repeated, once) = (new long[16], new long[16]);
+        var callers = Enumerable.Range(0, 32).Select(caller => Task.Run(
+            async () =>
+            {
+                for (var i = 0; !stopping.IsCancellationRequested; i++)
+                {
+                    var text = string.Create(CultureInfo.InvariantCulture, $"{caller}/{i}");
+                    if (caller < 16)
+                    {
+                        Assert.Equal($"'{text}'", Replies.Show(await client.ExecuteAsync(RedisCommand.Create("ECHO").Add(text).MayRepeat(), Cancellation)));
+                        repeated[caller]++;
+                        continue;
+                    }
+
+                    try
+                    {
+                        Assert.Equal($"'{text}'", await client.ExecuteAsync("ECHO", text));
+                        once[caller - 16]++;
+                    }
+                    catch (BackendUnavailableException cut) when (cut.MayHaveBeenApplied)
+                    {
+                        // Not to be repeated, so its caller is told.
+                    }
+                }
+            },
+            Cancellation)).ToList();
+        for (var i = 0; i < 30; i++)
+        {
+            await server.ExecuteAsync(["CLIENT", "KILL", "TYPE", "normal"], Cancellation);
+        }
+
+        await stopping.CancelAsync();
+        await Task.WhenAll(callers);
+        Assert.All(repeated.Concat(once), count => Assert.True(count > 0));
+    }
+
+    [Fact]
     public async Task Server_Gone_FailsAfterTheTimeout_AndSaysWhereAndWhy()
     {
         await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
