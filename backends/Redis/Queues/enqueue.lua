@@ -66,7 +66,7 @@ else
   local batch = begin_batch(stamp)
   for i = 1, count do
     if not (repeats and repeats[i] == '1') then
-      add_to_batch(queue, batch, format('%d', base + i), base + i, ARGV[8 + i], delays ~= '' and struct.unpack('<I8', delays, 8 * i - 7) or 0)
+      add_to_batch(queue, batch, format('%d', base + i), ARGV[8 + i], delays ~= '' and struct.unpack('<I8', delays, 8 * i - 7) or 0)
     end
   end
 

@@ -49,18 +49,38 @@ local function begin_batch(stamp)
   return { stamp = stamp, fields = {}, lists = {}, ids = {}, due = {}, expiry = {} }
 end
 
+local function add_to_list(queue, batch, number, priority, size)
+  local main = queue.main
+  local list = batch.lists[priority]
+  if not list then
+    list = {}
+    batch.lists[priority] = list
+    main.lists = bit.bor(main.lists, bit.lshift(1, priority))
+  end
+
+  list[#list + 1] = number
+  main.ready = main.ready + 1
+  main.ready_bytes = main.ready_bytes + size
+end
+
 -- Notes one message; what can be written with others of the batch in one command is written by write_batch.
-local function add_to_batch(queue, batch, number, sequence, record, delay)
+local function add_to_batch(queue, batch, number, record, delay)
   local main = queue.main
   local fields = batch.fields
-  local parts = parse(record, 1)
   fields[#fields + 1] = number
   fields[#fields + 1] = batch.stamp .. record
-  if parts.id then
-    batch.ids[#batch.ids + 1] = parts.id
+  local flags, priority, a, b, c, d = byte(record, 1, 6)
+  if flags % 2 == 1 then
+    batch.ids[#batch.ids + 1] = sub(record, 7, 22)
     batch.ids[#batch.ids + 1] = number
   end
 
+  if flags % 8 <= 1 and delay == 0 then
+    add_to_list(queue, batch, number, priority, a + b * 256 + c * 65536 + d * 16777216)
+    return
+  end
+
+  local parts = parse(record, 1)
   if parts.life then
     batch.expiry[#batch.expiry + 1] = format('%d', now + parts.life)
     batch.expiry[#batch.expiry + 1] = number
@@ -78,19 +98,10 @@ local function add_to_batch(queue, batch, number, sequence, record, delay)
   main.ready = main.ready + 1
   main.ready_bytes = main.ready_bytes + parts.size
   if parts.key then
-    join(main, number, parts.key, parts.priority, number, number)
-  elseif parts.life then
-    -- It may have to be taken out of the middle, which a list does slowly.
-    add_back(main, number, parts.priority, number)
+    join(main, number, parts.key, priority, number, number)
   else
-    local list = batch.lists[parts.priority]
-    if not list then
-      list = {}
-      batch.lists[parts.priority] = list
-      main.lists = bit.bor(main.lists, bit.lshift(1, parts.priority))
-    end
-
-    list[#list + 1] = number
+    -- It may have to be taken out of the middle when it expires, which a list does slowly.
+    add_back(main, number, priority, number)
   end
 end
 

@@ -126,7 +126,7 @@ if count > 0 then
     end
 
     left = left - 1
-    local value = key .. sub(record, 9, 14)
+    local value = lease_value(key, record)
     if states and states[i] then
       value = value .. 's'
     end

@@ -112,9 +112,9 @@ local function take_out(section, number, parts)
   return true
 end
 
--- The parts of a leased message, and when it was enqueued if that matters: a plain one, whose lease says it all, is not read, however large it is.
+-- The parts of a leased message, and when it was enqueued if that matters: one without lifetime and key, whose lease says it all, is not read, however large.
 local function parts_of(queue, number, value)
-  if byte(value, 9) % (SPECIAL + 1) == 0 then
+  if byte(value, 9) % 8 <= 1 then
     return parse(value, 9)
   end
 
@@ -129,7 +129,7 @@ local function give_back(section, number, value, delay, is_counted, failure, at)
   call('HDEL', section.prefix .. 'leased', number)
   section.leased = section.leased - 1
   local parts, enqueued = parts_of(queue, number, value)
-  local state = #value > 14 and state_of(queue, number) or new_state(number)
+  local state = has_state(value) and state_of(queue, number) or new_state(number)
   state.attempts = state.attempts + (is_counted and 1 or 0)
   state.delivered = true
   if failure then
@@ -172,7 +172,7 @@ local function settle(section, number, value, kind, delay, failure, reason)
     call('HDEL', section.prefix .. 'leased', number)
     section.leased = section.leased - 1
     local parts = parts_of(queue, number, value)
-    local state = #value > 14 and state_of(queue, number) or new_state(number)
+    local state = has_state(value) and state_of(queue, number) or new_state(number)
     state.attempts = state.attempts + 1
     state.delivered = true
     if failure then

@@ -32,7 +32,7 @@ local function remove_list(priority)
   local values = {}
   local bytes = 0
   for i = 1, #numbers do
-    values[i] = '--------' .. sub(records[i], 9, 14)
+    values[i] = lease_value('--------', records[i])
     bytes = bytes + parse(values[i], 9).size
   end
 

@@ -10,7 +10,6 @@ local call, byte, sub, format, min = redis.call, string.byte, string.sub, string
 local OK, ABSENT, MORE, FULL_LENGTH, FULL_BYTES, SPLIT, DELETED = 0, 1, 2, 3, 4, 5, 6
 
 -- Flags of a record that scripts act on: 1 the sender gave an id, 2 it has a lifetime, 4 a key. The others are the client's.
-local SPECIAL = 7
 
 local NEVER = 9007199254740991
 
@@ -279,37 +278,37 @@ local function read_state(stored)
   }
 end
 
--- Ends leased messages: what is done for a completed one. The lists have one entry a message.
+-- What is kept of a leased message: its lease's random bytes, then of its record flags, priority and size, and the hash of its id if it has one. An s follows
+-- if it has a state.
+local function lease_value(key, record)
+  return key .. sub(record, 9, byte(record, 9) % 2 == 1 and 30 or 14)
+end
+
+local function has_state(value)
+  return #value > (byte(value, 9) % 2 == 1 and 30 or 14)
+end
+
+-- Ends leased messages: what is done for a completed one. The lists have one entry a message; what it needs stands in the lease, but for keys.
 local function complete(section, numbers, values, at)
   local queue = section.queue
-  local states, ids, special = {}, {}, {}
+  local states, ids, bearers = {}, {}, {}
   local bytes = 0
   for i = 1, #numbers do
-    local flags, _, a, b, c, d, state = byte(values[i], 9, 15)
+    local value = values[i]
+    local flags, _, a, b, c, d = byte(value, 9, 14)
     bytes = bytes + a + b * 256 + c * 65536 + d * 16777216
-    if flags % (SPECIAL + 1) > 0 then
-      special[#special + 1] = numbers[i]
+    if flags % 2 == 1 then
+      ids[#ids + 1], bearers[#bearers + 1] = sub(value, 15, 30), numbers[i]
     end
 
+    local state = has_state(value)
     if state then
       states[#states + 1] = numbers[i]
     end
-  end
 
-  local bearers = {}
-  for first = 1, #special, 1000 do
-    local last = min(first + 999, #special)
-    local records = call('HMGET', queue.messages, unpack(special, first, last))
-    for i = first, last do
-      local parts = parse(records[i - first + 1], 9)
-      if parts.id then
-        ids[#ids + 1], bearers[#bearers + 1] = parts.id, special[i]
-      end
-
-      if parts.key then
-        local state = read_state(call('HGET', queue.prefix .. 'states', special[i]))
-        leave_line(section, special[i], parts.key, state and format('%d', state.joined) or special[i])
-      end
+    if flags % 8 >= 4 then
+      state = state and read_state(call('HGET', queue.prefix .. 'states', numbers[i]))
+      leave_line(section, numbers[i], parse(call('HGET', queue.messages, numbers[i]), 9).key, state and format('%d', state.joined) or numbers[i])
     end
   end
 

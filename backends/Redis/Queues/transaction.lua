@@ -124,7 +124,7 @@ for _, operation in ipairs(operations) do
   else
     queue.sequence = queue.sequence + 1
     local batch = begin_batch(stamp)
-    add_to_batch(queue, batch, format('%d', queue.sequence), queue.sequence, operation.record, operation.delay)
+    add_to_batch(queue, batch, format('%d', queue.sequence), operation.record, operation.delay)
     write_batch(queue, batch)
     queue.main.bytes = queue.main.bytes + operation.size
     queue.largest = math.max(queue.largest, operation.size)

@@ -64,7 +64,7 @@ public sealed class FailOverTests
         Assert.Equal("after", Encoding.UTF8.GetString(into[0].Body.Span));
     }
 
-    private static Task AppendAsync(IStreamPartition partition, long sequence) =>
+    private static Task<AppendResult> AppendAsync(IStreamPartition partition, long sequence) =>
         partition.AppendAsync(new AppendRequest(new StreamRecord[1]) { ProducerId = "p", FirstSequence = sequence }, Cancellation).AsTask();
 
     // While there is no primary, or no replica has caught up with it, a write fails, and may have been applied.
