@@ -15,6 +15,7 @@ internal sealed class ChannelTraffic(IChannelTransport transport, string topic)
     private const string LastWord = "end";
 
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(2);
+    private static readonly TimeSpan Lateness = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentDictionary<string, bool> _acknowledged = new();
     private readonly List<string> _received = [];
@@ -73,22 +74,41 @@ internal sealed class ChannelTraffic(IChannelTransport transport, string topic)
 
     private async Task ReceiveAsync(IChannelSubscription subscription)
     {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         var into = new ChannelMessage[100];
-        while (_received is not [.., LastWord])
+        try
         {
-            var count = await subscription.ReadAsync(into, Cancellation);
-            foreach (var message in into.AsSpan(0, count))
+            while (true)
             {
-                if (message.IsGap)
+                var count = await subscription.ReadAsync(into, patience.Token);
+                foreach (var message in into.AsSpan(0, count))
                 {
-                    _gaps++;
+                    Take(message);
                 }
-                else if (_received is not [.., LastWord])
+
+                if (_received.Contains(LastWord))
                 {
-                    // The last word may have been published twice.
-                    _received.Add(Encoding.UTF8.GetString(message.Body.Span));
+                    // What is late comes within that time.
+                    patience.CancelAfter(Lateness);
                 }
             }
+        }
+        catch (OperationCanceledException) when (!Cancellation.IsCancellationRequested)
+        {
+            // All have come.
+        }
+    }
+
+    private void Take(ChannelMessage message)
+    {
+        if (message.IsGap)
+        {
+            _gaps++;
+        }
+        else if (Encoding.UTF8.GetString(message.Body.Span) is var text && !(text == LastWord && _received.Contains(text)))
+        {
+            // The last word may have been published twice.
+            _received.Add(text);
         }
     }
 }
