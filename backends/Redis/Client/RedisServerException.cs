@@ -13,5 +13,5 @@ public sealed class RedisServerException : MillraceException
     public string Code { get; }
 
     /// <summary>True for what passes by itself: a server that is loading, busy with a script, or in the middle of a fail-over, or a slot of a Cluster that moves.</summary>
-    public override bool IsTransient => Code is "LOADING" or "BUSY" or "TRYAGAIN" or "MOVED" or "ASK" or "CLUSTERDOWN" or "MASTERDOWN" or "READONLY" or "NOREPLICAS" or "OOM" or "MISCONF";
+    public override bool IsTransient => Code is "LOADING" or "BUSY" or "TRYAGAIN" or "MOVED" or "ASK" or "CLUSTERDOWN" or "MASTERDOWN" or "READONLY" or "NOREPLICAS" or "OOM" or "MISCONF" or "UNBLOCKED";
 }

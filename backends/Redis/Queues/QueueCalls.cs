@@ -10,6 +10,9 @@ namespace Millrace.Redis.Queues;
 internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites writes, RedisKeys keys, bool createsQueues)
 {
     private readonly ConcurrentDictionary<string, QueuePlace> _places = new(StringComparer.Ordinal);
+
+    // Queues whose names this process has seen to be in the list.
+    private readonly ConcurrentDictionary<string, bool> _listed = new(StringComparer.Ordinal);
     private readonly string _names = keys.Single("queues") + "names";
     private readonly string _bindings = keys.Single("queues") + "bindings";
 
@@ -94,6 +97,13 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
     public async ValueTask<(string Birth, bool IsNew)?> OpenAsync(
         QueuePlace place, bool creates, QueueSettings settings, string? receiver, TimeSpan presence, CancellationToken cancellationToken)
     {
+        // Before the queue is there: a name without a queue is passed over, and a queue whose creator was cut off before it noted the name would never be found.
+        if (creates && !_listed.ContainsKey(place.Source))
+        {
+            await ListAsync(place, cancellationToken).ConfigureAwait(false);
+            _listed[place.Source] = true;
+        }
+
         while (true)
         {
             // A repeat finds the queue that the first call created; only who counts creations would notice.
@@ -108,7 +118,8 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
                     var isNew = reply.Items[1].ToInteger() == 1;
                     if (isNew)
                     {
-                        await Executor.ExecuteAsync(RedisCommand.Create("ZADD").AddKey(_names).Add(0).Add(place.Source).MayRepeat(), CancellationToken.None).ConfigureAwait(false);
+                        // Once more: the name may have been taken out with the queue before this one.
+                        await ListAsync(place, CancellationToken.None).ConfigureAwait(false);
                     }
 
                     return (reply.Items[2].ToText()!, isNew);
@@ -143,11 +154,15 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
     /// <summary>Takes a queue that has been deleted out of the list of names. If somebody has created it again meanwhile, it is put back.</summary>
     public async ValueTask ForgetAsync(QueuePlace place)
     {
+        _listed.TryRemove(place.Source, out _);
         await Executor.ExecuteAsync(RedisCommand.Create("ZREM").AddKey(_names).Add(place.Source).MayRepeat(), CancellationToken.None).ConfigureAwait(false);
         var exists = await Executor.ExecuteAsync(RedisCommand.Create("EXISTS").AddKey(place.StateKey).MayRepeat(), CancellationToken.None).ConfigureAwait(false);
         if (exists.ToInteger() == 1)
         {
-            await Executor.ExecuteAsync(RedisCommand.Create("ZADD").AddKey(_names).Add(0).Add(place.Source).MayRepeat(), CancellationToken.None).ConfigureAwait(false);
+            await ListAsync(place, CancellationToken.None).ConfigureAwait(false);
         }
     }
+
+    private async ValueTask ListAsync(QueuePlace place, CancellationToken cancellationToken) =>
+        await WriteAsync(RedisCommand.Create("ZADD").AddKey(_names).Add(0).Add(place.Source).MayRepeat(), cancellationToken).ConfigureAwait(false);
 }

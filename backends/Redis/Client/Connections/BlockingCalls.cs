@@ -3,6 +3,8 @@ namespace Millrace.Redis.Client.Connections;
 /// <summary>Runs commands that make their connection wait, each group on a connection of its own.</summary>
 internal static class BlockingCalls
 {
+    private const string AfterOthers = " The commands before it have been applied.";
+
     /// <summary>Sends commands one after the other.</summary>
     /// <returns>Their replies; only the first one when that is an error for which <paramref name="isMisplaced"/> is true: none has been applied then.</returns>
     /// <exception cref="RedisServerException">The last command's error.</exception>
@@ -34,7 +36,7 @@ internal static class BlockingCalls
             }
 
             isDone = true;
-            return replies[^1].Kind == RedisReplyKind.Error ? throw RedisFaults.Answered(replies[^1]) : replies;
+            return replies[^1].Kind == RedisReplyKind.Error ? throw Refused(replies) : replies;
         }
         catch (MillraceException fault) when (cancellationToken.IsCancellationRequested && !isDone)
         {
@@ -51,6 +53,18 @@ internal static class BlockingCalls
         }
     }
 
+    /// <summary>The fault of the last command: a WAIT is refused when its server has ceased to be the primary, and what was written before it is there, for the time being.</summary>
+    private static MillraceException Refused(RedisReply[] replies)
+    {
+        if (replies.Length == 1 || replies[0].Kind == RedisReplyKind.Error)
+        {
+            return RedisFaults.Answered(replies[0]);
+        }
+
+        var fault = RedisFaults.Answered(replies[^1]);
+        return new BackendUnavailableException(fault.Message + AfterOthers, mayHaveBeenApplied: true, fault);
+    }
+
     private static async ValueTask<RedisReply> ExecuteAsync(LentConnection connection, RedisCommand command, bool isFirst)
     {
         try
@@ -60,7 +74,7 @@ internal static class BlockingCalls
         catch (BackendUnavailableException fault) when (!isFirst && !fault.MayHaveBeenApplied)
         {
             // What was not sent is only the rest: the commands before it have been applied.
-            throw new BackendUnavailableException(fault.Message + " The commands before it have been applied.", mayHaveBeenApplied: true, fault);
+            throw new BackendUnavailableException(fault.Message + AfterOthers, mayHaveBeenApplied: true, fault);
         }
     }
 }

@@ -87,6 +87,11 @@ internal sealed class ChaosRun(Backend backend, int seed, QueueLedger queue, Que
             Assert.Equal(0, lost);
         }
 
+        if (!mayLose)
+        {
+            Assert.Equal(["backlog", "q"], await backend.Require<IQueueAdmin>().ListQueuesAsync(cancellationToken: Cancellation));
+        }
+
         foreach (var name in (string[])["q", "backlog"])
         {
             var stats = await backend.Require<IQueueAdmin>().GetStatsAsync(name, Cancellation);

@@ -20,11 +20,13 @@ public sealed class ClusterChaosTests
     /// <summary>The slots of what the traffic uses.</summary>
     private static int[] Slots => [HashSlot.Of(Keys.Queue("q")), HashSlot.Of(Keys.Queue("backlog")), HashSlot.Of(Keys.Partition("log", 0)), HashSlot.Of(Keys.Lock("door")), HashSlot.Of(Keys.Single("channel"))];
 
-    [Fact]
-    public async Task Slots_MovedDuringTraffic_LoseNothing_AndNobodyNotices()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task Slots_MovedDuringTraffic_LoseNothing_AndNobodyNotices(int wait)
     {
         await using var cluster = await LocalRedisCluster.StartAsync(cancellationToken: Cancellation);
-        await using var backend = await OpenAsync(cluster, "timeoutMs=10000");
+        await using var backend = await OpenAsync(cluster, string.Create(CultureInfo.InvariantCulture, $"timeoutMs=10000&wait={wait}"));
         var (run, mover, channel) = (new ChaosRun(backend, TestScale.Seed()), new SlotMover(cluster), new ChannelTraffic(backend.Channels!, "news"));
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         var channels = channel.RunAsync(stopping.Token);
