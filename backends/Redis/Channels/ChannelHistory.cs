@@ -22,11 +22,11 @@ internal sealed class ChannelHistory(IRedisExecutor executor, ReplicatedWrites w
         return ChannelEnvelope.ToId(await writes.ExecuteAsync(call, cancellationToken).ConfigureAwait(false));
     }
 
-    /// <summary>The id of the last message of all.</summary>
+    /// <summary>The id of the last message of all; the default where nothing was ever published.</summary>
     public async ValueTask<ChannelMessageId> ReadLastAsync(CancellationToken cancellationToken)
     {
         var reply = await executor.ExecuteAsync(Begin(HistoryScript).Add("").Add(1).MayRepeat(), cancellationToken).ConfigureAwait(false);
-        return reply.Items[1].IsNull ? default : ChannelEnvelope.ToId(reply.Items[1]);
+        return reply.Items[2].IsNull ? default : ChannelEnvelope.ToId(reply.Items[2]);
     }
 
     /// <summary>Messages that match, oldest first, after a gap marker if messages after <paramref name="after"/> are gone.</summary>
@@ -46,14 +46,13 @@ internal sealed class ChannelHistory(IRedisExecutor executor, ReplicatedWrites w
             var call = Begin(HistoryScript).Add(start).Add(PageMessages).MayRepeat();
             var reply = await executor.ExecuteAsync(call, cancellationToken).ConfigureAwait(false);
             var gone = reply.Items[0].IsNull ? null : (ChannelMessageId?)ChannelEnvelope.ToId(reply.Items[0]);
-            if (start.Length > 0 && (gone is null ? isFirst : gone > last))
+            if (start.Length > 0 && IsGapAfter(last, gone, isComplete: reply.Items[1].ToInteger() == 1, isFirst))
             {
-                // The servers know nothing of what the id was of, or have let go of what came after it.
                 last = gone ?? last;
                 messages.Add(new ChannelMessage { Id = last, Topic = "", IsGap = true });
             }
 
-            var entries = reply.Items[2].Items;
+            var entries = reply.Items[3].Items;
             foreach (var entry in entries)
             {
                 if (messages.Count >= limit)
@@ -75,6 +74,10 @@ internal sealed class ChannelHistory(IRedisExecutor executor, ReplicatedWrites w
             }
         }
     }
+
+    /// <summary>Whether the servers know nothing of what an id was of, or have let go of what came after it.</summary>
+    private static bool IsGapAfter(ChannelMessageId last, ChannelMessageId? gone, bool isComplete, bool isFirst) =>
+        last == default ? !isComplete && isFirst : gone is null ? isFirst : gone > last;
 
     private RedisCommand Begin(RedisScript script) =>
         script.Call(_messages, _known).Add(options.MaxCount).Add((long)options.TimeToLive.TotalMilliseconds).Add(options.MaxBytes);

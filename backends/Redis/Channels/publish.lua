@@ -3,7 +3,8 @@
 -- Returns the message's id.
 if redis.call('EXISTS', KEYS[2]) == 0 then
     -- Of what was before, nothing is known.
-    redis.call('HSET', KEYS[2], 'bytes', 0, 'gone', string.format('%.0f-0', now - 1))
+    local begun = string.format('%.0f-0', now - 1)
+    redis.call('HSET', KEYS[2], 'bytes', 0, 'begun', begun, 'gone', begun)
 end
 local id = redis.call('XADD', KEYS[1], '*', 't', ARGV[4], 'b', ARGV[6], 'e', ARGV[7])
 redis.call('HINCRBY', KEYS[2], 'bytes', ARGV[6])

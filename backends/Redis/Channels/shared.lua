@@ -1,5 +1,5 @@
 -- Begins every script of channels. KEYS: the latest messages, a Redis Stream whose ids are the messages' own; what is known of it, a hash: 'bytes', how many bytes of bodies it has;
--- 'gone', the id of the last message that it no longer has.
+-- 'gone', the id of the last message that it no longer has; 'begun', what stood there first, when there was none.
 -- ARGV begins with how many messages it may have, for how many milliseconds, and how many bytes of bodies.
 
 local time = redis.call('TIME')

@@ -87,10 +87,10 @@ public sealed class LocalRedis : IAsyncDisposable
 
     /// <summary>Runs a command through redis-cli.</summary>
     /// <returns>What redis-cli writes, without the line break at the end.</returns>
-    /// <exception cref="InvalidOperationException">redis-cli failed; says how.</exception>
+    /// <exception cref="InvalidOperationException">redis-cli failed, or the server answered with an error; says how.</exception>
     public async Task<string> ExecuteAsync(IEnumerable<string> command, CancellationToken cancellationToken = default)
     {
-        var (exitCode, output) = await RunCliAsync(command, cancellationToken).ConfigureAwait(false);
+        var (exitCode, output) = await RunCliAsync(["-e", .. command], cancellationToken).ConfigureAwait(false);
         return exitCode == 0 ? output.TrimEnd('\n') : throw new InvalidOperationException($"redis-cli failed on port {Port}: {output}");
     }
 

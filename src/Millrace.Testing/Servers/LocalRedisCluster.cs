@@ -46,6 +46,28 @@ public sealed class LocalRedisCluster : IAsyncDisposable
         return exitCode == 0 ? output : throw new InvalidOperationException($"redis-cli --cluster failed: {output}");
     }
 
+    /// <summary>Makes a replica the primary of its slots, by agreement with the one that was; tried again where the others did not agree in time. Returns when it is.</summary>
+    public async Task FailOverAsync(LocalRedis replica, CancellationToken cancellationToken = default)
+    {
+        if (!_servers.Contains(replica))
+        {
+            throw new ArgumentException("The server is none of this Cluster's.", nameof(replica));
+        }
+
+        string ended;
+        do
+        {
+            var from = replica.LogLines;
+            using var other = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            var won = replica.WaitForLogAsync("Failover election won", from, other.Token);
+            var late = replica.WaitForLogAsync("Manual failover timed out", from, other.Token);
+            await replica.ExecuteAsync(["CLUSTER", "FAILOVER"], cancellationToken).ConfigureAwait(false);
+            ended = await (await Task.WhenAny(won, late).ConfigureAwait(false)).ConfigureAwait(false);
+            await other.CancelAsync().ConfigureAwait(false);
+        }
+        while (!ended.Contains("won", StringComparison.Ordinal));
+    }
+
     /// <summary>Kills all.</summary>
     public async ValueTask DisposeAsync()
     {

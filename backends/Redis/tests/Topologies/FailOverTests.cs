@@ -28,8 +28,7 @@ public sealed class FailOverTests
         {
             foreach (var replica in cluster.Servers.Skip(3))
             {
-                await replica.ExecuteAsync(["CLUSTER", "FAILOVER"], Cancellation);
-                await replica.WaitForLogAsync("Failover election won", 0, Cancellation);
+                await cluster.FailOverAsync(replica, Cancellation);
             }
         });
     }
