@@ -11,7 +11,9 @@ internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
 {
     // Two, so that the server works on one while the next is being written; with more, fewer calls would share one.
     private const int MaxRunning = 2;
-    private const int MaxWeight = 1000;
+
+    // Enough for the cost of a script to be shared out; more would only make those who came first wait for those who came last.
+    private const int MaxWeight = 256;
     private const int MaxBytes = 1024 * 1024;
 
     private readonly Lock _gate = new();
