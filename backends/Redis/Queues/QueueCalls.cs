@@ -100,7 +100,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
         // Before the queue is there: a name without a queue is passed over, and a queue whose creator was cut off before it noted the name would never be found.
         if (creates && !_listed.ContainsKey(place.Source))
         {
-            await ListAsync(place, cancellationToken).ConfigureAwait(false);
+            await Executor.ExecuteAsync(Listing(place), cancellationToken).ConfigureAwait(false);
             _listed[place.Source] = true;
         }
 
@@ -119,7 +119,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
                     if (isNew)
                     {
                         // Once more: the name may have been taken out with the queue before this one.
-                        await ListAsync(place, CancellationToken.None).ConfigureAwait(false);
+                        await WriteAsync(Listing(place), CancellationToken.None).ConfigureAwait(false);
                     }
 
                     return (reply.Items[2].ToText()!, isNew);
@@ -159,10 +159,9 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
         var exists = await Executor.ExecuteAsync(RedisCommand.Create("EXISTS").AddKey(place.StateKey).MayRepeat(), CancellationToken.None).ConfigureAwait(false);
         if (exists.ToInteger() == 1)
         {
-            await ListAsync(place, CancellationToken.None).ConfigureAwait(false);
+            await Executor.ExecuteAsync(Listing(place), CancellationToken.None).ConfigureAwait(false);
         }
     }
 
-    private async ValueTask ListAsync(QueuePlace place, CancellationToken cancellationToken) =>
-        await WriteAsync(RedisCommand.Create("ZADD").AddKey(_names).Add(0).Add(place.Source).MayRepeat(), cancellationToken).ConfigureAwait(false);
+    private RedisCommand Listing(QueuePlace place) => RedisCommand.Create("ZADD").AddKey(_names).Add(0).Add(place.Source).MayRepeat();
 }

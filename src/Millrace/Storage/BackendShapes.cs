@@ -3,8 +3,8 @@ namespace Millrace.Storage;
 /// <summary>The names of the contracts, and which of Millrace's own backends have them, for error messages. A backend is named here once it has the contract.</summary>
 internal static class BackendShapes
 {
-    private static readonly string[] All = ["memory", "file", "sqlite", "http"];
-    private static readonly string[] MemoryAndHttp = ["memory", "http"];
+    private static readonly string[] All = ["memory", "file", "sqlite", "redis", "http"];
+    private static readonly string[] WithChannels = ["memory", "redis", "http"];
 
     public static string NameOf(Type contract) => contract.Name switch
     {
@@ -24,7 +24,7 @@ internal static class BackendShapes
 
     public static IReadOnlyList<string> BackendsWith(Type contract) => contract.Name switch
     {
-        nameof(IChannelTransport) => MemoryAndHttp,
+        nameof(IChannelTransport) => WithChannels,
         nameof(IQueueStore) or nameof(IQueueAdmin) or nameof(IQueueRouting) or nameof(IQueueTransactions) => All,
         nameof(IStreamStore) or nameof(ILockStore) or nameof(IStateStore) => All,
         _ => [],

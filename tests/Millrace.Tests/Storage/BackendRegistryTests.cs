@@ -74,8 +74,8 @@ public sealed class BackendRegistryTests
         Assert.Equal("mine", error.Backend);
         Assert.Equal("channel", error.Capability);
         Assert.Equal(["memory", "http"], error.Available);
-        Assert.Equal("The backend 'mine' has no channel. Backends that have it: memory, http.", error.Message);
-        Assert.Equal("The backend 'mine' has no stream. Backends that have it: memory, file, sqlite, http.", Assert.Throws<BackendCapabilityException>(backend.Require<IStreamStore>).Message);
+        Assert.Equal("The backend 'mine' has no channel. Backends that have it: memory, redis, http.", error.Message);
+        Assert.Equal("The backend 'mine' has no stream. Backends that have it: memory, file, sqlite, redis, http.", Assert.Throws<BackendCapabilityException>(backend.Require<IStreamStore>).Message);
     }
 
     [Fact]
