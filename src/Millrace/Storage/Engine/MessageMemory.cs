@@ -13,13 +13,29 @@ internal sealed class MessageMemory(long budgetBytes)
 
     public bool IsOver => Volatile.Read(ref _bytes) > budgetBytes;
 
-    public void Add(QueueEntry entry)
+    public void Add(QueueEntry entry) => Add(Count(entry));
+
+    /// <summary>Adds what several messages take.</summary>
+    /// <param name="bytes">The sum of <see cref="Count"/>.</param>
+    public void Add(long bytes)
     {
-        if (!entry.IsCounted && entry.Message is not null)
+        if (bytes > 0)
         {
-            entry.IsCounted = true;
-            Interlocked.Add(ref _bytes, BytesPerMessage + entry.BodyBytes);
+            Interlocked.Add(ref _bytes, bytes);
         }
+    }
+
+    /// <summary>Notes that a message counts.</summary>
+    /// <returns>The bytes to add for it; 0 when it is counted already, or not in memory.</returns>
+    public static long Count(QueueEntry entry)
+    {
+        if (entry.IsCounted || entry.Message is null)
+        {
+            return 0;
+        }
+
+        entry.IsCounted = true;
+        return BytesPerMessage + entry.BodyBytes;
     }
 
     public void Remove(QueueEntry entry)

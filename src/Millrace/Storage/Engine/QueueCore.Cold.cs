@@ -129,12 +129,14 @@ internal sealed partial class QueueCore
             return next;
         }
 
+        var memory = 0L;
         for (var entry = first; entry != next; entry = entry!.Next)
         {
             entry!.Message ??= MessageRecord.ReadShared(stretch.AsMemory((int)(entry.Location - start), entry.RecordBytes));
-            _store.Memory!.Add(entry);
+            memory += MessageMemory.Count(entry);
         }
 
+        _store.Memory!.Add(memory);
         return next;
     }
 
