@@ -115,6 +115,9 @@ internal sealed class TopicFeed(IRedisExecutor executor, ChannelHistory history,
         lock (_gate)
         {
             _last = last;
+
+            // A node of a Cluster may hear of an earlier publish only now.
+            _caughtUpTo = last;
         }
 
         return pattern.IsLiteral

@@ -73,7 +73,7 @@ public sealed class BackendRegistryTests
         var error = Assert.Throws<BackendCapabilityException>(backend.Require<IChannelTransport>);
         Assert.Equal("mine", error.Backend);
         Assert.Equal("channel", error.Capability);
-        Assert.Equal(["memory", "http"], error.Available);
+        Assert.Equal(["memory", "redis", "http"], error.Available);
         Assert.Equal("The backend 'mine' has no channel. Backends that have it: memory, redis, http.", error.Message);
         Assert.Equal("The backend 'mine' has no stream. Backends that have it: memory, file, sqlite, redis, http.", Assert.Throws<BackendCapabilityException>(backend.Require<IStreamStore>).Message);
     }

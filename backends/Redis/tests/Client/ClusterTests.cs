@@ -136,9 +136,12 @@ public sealed class ClusterTests
         await using var cluster = await LocalRedisCluster.StartAsync(new LocalRedisOptions { DownAfter = TimeSpan.FromSeconds(1) }, Cancellation);
         await using var client = await RedisClients.OpenAsync($"redis://{cluster.EndPoints}?timeoutMs=15000", Cancellation);
         await Task.WhenAll(Enumerable.Range(0, Keys).Select(i => client.ExecuteAsync("SET", Key(i), Text(i))));
-        foreach (var i in Enumerable.Range(0, 3))
+        foreach (var primary in cluster.Servers.Take(3))
         {
-            await cluster.Servers[i].ExecuteAsync(["WAIT", "1", "0"], Cancellation);
+            // On the connection of a write: WAIT looks at what its own connection has written, and what a replica has of that follows all before it.
+            var i = Enumerable.Range(0, Keys).First(i => IsAt(client, primary, HashSlot.Of(Key(i))));
+            var replies = await client.ExecuteBlockingAsync([RedisClients.Command("SET", Key(i), Text(i)), RedisCommand.Create("WAIT").Add(1).Add(0)], TimeSpan.FromSeconds(30), Cancellation);
+            Assert.Equal(1, replies[1].ToInteger());
         }
 
         var names = Enumerable.Range(0, 10).Select(i => $"channel{i}").ToList();
