@@ -13,12 +13,12 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
 {
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _closing = new();
+    private readonly Reconnector _reconnector = new(connector, time, logger, onLost);
     private TaskCompletionSource<RedisConnection> _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _connecting = Task.CompletedTask;
     private bool _isConnecting;
     private bool _isRetired;
     private RedisConnection? _current;
-    private Exception? _lastFault;
 
     /// <summary>The connection, if there is one.</summary>
     public RedisConnection? Current => Volatile.Read(ref _current);
@@ -43,7 +43,7 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
         {
             if (_isRetired)
             {
-                throw RedisFaults.Unreachable(Target, TimeSpan.Zero, _lastFault ?? new IOException("it is not in use any more"));
+                throw RedisFaults.Unreachable(Target, TimeSpan.Zero, _reconnector.LastFault ?? new IOException("it is not in use any more"));
             }
 
             ObjectDisposedException.ThrowIf(_closing.IsCancellationRequested, this);
@@ -62,7 +62,7 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
         }
         catch (TimeoutException)
         {
-            throw RedisFaults.Unreachable(Target, longest, Volatile.Read(ref _lastFault));
+            throw RedisFaults.Unreachable(Target, longest, _reconnector.LastFault);
         }
     }
 
@@ -84,7 +84,7 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
             }
 
             Volatile.Write(ref _current, null);
-            Volatile.Write(ref _lastFault, connection.End);
+            _reconnector.LastFault = connection.End;
             if (!_closing.IsCancellationRequested)
             {
                 StartLocked();
@@ -146,7 +146,7 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
             _next = new TaskCompletionSource<RedisConnection>(TaskCreationOptions.RunContinuationsAsynchronously);
             _isConnecting = false;
             Volatile.Write(ref _current, connection);
-            Volatile.Write(ref _lastFault, null);
+            _reconnector.LastFault = null;
         }
 
         LogMessages.Connected(logger, connection.Address);
@@ -171,37 +171,7 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
         if (!_isConnecting)
         {
             _isConnecting = true;
-            _connecting = Task.Run(ConnectAsync);
-        }
-    }
-
-    /// <summary>Tries until there is a connection.</summary>
-    private async Task ConnectAsync()
-    {
-        var pause = new ReconnectPause();
-        while (!_closing.IsCancellationRequested)
-        {
-            try
-            {
-                Adopt(await connector.ConnectAsync(_closing.Token).ConfigureAwait(false));
-                return;
-            }
-            catch (Exception) when (_closing.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception fault)
-            {
-                if (Volatile.Read(ref _lastFault)?.Message != fault.Message)
-                {
-                    LogMessages.ConnectFailed(logger, Target, fault.Message);
-                }
-
-                Volatile.Write(ref _lastFault, fault);
-                onLost?.Invoke();
-            }
-
-            await Task.Delay(pause.Next(), time, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _connecting = Task.Run(() => _reconnector.RunAsync(Adopt, _closing.Token));
         }
     }
 }

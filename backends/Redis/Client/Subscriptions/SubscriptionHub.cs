@@ -19,6 +19,7 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
     private readonly TimeSpan _timeout;
     private readonly ILogger _logger;
     private readonly Action? _onLost;
+    private readonly Reconnector _reconnector;
     private readonly CancellationTokenSource _closing = new();
     private readonly Dictionary<byte[], SharedSubscription>[] _tables = new Dictionary<byte[], SharedSubscription>[SubscriptionVerbs.Kinds];
     private readonly Queue<(SharedSubscription Subscription, bool Subscribes)> _awaited = new();
@@ -26,7 +27,6 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
     private Task _connecting = Task.CompletedTask;
     private bool _isConnecting;
     private RedisConnection? _connection;
-    private Exception? _lastFault;
 
     /// <param name="connector">Where to connect.</param>
     /// <param name="time">The clock.</param>
@@ -39,6 +39,7 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
     public SubscriptionHub(IRedisConnector connector, TimeProvider time, TimeSpan timeout, ILogger logger, Action? onLost = null)
     {
         (_connector, _time, _timeout, _logger, _onLost) = (connector, time, timeout, logger, onLost);
+        _reconnector = new Reconnector(connector, time, logger, onLost);
         for (var i = 0; i < _tables.Length; i++)
         {
             _tables[i] = new Dictionary<byte[], SharedSubscription>(Utf8Comparer.Instance);
@@ -69,7 +70,7 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            throw RedisFaults.Unreachable(_connector.Target, _timeout, Volatile.Read(ref _lastFault));
+            throw RedisFaults.Unreachable(_connector.Target, _timeout, _reconnector.LastFault);
         }
     }
 
@@ -361,36 +362,7 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
         if (!_isConnecting)
         {
             _isConnecting = true;
-            _connecting = Task.Run(ConnectAsync);
-        }
-    }
-
-    private async Task ConnectAsync()
-    {
-        var pause = new ReconnectPause();
-        while (!_closing.IsCancellationRequested)
-        {
-            try
-            {
-                Use(await _connector.ConnectAsync(_closing.Token).ConfigureAwait(false));
-                return;
-            }
-            catch (Exception) when (_closing.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception fault)
-            {
-                if (Volatile.Read(ref _lastFault)?.Message != fault.Message)
-                {
-                    LogMessages.ConnectFailed(_logger, _connector.Target, fault.Message);
-                }
-
-                Volatile.Write(ref _lastFault, fault);
-                _onLost?.Invoke();
-            }
-
-            await Task.Delay(pause.Next(), _time, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _connecting = Task.Run(() => _reconnector.RunAsync(Use, _closing.Token));
         }
     }
 
@@ -408,7 +380,7 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
             _isConnecting = false;
             _awaited.Clear();
             Volatile.Write(ref _connection, connection);
-            Volatile.Write(ref _lastFault, null);
+            _reconnector.LastFault = null;
             foreach (var subscription in _tables.SelectMany(table => table.Values))
             {
                 SendLocked(subscription, subscribes: true);
@@ -430,7 +402,7 @@ internal sealed class SubscriptionHub : IPushHandler, IAsyncDisposable
             }
 
             Volatile.Write(ref _connection, null);
-            Volatile.Write(ref _lastFault, connection.End);
+            _reconnector.LastFault = connection.End;
             var isWanted = false;
             foreach (var subscription in _tables.SelectMany(table => table.Values))
             {
