@@ -1,7 +1,4 @@
-using System.Buffers.Binary;
 using System.Buffers.Text;
-using System.Numerics;
-using System.Runtime.InteropServices;
 using Millrace.Redis.Client;
 using Millrace.Storage;
 
@@ -33,7 +30,7 @@ internal static class RecordCodec
     /// <summary>Throws if a row is not as it was written.</summary>
     public static void Check(in StoredRow row, string stream, int partition)
     {
-        if (Checksum(row.Bytes.Span) != row.Checksum)
+        if (Crc32C.Of(row.Bytes.Span) != row.Checksum)
         {
             throw new StorageCorruptException(
                 $"The records {row.First} to {row.Next - 1} of partition {partition} of stream '{stream}' in Redis do not have the checksum that they were written with. "
@@ -91,24 +88,6 @@ internal static class RecordCodec
         return null;
     }
 
-    /// <summary>CRC32C (Castagnoli), as the processor computes it.</summary>
-    public static uint Checksum(ReadOnlySpan<byte> bytes)
-    {
-        var crc = uint.MaxValue;
-        var words = MemoryMarshal.Cast<byte, ulong>(bytes);
-        foreach (var word in words)
-        {
-            crc = BitOperations.Crc32C(crc, BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word));
-        }
-
-        foreach (var one in bytes[(words.Length * sizeof(ulong))..])
-        {
-            crc = BitOperations.Crc32C(crc, one);
-        }
-
-        return ~crc;
-    }
-
     private static int AddRow(RedisCommand call, ReadOnlySpan<StreamRecord> records)
     {
         var (count, size, packed, newest, unstamped) = (0, 0L, 0, 0L, false);
@@ -136,7 +115,7 @@ internal static class RecordCodec
             writer.WriteBytes(record.Body.Span);
         }
 
-        var checksum = Checksum(bytes);
+        var checksum = Crc32C.Of(bytes);
         call.Add(checksum).Add(count).Add(size).Add(newest.ToString(Digits, System.Globalization.CultureInfo.InvariantCulture)).Add(unstamped ? 1 : 0);
         return count;
     }

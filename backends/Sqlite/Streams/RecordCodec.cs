@@ -1,6 +1,4 @@
 using System.Buffers.Binary;
-using System.Numerics;
-using System.Runtime.InteropServices;
 using Millrace.Sqlite.Engine;
 using Millrace.Sqlite.Queues;
 using Millrace.Storage;
@@ -43,7 +41,7 @@ internal static class RecordCodec
     /// <summary>Throws if a row is not as it was written.</summary>
     public static void Check(in StoredRow row, string file)
     {
-        if (Checksum(row.Bytes.Span) != row.Checksum)
+        if (Crc32C.Of(row.Bytes.Span) != row.Checksum)
         {
             throw new StorageCorruptException(
                 $"The database file '{file}' is damaged: the records at the offsets {row.First} to {row.First + row.Count - 1} of a stream do not have the checksum that they were written with. "
@@ -98,24 +96,6 @@ internal static class RecordCodec
         return null;
     }
 
-    /// <summary>CRC32C (Castagnoli), as the processor computes it.</summary>
-    public static uint Checksum(ReadOnlySpan<byte> bytes)
-    {
-        var crc = uint.MaxValue;
-        var words = MemoryMarshal.Cast<byte, ulong>(bytes);
-        foreach (var word in words)
-        {
-            crc = BitOperations.Crc32C(crc, BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word));
-        }
-
-        foreach (var one in bytes[(words.Length * sizeof(ulong))..])
-        {
-            crc = BitOperations.Crc32C(crc, one);
-        }
-
-        return ~crc;
-    }
-
     private static EncodedRow EncodeRow(ReadOnlySpan<StreamRecord> records, long now)
     {
         var count = 0;
@@ -150,7 +130,7 @@ internal static class RecordCodec
         }
 
         var written = bytes.AsMemory(0, size - rest.Length);
-        return new EncodedRow(count, counted, newest, Checksum(written.Span), written);
+        return new EncodedRow(count, counted, newest, Crc32C.Of(written.Span), written);
     }
 
     private static void Write(ref Span<byte> rest, ReadOnlySpan<byte> bytes)

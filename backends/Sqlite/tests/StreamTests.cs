@@ -138,7 +138,7 @@ public sealed class StreamTests : IDisposable
     [Theory]
     [InlineData("", 0u)]
     [InlineData("123456789", 0xE3069283u)]
-    public void TheChecksum_IsCrc32C(string text, uint expected) => Assert.Equal(expected, RecordCodec.Checksum(Encoding.ASCII.GetBytes(text)));
+    public void TheChecksum_IsCrc32C(string text, uint expected) => Assert.Equal(expected, Crc32C.Of(Encoding.ASCII.GetBytes(text)));
 
     private static ValueTask<AppendResult> AppendAsync(IStreamPartition partition, params string[] texts) => partition.AppendAsync(
         new AppendRequest(Array.ConvertAll(texts, text => new StreamRecord { Body = Encoding.UTF8.GetBytes(text) })), Cancellation);

@@ -1,6 +1,3 @@
-using System.Buffers.Binary;
-using System.Numerics;
-
 namespace Millrace.Storage.Engine;
 
 /// <summary>The form in which a journal has a message: all that its sender gave and the store added, closed by a checksum, so that it can be read back alone.</summary>
@@ -72,7 +69,7 @@ internal static class MessageRecord
 
         WriteTexts(changes, in message);
         changes.Bytes(body);
-        changes.Fixed(Checksum(changes.Since(start)));
+        changes.Fixed(Crc32C.Of(changes.Since(start)));
     }
 
     /// <summary>Reads a record, and moves the reader behind it.</summary>
@@ -142,25 +139,9 @@ internal static class MessageRecord
     }
 
     /// <summary>Whether the checksum of a record fits.</summary>
-    public static bool IsWhole(ReadOnlySpan<byte> record) => record.Length > ChecksumBytes && Checksum(record[..^ChecksumBytes]) == ChecksumOf(record);
+    public static bool IsWhole(ReadOnlySpan<byte> record) => record.Length > ChecksumBytes && Crc32C.Of(record[..^ChecksumBytes]) == ChecksumOf(record);
 
     private static uint ChecksumOf(ReadOnlySpan<byte> record) => new ChangeReader(record[^ChecksumBytes..]).Fixed();
-
-    private static uint Checksum(ReadOnlySpan<byte> bytes)
-    {
-        var checksum = uint.MaxValue;
-        for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..])
-        {
-            checksum = BitOperations.Crc32C(checksum, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
-        }
-
-        foreach (var value in bytes)
-        {
-            checksum = BitOperations.Crc32C(checksum, value);
-        }
-
-        return ~checksum;
-    }
 
     private static void WriteTexts(ChangeWriter changes, in MessageContent message)
     {

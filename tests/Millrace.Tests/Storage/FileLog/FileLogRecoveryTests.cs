@@ -1,3 +1,4 @@
+using Millrace.Storage;
 using Millrace.Storage.FileLog;
 using Xunit;
 using static Millrace.Tests.Storage.FileLog.LogBench;

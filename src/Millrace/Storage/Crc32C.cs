@@ -3,16 +3,16 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace Millrace.Storage.FileLog;
+namespace Millrace.Storage;
 
-/// <summary>The checksum of everything in the files: CRC-32C (Castagnoli), with the processor's instruction where it has one.</summary>
-internal static class Crc32C
+/// <summary>The checksum of what backends store: CRC-32C (Castagnoli, RFC 3720), with the processor's instruction where it has one. Safe for concurrent use.</summary>
+public static class Crc32C
 {
     /// <summary>The checksum of some bytes, as it is usually given: begun with all ones, and inverted.</summary>
     public static uint Of(ReadOnlySpan<byte> bytes) => ~Continue(uint.MaxValue, bytes);
 
     /// <summary>The checksum of two numbers in their little-endian bytes.</summary>
-    public static uint Of(long first, uint second) => ~BitOperations.Crc32C(BitOperations.Crc32C(uint.MaxValue, (ulong)first), second);
+    internal static uint Of(long first, uint second) => ~BitOperations.Crc32C(BitOperations.Crc32C(uint.MaxValue, (ulong)first), second);
 
     private static uint Continue(uint crc, ReadOnlySpan<byte> bytes)
     {
