@@ -22,6 +22,9 @@ internal sealed class TimerHeap : IDisposable
     // Timers take less than 50 days; a timer that comes early only looks and is armed again.
     private const long LongestTimerTicks = TimeSpan.TicksPerDay;
 
+    // A timer counts from when it is set: when the clock went on between the look at it and that (a thread that was held up, a clock that a test moves), the timer would be late by as much.
+    private const long LongestArmingTicks = TimeSpan.TicksPerMillisecond;
+
     private readonly Lock _gate = new();
     private readonly IndexedHeap<TimerHeapEntry, Position> _heap = new();
     private readonly MonotonicClock _clock;
@@ -157,11 +160,17 @@ internal sealed class TimerHeap : IDisposable
             return;
         }
 
-        // Rounded up to whole milliseconds: the system's timers cut fractions off, and would come early.
         _armedFor = due;
-        var wait = Math.Clamp(due - _clock.Now, 0, LongestTimerTicks);
-        var milliseconds = (wait + TimeSpan.TicksPerMillisecond - 1) / TimeSpan.TicksPerMillisecond;
-        _timer.Change(TimeSpan.FromMilliseconds(milliseconds), Timeout.InfiniteTimeSpan);
+        long now;
+        do
+        {
+            // Rounded up to whole milliseconds: the system's timers cut fractions off, and would come early.
+            now = _clock.Now;
+            var wait = Math.Clamp(due - now, 0, LongestTimerTicks);
+            var milliseconds = (wait + TimeSpan.TicksPerMillisecond - 1) / TimeSpan.TicksPerMillisecond;
+            _timer.Change(TimeSpan.FromMilliseconds(milliseconds), Timeout.InfiniteTimeSpan);
+        }
+        while (_clock.Now - now > LongestArmingTicks);
     }
 
     private readonly struct Position : IHeapPosition<TimerHeapEntry>

@@ -190,6 +190,23 @@ public sealed class TimerHeapTests : IDisposable
         Assert.Equal(expected.Count, _timers.Count);
     }
 
+    [Fact]
+    public void TheClock_GoesOnWhileTheTimerIsBeingSet_TheEntryIsNotLate()
+    {
+        var time = new ClockMovedWhileTimersAreSet();
+        var clock = new MonotonicClock(time);
+        using var timers = new TimerHeap(clock);
+        var called = -1L;
+        time.MovesAtNextChange = TimeSpan.FromMilliseconds(60);
+
+        timers.Schedule(new TestEntry(() => called = clock.Now), 100 * TimeSpan.TicksPerMillisecond);
+        time.Clock.Advance(TimeSpan.FromMilliseconds(39));
+        Assert.Equal(-1, called);
+        time.Clock.Advance(TimeSpan.FromMilliseconds(1));
+
+        Assert.Equal(100 * TimeSpan.TicksPerMillisecond, called);
+    }
+
     private TestEntry Schedule(string name, int milliseconds)
     {
         var entry = new TestEntry(() => _fired.Add(name));
@@ -204,5 +221,35 @@ public sealed class TimerHeapTests : IDisposable
     private sealed class TestEntry(Action onDue) : TimerHeapEntry
     {
         protected internal override void OnDue() => onDue();
+    }
+
+    /// <summary>A manual clock that moves on just before a timer is set, as when the thread that sets it is held up.</summary>
+    private sealed class ClockMovedWhileTimersAreSet : TimeProvider
+    {
+        public ManualTimeProvider Clock { get; } = new();
+
+        public TimeSpan MovesAtNextChange { get; set; }
+
+        public override long TimestampFrequency => Clock.TimestampFrequency;
+
+        public override long GetTimestamp() => Clock.GetTimestamp();
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            new MovingTimer(this, Clock.CreateTimer(callback, state, dueTime, period));
+
+        private sealed class MovingTimer(ClockMovedWhileTimersAreSet owner, ITimer timer) : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period)
+            {
+                var moves = owner.MovesAtNextChange;
+                owner.MovesAtNextChange = TimeSpan.Zero;
+                owner.Clock.Advance(moves);
+                return timer.Change(dueTime, period);
+            }
+
+            public void Dispose() => timer.Dispose();
+
+            public ValueTask DisposeAsync() => timer.DisposeAsync();
+        }
     }
 }
