@@ -1,0 +1,20 @@
+namespace Millrace.Scheduling;
+
+/// <summary>How a run, or an occurrence that did not become one, has ended.</summary>
+public enum RunOutcome
+{
+    /// <summary>It returned.</summary>
+    Succeeded,
+
+    /// <summary>An attempt failed, and will be repeated.</summary>
+    Retried,
+
+    /// <summary>It failed for good: its message is a dead letter.</summary>
+    Failed,
+
+    /// <summary>It was cancelled, by a user or by a later occurrence.</summary>
+    Cancelled,
+
+    /// <summary>It never started: a policy said so, see <see cref="RunRecord.Error"/>.</summary>
+    Skipped,
+}

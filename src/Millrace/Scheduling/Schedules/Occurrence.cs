@@ -1,0 +1,8 @@
+namespace Millrace.Scheduling.Schedules;
+
+/// <summary>One occurrence of a schedule.</summary>
+/// <param name="Schedule">The schedule.</param>
+/// <param name="Version">The version of its definition.</param>
+/// <param name="Due">When it is due, or when somebody asked for it.</param>
+/// <param name="Id">The id of its message, and of its run.</param>
+internal readonly record struct Occurrence(string Schedule, long Version, DateTimeOffset Due, string Id);
