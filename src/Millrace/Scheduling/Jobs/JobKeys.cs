@@ -1,0 +1,26 @@
+using System.Globalization;
+
+namespace Millrace.Scheduling.Jobs;
+
+/// <summary>The keys of the documents about jobs.</summary>
+internal static class JobKeys
+{
+    public const string Jobs = "!job!";
+    public const string Uniques = "!unique!";
+    public const string Batches = "!batch!";
+    public const string Cancels = "!cancel!";
+    public const string Rates = "!rate!";
+
+    public static string OfJob(string id) => Jobs + id;
+
+    public static string OfUnique(string key) => Uniques + key;
+
+    public static string OfBatch(string batch) => Batches + batch;
+
+    public static string OfBatchPart(string batch, int part) => string.Create(CultureInfo.InvariantCulture, $"{Batches}{batch}!{part:D4}");
+
+    /// <summary>The mark that a running job is to be cancelled.</summary>
+    public static string OfCancel(string id) => Cancels + id;
+
+    public static string OfRate(string name) => Rates + name;
+}
