@@ -1,0 +1,46 @@
+namespace Millrace.Scheduling.Schedules;
+
+/// <summary>How far a schedule has been fired, and what came of it, as it is stored. Immutable.</summary>
+internal sealed record CursorDocument
+{
+    /// <summary>Before anything has been fired.</summary>
+    public static CursorDocument Empty { get; } = new();
+
+    /// <summary>The version of the definition that <see cref="Cursor"/> and <see cref="Open"/> belong to; 0 before the first firing.</summary>
+    public long Version { get; init; }
+
+    /// <summary>What was due up to here has been fired or skipped.</summary>
+    public DateTimeOffset Cursor { get; init; }
+
+    /// <summary>The occurrences that have not ended, in the order in which they were fired.</summary>
+    public IReadOnlyList<OpenOccurrence> Open { get; init; } = [];
+
+    /// <summary>How many occurrences have been fired.</summary>
+    public long Fired { get; init; }
+
+    public long Succeeded { get; init; }
+
+    public long Failed { get; init; }
+
+    public long Cancelled { get; init; }
+
+    public long Skipped { get; init; }
+
+    /// <summary>The last run that ended.</summary>
+    public LastRun? Last { get; init; }
+
+    /// <summary>This cursor for a version of the definition: what belongs to another one, or to a schedule of that name that was removed, is gone; what was counted stays.</summary>
+    public CursorDocument For(ScheduleDocument schedule) => Version == schedule.Version && Cursor >= schedule.Since
+        ? this
+        : this with { Version = schedule.Version, Cursor = schedule.Since, Open = [] };
+}
+
+/// <summary>An occurrence that has not ended.</summary>
+/// <param name="Id">The id of its message.</param>
+/// <param name="Due">When it was due.</param>
+/// <param name="Queue">Where its message went.</param>
+/// <param name="PendingSince">Set until it is known that its message is in the queue.</param>
+internal readonly record struct OpenOccurrence(string Id, DateTimeOffset Due, string Queue, DateTimeOffset? PendingSince);
+
+/// <summary>How the last run ended.</summary>
+internal sealed record LastRun(DateTimeOffset ScheduledAt, DateTimeOffset FinishedAt, RunOutcome Outcome, string? Error);

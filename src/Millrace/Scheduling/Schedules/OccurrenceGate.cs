@@ -1,0 +1,84 @@
+using Millrace.Storage;
+
+namespace Millrace.Scheduling.Schedules;
+
+/// <summary>The gate over the documents of the schedules.</summary>
+internal sealed class OccurrenceGate(
+    ScheduleStore store, QueueCapabilities queues, Func<RunRecord, CancellationToken, ValueTask> record, TimeProvider timeProvider, string node) : IOccurrenceGate
+{
+    // For queues that do not keep the occurrences of one schedule apart by themselves.
+    private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(1);
+
+    public async ValueTask<OccurrenceVerdict> BeginAsync(Occurrence occurrence, CancellationToken cancellationToken)
+    {
+        if (await store.ReadAsync(occurrence.Schedule, cancellationToken).ConfigureAwait(false) is not { } schedule)
+        {
+            // Nothing is known of it any more, not even where its history would belong.
+            return new(OccurrenceAction.Drop);
+        }
+
+        var definition = schedule.Value.Definition;
+        if (schedule.Value.Version != occurrence.Version)
+        {
+            await RecordAsync(definition, occurrence, SkipReason.Superseded, cancellationToken).ConfigureAwait(false);
+            return new(OccurrenceAction.Drop);
+        }
+
+        var cursor = (await store.ReadCursorAsync(occurrence.Schedule, cancellationToken).ConfigureAwait(false)).Value.For(schedule.Value);
+        var place = PlaceOf(occurrence.Id, cursor.Open);
+        if (place < 0)
+        {
+            // It has ended, unless the cursor is behind it: then the state store has lost a write, and running it again is better than never.
+            return new(occurrence.Due > cursor.Cursor && !ScheduleKeys.IsAskedFor(occurrence.Id) ? OccurrenceAction.Run : OccurrenceAction.Drop, definition);
+        }
+
+        switch (definition.Overlap.Kind)
+        {
+            case OverlapKind.CancelRunning when place < cursor.Open.Count - 1:
+                var cancelled = RunRecords.Skipped(definition, occurrence.Id, new(occurrence.Due, SkipReason.Overlap), timeProvider.GetUtcNow(), node);
+                await record(cancelled, cancellationToken).ConfigureAwait(false);
+                await EndAsync(occurrence, cancelled, cancellationToken).ConfigureAwait(false);
+                return new(OccurrenceAction.Drop);
+            case OverlapKind.BufferOne or OverlapKind.CancelRunning when place > 0 && !queues.Has(QueueFeatures.OrderedKeys):
+                return new(OccurrenceAction.PutOff, definition, AskAgain);
+            default:
+                return new(OccurrenceAction.Run, definition);
+        }
+    }
+
+    public async ValueTask EndAsync(Occurrence occurrence, RunRecord run, CancellationToken cancellationToken) =>
+        await store.ChangeCursorAsync(
+            occurrence.Schedule,
+            cursor => cursor.Version == occurrence.Version && PlaceOf(occurrence.Id, cursor.Open) is var place && place >= 0
+                ? Counted(cursor, run) with { Open = [.. cursor.Open.Where(open => open.Id != occurrence.Id)] }
+                : null,
+            cancellationToken).ConfigureAwait(false);
+
+    private static CursorDocument Counted(CursorDocument cursor, RunRecord run)
+    {
+        var counted = run.Outcome switch
+        {
+            RunOutcome.Succeeded => cursor with { Succeeded = cursor.Succeeded + 1 },
+            RunOutcome.Failed => cursor with { Failed = cursor.Failed + 1 },
+            RunOutcome.Cancelled => cursor with { Cancelled = cursor.Cancelled + 1 },
+            _ => cursor with { Skipped = cursor.Skipped + 1 },
+        };
+        return run.Outcome == RunOutcome.Skipped ? counted : counted with { Last = new LastRun(run.ScheduledAt, run.FinishedAt, run.Outcome, run.Error) };
+    }
+
+    private static int PlaceOf(string id, IReadOnlyList<OpenOccurrence> open)
+    {
+        for (var i = 0; i < open.Count; i++)
+        {
+            if (open[i].Id == id)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    private ValueTask RecordAsync(ScheduleDefinition definition, Occurrence occurrence, string reason, CancellationToken cancellationToken) =>
+        record(RunRecords.Skipped(definition, occurrence.Id, new(occurrence.Due, reason), timeProvider.GetUtcNow(), node), cancellationToken);
+}
