@@ -5,6 +5,8 @@ using Millrace.Configuration;
 using Millrace.Diagnostics;
 using Millrace.Pipeline;
 using Millrace.Queues;
+using Millrace.Scheduling;
+using Millrace.Scheduling.Schedules;
 using Millrace.Storage;
 using Millrace.Streams;
 
@@ -43,6 +45,10 @@ public sealed class MillraceClient : IAsyncDisposable
     /// <exception cref="BackendCapabilityException">The backend has no streams.</exception>
     /// <exception cref="MillraceConfigurationException">Nobody has state to keep the metadata of the streams in.</exception>
     public StreamCatalog Streams => State.Streams;
+
+    /// <summary>The schedules: defines, shows, pauses and removes them. A <see cref="Scheduling.Scheduler"/> fires them.</summary>
+    /// <exception cref="BackendCapabilityException">The backend has no queues or no state.</exception>
+    public ScheduleClient Schedules => State.Schedules.Client;
 
     /// <summary>The probe of the backend's health; a real round trip.</summary>
     public IHealthProbe Health => State.Backends.Health;
@@ -154,6 +160,12 @@ public sealed class MillraceClient : IAsyncDisposable
         return consumer;
     }
 
+    /// <summary>A node that fires the schedules, beside any number of others. It does nothing until it is started.</summary>
+    /// <param name="options">How to work, and the schedules that the application's code defines; null for defaults.</param>
+    /// <exception cref="MillraceConfigurationException">An option is out of range.</exception>
+    /// <exception cref="BackendCapabilityException">The backend has no queues or no state.</exception>
+    public Scheduler Scheduler(SchedulerOptions? options = null) => State.Schedules.NewScheduler(options ?? SchedulerOptions.Default, Track, Untrack);
+
     /// <summary>
     /// The contract <typeparamref name="T"/> of the backend: <see cref="IQueueStore"/>, <see cref="IQueueAdmin"/>, <see cref="IQueueRouting"/>, <see cref="IQueueTransactions"/>,
     /// <see cref="IStreamStore"/>, <see cref="IChannelTransport"/>, <see cref="ILockStore"/> or <see cref="IStateStore"/>. It belongs to this client: do not dispose it.
@@ -242,6 +254,7 @@ public sealed class MillraceClient : IAsyncDisposable
         // Asked for by the first worker: a backend without queues has none, and says so then.
         private readonly Lazy<QueueDispatchers> _dispatchers;
         private readonly Lazy<StreamCatalog> _streams;
+        private readonly Lazy<ScheduleServices> _schedules;
 
         private Opened(ClientBackends backends, MillraceClientOptions options)
         {
@@ -253,6 +266,15 @@ public sealed class MillraceClient : IAsyncDisposable
                 Routing = backends.Find<IQueueRouting>(),
             });
             _streams = new(() => new StreamCatalog(backends.Require<IStreamStore>(), backends.RequireStateOfStreams(), options.TimeProvider));
+            _schedules = new(() => new ScheduleServices(
+                backends.Require<IStateStore>(),
+                backends.Require<IQueueStore>(),
+                backends.Find<IQueueAdmin>(),
+                static (_, _) => default,
+                static (_, _) => default,
+                $"{Environment.MachineName}/{Environment.ProcessId}",
+                options.TimeProvider,
+                options.LoggerFactory));
         }
 
         public ClientBackends Backends { get; }
@@ -262,6 +284,8 @@ public sealed class MillraceClient : IAsyncDisposable
         public QueueDispatchers Dispatchers => _dispatchers.Value;
 
         public StreamCatalog Streams => _streams.Value;
+
+        public ScheduleServices Schedules => _schedules.Value;
 
         public static async ValueTask<Opened> OpenAsync(InstanceUrls urls, MillraceClientOptions options, CancellationToken cancellationToken) =>
             new(await ClientBackends.OpenAsync(urls, options, cancellationToken).ConfigureAwait(false), options);

@@ -47,10 +47,17 @@ public sealed class Scheduler : IMessageWorker
 
     string IMessageWorker.Queue => "schedules";
 
+    /// <summary>Told of this node when it starts; nobody unless set.</summary>
+    internal Action<IMessageWorker>? OnStart { get; init; }
+
+    /// <summary>Told of this node when it has stopped; nobody unless set.</summary>
+    internal Action<IMessageWorker>? OnStop { get; init; }
+
     /// <summary>Stores the schedules of the application's code, reads all schedules, and starts to fire them; returns when that has begun.</summary>
     /// <exception cref="InvalidOperationException">The scheduler has been stopped.</exception>
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
+        OnStart?.Invoke(this);
         await DefineAsync(cancellationToken).ConfigureAwait(false);
         _schedules.OnChanged += _node.Notice;
         _loop.Start();
@@ -63,6 +70,7 @@ public sealed class Scheduler : IMessageWorker
     {
         _schedules.OnChanged -= _node.Notice;
         await _loop.StopAsync(_options.DrainTimeout, cancellationToken).ConfigureAwait(false);
+        OnStop?.Invoke(this);
     }
 
     /// <summary>Stops without waiting.</summary>
@@ -70,6 +78,7 @@ public sealed class Scheduler : IMessageWorker
     {
         _schedules.OnChanged -= _node.Notice;
         await _loop.DisposeAsync().ConfigureAwait(false);
+        OnStop?.Invoke(this);
     }
 
     private async Task DefineAsync(CancellationToken cancellationToken)

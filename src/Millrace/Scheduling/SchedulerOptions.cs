@@ -21,9 +21,6 @@ public sealed record SchedulerOptions
     /// <summary>How many schedules are fired at the same time; 64 unless set, 1 to 10,000.</summary>
     public int Concurrency { get; init; } = 64;
 
-    /// <summary>The name of this node, for the history; null, the default: the machine and the process.</summary>
-    public string? Node { get; init; }
-
     /// <summary>How long a stop waits for occurrences that are being sent; 30 s unless set.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
