@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Millrace.Diagnostics;
 
-/// <summary>Every message that the core logs, with an id that stays: 1000–1099 loops, dispatch, workers and locks; 1100–1149 clients and pipelines; 1150–1199 clients of streams; 1200–1299 the client of a server; 1300–1399 files.</summary>
+/// <summary>Every message that the core logs, with an id that stays: 1000–1099 loops, dispatch, workers and locks; 1100–1149 clients and pipelines; 1150–1199 clients of streams; 1200–1299 the client of a server; 1300–1399 files; 1400–1449 jobs.</summary>
 internal static partial class LogMessages
 {
     [LoggerMessage(1000, LogLevel.Error, "'{Loop}' crashed and is not restarted.")]
@@ -166,4 +166,22 @@ internal static partial class LogMessages
 
     [LoggerMessage(1312, LogLevel.Warning, "Saving an index or deleting old segments of stream '{Stream}', partition {Partition}, failed; it is tried again.")]
     public static partial void MaintenanceFailed(this ILogger logger, Exception exception, string stream, int partition);
+
+    [LoggerMessage(1400, LogLevel.Warning, "There is no job '{Job}' in this worker: message {MessageId} of queue '{Queue}' (attempt {Attempt}) goes back for a while.")]
+    public static partial void UnknownJob(this ILogger logger, string job, MessageId messageId, string queue, int attempt);
+
+    [LoggerMessage(1401, LogLevel.Error, "{Count} runs are missing in the history, because it could not be appended to.")]
+    public static partial void HistoryIncomplete(this ILogger logger, Exception exception, int count);
+
+    [LoggerMessage(1402, LogLevel.Information, "No history of runs is kept, because no backend with streams is configured.")]
+    public static partial void NoHistory(this ILogger logger);
+
+    [LoggerMessage(1403, LogLevel.Warning, "The progress of a job could not be written; its end is.")]
+    public static partial void ProgressNotWritten(this ILogger logger, Exception exception);
+
+    [LoggerMessage(1404, LogLevel.Warning, "The queue '{Queue}' dead-letters a message after {MaxDeliveries} deliveries (maxDeliveries): retry policies of jobs that ask for more attempts get so many.")]
+    public static partial void JobQueueBound(this ILogger logger, string queue, int maxDeliveries);
+
+    [LoggerMessage(1405, LogLevel.Debug, "Removed {Count} documents of jobs that ended more than a day ago.")]
+    public static partial void JobDocumentsRemoved(this ILogger logger, int count);
 }

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Millrace.Client;
 using Millrace.Diagnostics;
+using Millrace.Scheduling;
 
 namespace Millrace.Hosting;
 
@@ -20,6 +21,7 @@ internal sealed class MillraceHostedService(IServiceProvider services, InstanceR
         {
             var client = services.GetRequiredKeyedService<MillraceClient>(instance.Name);
             _workers.AddRange(instance.Workers.Select(make => make(client)));
+            _workers.AddRange(JobWorkersOf(instance).Select(options => client.JobWorker(options)));
         }
     }
 
@@ -42,6 +44,9 @@ internal sealed class MillraceHostedService(IServiceProvider services, InstanceR
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private static IEnumerable<JobWorkerOptions> JobWorkersOf(InstanceRegistration instance) =>
+        instance.JobWorkers.Count == 0 && instance.HasJobs ? [new JobWorkerOptions()] : instance.JobWorkers;
 
     // A host without its worker would look alive and do nothing. Restarted, it meets the fault again and says so, or works.
     private async Task WatchAsync(IMessageWorker worker)
