@@ -8,7 +8,7 @@ internal sealed class ExcludingTrigger : Trigger
 
     public ExcludingTrigger(Trigger inner, ExclusionCalendar calendar)
     {
-        RequireFew(inner.Parts + 1);
+        RequireFew(inner.Parts + 1, inner.Depth + 1);
         (Inner, Calendar) = (inner, calendar);
     }
 
@@ -17,6 +17,8 @@ internal sealed class ExcludingTrigger : Trigger
     public ExclusionCalendar Calendar { get; }
 
     internal override int Parts => Inner.Parts + 1;
+
+    internal override int Depth => Inner.Depth + 1;
 
     public override DateTimeOffset? Next(DateTimeOffset after)
     {
