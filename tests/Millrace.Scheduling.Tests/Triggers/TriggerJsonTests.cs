@@ -101,7 +101,7 @@ public sealed class TriggerJsonTests
     {
         var seed = TestScale.Seed();
         var random = new Random(seed);
-        for (var i = 0; i < (TestScale.IsFull ? 100_000 : 3_000); i++)
+        for (var i = 0; i < (TestScale.IsFull ? 20_000 : 500); i++)
         {
             var trigger = RandomTrigger(random, 3);
             var read = Read(Write(trigger));

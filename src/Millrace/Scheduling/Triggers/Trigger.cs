@@ -120,12 +120,10 @@ public abstract class Trigger : IEquatable<Trigger>
     /// <summary>The first instant strictly after <paramref name="after"/>, in UTC and whole milliseconds. Null: there is none any more.</summary>
     public abstract DateTimeOffset? Next(DateTimeOffset after);
 
-    /// <summary>This trigger, without what falls into the times of a calendar.</summary>
-    public Trigger Except(ExclusionCalendar calendar)
-    {
-        ArgumentNullException.ThrowIfNull(calendar);
-        return calendar.IsEmpty ? this : new ExcludingTrigger(this, calendar);
-    }
+    /// <summary>
+    /// This trigger, without what falls into the times of a calendar. What is excluded 10,000 times in a row (27 years of every day) counts as never due.
+    /// </summary>
+    public Trigger Except(ExclusionCalendar calendar) => ExcludingTrigger.Of(this, calendar);
 
     /// <summary>This trigger, within bounds.</summary>
     /// <param name="start">The first instant that counts; null: no bound.</param>
