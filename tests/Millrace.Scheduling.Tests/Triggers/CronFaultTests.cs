@@ -73,7 +73,7 @@ public sealed class CronFaultTests
 
         Assert.Equal(position, refused.Position);
         Assert.Contains(reason, refused.Message, StringComparison.Ordinal);
-        Assert.False(refused.Message.Any(char.IsControl));
+        Assert.DoesNotContain(refused.Message, char.IsControl);
         Assert.IsAssignableFrom<MillraceConfigurationException>(refused);
     }
 
@@ -109,7 +109,7 @@ public sealed class CronFaultTests
         var random = new Random(seed);
         const string Alphabet = "0123456789*/-,?LW#@ JANMONFRIévery5ins\t\0";
         var read = 0;
-        for (var i = 0; i < (TestScale.IsFull ? 1_000_000 : 50_000); i++)
+        for (var i = 0; i < (TestScale.IsFull ? 1_000_000 : 20_000); i++)
         {
             // Half of them are expressions with a few characters changed.
             var text = (i % 2 == 0 ? "0 12-16/2 L-3,15W * MON#2" : new string(' ', random.Next(30))).ToCharArray();
