@@ -53,6 +53,7 @@ public sealed class JobCrashTests
                 },
                 followed.Writer),
             life);
+        await healthy.Jobs.Environment.Runs.OpenAsync(Token);
         await SendAsync(healthy, isOccurrence ? gate : null);
         var first = mortal.JobWorker(new JobWorkerOptions { Concurrency = 1, Prefetch = 0 }, gate);
         await first.StartAsync(Token);

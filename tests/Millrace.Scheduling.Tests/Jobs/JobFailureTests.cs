@@ -84,7 +84,7 @@ public sealed class JobFailureTests
         Assert.Equal(RunOutcome.Failed, Assert.Single(runs).Outcome);
         Assert.Contains("no job 'note'", runs[0].Error, StringComparison.Ordinal);
         Assert.True(clock.GetUtcNow() - startedAt > TimeSpan.FromMinutes(1));
-        await AdvanceUntilAsync(clock, worker.StopAsync(Token).ContinueWith(_ => true, TaskScheduler.Default));
+        await worker.StopAsync(Token);
         Assert.Equal("unknown-job", (await DeadLetterAsync(site, sent.Id)).Reason);
     }
 
@@ -124,6 +124,11 @@ public sealed class JobFailureTests
         await entered.Task.WaitAsync(Token);
 
         var stop = worker.StopAsync(Token);
+        while ((await site.Admin.GetStatsAsync("jobs", Token)).Ready < 3)
+        {
+            await Task.WhenAny(stop, Task.Delay(1, Token));
+        }
+
         leave.SetResult();
         await stop;
 

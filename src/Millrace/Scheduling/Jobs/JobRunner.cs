@@ -101,7 +101,7 @@ internal sealed partial class JobRunner
             _environment.Runs.Add(RecordOf(context, outcome, end.Error, startedAt, _timeProvider.GetElapsedTime(started)));
             if (outcome == RunOutcome.Cancelled)
             {
-                await ClearMarkAsync(context.Id.ToString(), cancellationToken).ConfigureAwait(false);
+                await ClearMarkAsync(context.Id.ToString(), CancellationToken.None).ConfigureAwait(false);
             }
         }
 
