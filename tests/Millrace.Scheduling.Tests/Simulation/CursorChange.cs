@@ -69,10 +69,8 @@ internal sealed class CursorChange
             return null;
         }
 
-        return Closed.Count > 1 ? $"{Closed.Count} were closed at once"
-            : Closed.Count == 0 && ended > 0 ? "an end was counted of none that was open"
-            : Closed.Count == 1 && passedOver == 0 && ended + skipped != 1 ? $"{Closed[0]} was closed, and {ended + skipped} ends were counted"
-            : Closed.Count == 0 && !IsAtLastRun && skipped != passedOver ? $"{passedOver} were passed over, and {skipped} counted as skipped"
+        return ended + skipped != Closed.Count + passedOver && !IsAtLastRun
+            ? $"{Closed.Count} were closed and {passedOver} passed over, and {ended} ends and {skipped} skips were counted"
             : null;
     }
 

@@ -27,18 +27,17 @@ internal sealed class ClaimedOccurrence(string schedule, int life, long version,
 
     public int SkippedRecords { get; set; }
 
-    /// <summary>Since when it is not open any more.</summary>
-    public TimeSpan? EndedAt { get; set; }
+    /// <summary>Since which event it is not open any more.</summary>
+    public long? EndedAt { get; set; }
 
-    /// <summary>Since when its schedule has another version.</summary>
-    public TimeSpan? SupersededAt { get; set; }
+    /// <summary>Since which event its schedule has another version, or is gone.</summary>
+    public long? SupersededAt { get; set; }
 
-    /// <summary>Since when its schedule is gone.</summary>
-    public TimeSpan? RemovedAt { get; set; }
+    public bool IsRemoved { get; set; }
 }
 
 /// <summary>One delivery of an occurrence to a worker.</summary>
-internal sealed class LeasedRun(ClaimedOccurrence occurrence, SimulatedMachine machine, LeaseToken token, int attempt, TimeSpan leasedAt)
+internal sealed class LeasedRun(ClaimedOccurrence occurrence, SimulatedMachine machine, LeaseToken token, int attempt, long leasedAt)
 {
     public ClaimedOccurrence Occurrence => occurrence;
 
@@ -48,7 +47,8 @@ internal sealed class LeasedRun(ClaimedOccurrence occurrence, SimulatedMachine m
 
     public int Attempt => attempt;
 
-    public TimeSpan LeasedAt => leasedAt;
+    /// <summary>At which event it was leased.</summary>
+    public long LeasedAt => leasedAt;
 
     /// <summary>When the lease ends unless it is renewed.</summary>
     public TimeSpan LiveUntil { get; set; }

@@ -16,6 +16,7 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
     private readonly HashSet<string> _recorded = new(StringComparer.Ordinal);
     private readonly Dictionary<(SimulatedMachine, string), List<string>> _skips = [];
     private readonly List<string> _log = [];
+    private long _events;
 
     /// <summary>What was found first.</summary>
     public string? Violation { get; private set; }
@@ -29,7 +30,7 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
 
     public HashSet<string> Cancelled { get; } = new(StringComparer.Ordinal);
 
-    public IEnumerable<string> LatestEvents => _log.TakeLast(60);
+    public IEnumerable<string> LatestEvents => _log.TakeLast(200);
 
     public void Note(string what)
     {
@@ -77,7 +78,7 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
     public LeasedRun Leased(SimulatedMachine machine, Delivery delivery)
     {
         var occurrence = _claimed[delivery.Message.Id.ToString()];
-        var run = new LeasedRun(occurrence, machine, delivery.Token, delivery.Attempt, world.Passed) { LiveUntil = world.Passed + lease };
+        var run = new LeasedRun(occurrence, machine, delivery.Token, delivery.Attempt, ++_events) { LiveUntil = world.Passed + lease };
         if (_runs.Find(other => other.Occurrence == occurrence && other.IsLive(world.Passed)) is not null)
         {
             Fail($"{occurrence.Id} is delivered twice at the same time");
@@ -128,12 +129,12 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
             return;
         }
 
-        if (occurrence.EndedAt <= run.LeasedAt)
+        if (occurrence.EndedAt < run.LeasedAt)
         {
-            Fail($"{occurrence.Id} had ended at {occurrence.EndedAt} and starts again");
+            Fail($"{occurrence.Id} had ended and starts again");
         }
 
-        if (occurrence.SupersededAt <= run.LeasedAt || occurrence.RemovedAt <= run.LeasedAt)
+        if (occurrence.SupersededAt < run.LeasedAt)
         {
             Fail($"{occurrence.Id} starts after its schedule was changed or removed");
         }
@@ -145,7 +146,8 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
 
         foreach (var other in _runs)
         {
-            if (other != run && other.IsRunning && other.IsLive(world.Passed)
+            // One that runs though it has ended has been started again after its lease was lost, and ended by who lost it.
+            if (other != run && other.IsRunning && other.IsLive(world.Passed) && (other.Occurrence.EndedAt is null || other.Occurrence.Starts == 1)
                 && other.Occurrence.Schedule == occurrence.Schedule && other.Occurrence.Life == occurrence.Life
                 && (kind != OverlapKind.Skip || !(occurrence.IsAskedFor || other.Occurrence.IsAskedFor)))
             {
@@ -156,15 +158,15 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
 
     public void Recorded(RunRecord record)
     {
-        Note($"recorded {record.Run} {record.Outcome} {record.Error}");
-        if (record.Outcome != RunOutcome.Skipped)
-        {
-            return;
-        }
-
         if (!_claimed.TryGetValue(record.Run, out var occurrence))
         {
             _recorded.Add(record.Run);
+            return;
+        }
+
+        Note($"recorded {record.Run} {record.Outcome} {record.Error}");
+        if (record.Outcome != RunOutcome.Skipped)
+        {
             return;
         }
 
@@ -193,7 +195,7 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
         foreach (var occurrence in _claimed.Values)
         {
             var isPlain = _schedules[occurrence.Schedule].Versions.GetValueOrDefault(occurrence.Version)?.Definition.Target is MessageTarget;
-            var isExcused = occurrence.RemovedAt is not null || (occurrence.SupersededAt is not null && !occurrence.IsSent);
+            var isExcused = occurrence.IsRemoved || (occurrence.SupersededAt is not null && !occurrence.IsSent);
             if (isPlain ? !occurrence.IsSent && !isExcused : occurrence.Starts == 0 && occurrence.SkippedRecords == 0 && !isExcused)
             {
                 Fail($"{occurrence.Id} was claimed at {occurrence.ClaimedAt} and {(isPlain ? "never sent" : "neither started nor skipped")}");
@@ -227,13 +229,10 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
         Note(document is null ? $"removed {name}" : $"defined {name}, version {document.Version}, paused {document.PausedAt}, {document.Definition.Trigger}, since {document.Since:O}");
         foreach (var occurrence in _claimed.Values.Where(occurrence => occurrence.Schedule == name))
         {
-            if (document is null)
+            occurrence.IsRemoved |= document is null;
+            if (document?.Version != occurrence.Version)
             {
-                occurrence.RemovedAt ??= world.Passed;
-            }
-            else if (document.Version != occurrence.Version)
-            {
-                occurrence.SupersededAt ??= world.Passed;
+                occurrence.SupersededAt ??= ++_events;
             }
         }
 
@@ -274,19 +273,23 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
 
         foreach (var open in change.Claims)
         {
-            var occurrence = new ClaimedOccurrence(name, known.Life, after.Version, open, world.Passed);
-            if (!_claimed.TryAdd(open.Id, occurrence))
+            var isSuperseded = known.Current?.Version != after.Version;
+            var occurrence = new ClaimedOccurrence(name, known.Life, after.Version, open, world.Passed)
+            {
+                SupersededAt = isSuperseded ? ++_events : null,
+                IsRemoved = known.Current is null,
+            };
+
+            // A node that stood still while its schedule was removed may claim what others have claimed before that; nobody runs it.
+            if (!_claimed.TryAdd(open.Id, occurrence) && !isSuperseded)
             {
                 Fail($"{open.Id} was claimed a second time");
             }
-
-            occurrence.RemovedAt = known.Current is null ? world.Passed : null;
-            occurrence.SupersededAt = known.Current is { } current && current.Version != after.Version ? world.Passed : null;
         }
 
         foreach (var id in change.Closed)
         {
-            _claimed[id].EndedAt ??= world.Passed;
+            _claimed[id].EndedAt ??= ++_events;
         }
 
         if (change.Skips.Count > 0)

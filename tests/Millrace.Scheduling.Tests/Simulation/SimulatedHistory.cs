@@ -190,6 +190,8 @@ internal sealed class SimulatedHistory : IDisposable
             LetGo(node.Machine, int.MaxValue);
         }
 
+        Check();
+
         // By clocks that were ahead schedules may have been defined, and fired, for an hour from now.
         _world.Advance(TimeSpan.FromHours(1));
         foreach (var node in _nodes)
