@@ -128,12 +128,12 @@ internal static class ScheduleJson
     {
         if (definition.Start is { } start)
         {
-            json.WriteString(Start, start);
+            json.WriteString(Start, start.ToUniversalTime());
         }
 
         if (definition.End is { } end)
         {
-            json.WriteString(End, end);
+            json.WriteString(End, end.ToUniversalTime());
         }
 
         if (definition.Jitter != TimeSpan.Zero)
@@ -163,7 +163,8 @@ internal static class ScheduleJson
         if (definition.Metadata.Count > 0)
         {
             json.WriteStartObject(Metadata);
-            foreach (var (key, value) in definition.Metadata)
+            // In an order of their own: that of a dictionary may differ from process to process, and would make a change of it.
+            foreach (var (key, value) in definition.Metadata.OrderBy(entry => entry.Key, StringComparer.Ordinal))
             {
                 json.WriteString(key, value);
             }
@@ -252,7 +253,14 @@ internal static class ScheduleJson
     private static Trigger ReadTrigger(ReadOnlySpan<byte> raw)
     {
         using var document = JsonDocument.Parse(Encoding.UTF8.GetString(raw));
-        return document.RootElement.ValueKind == JsonValueKind.String ? Trigger.Parse(document.RootElement.GetString()!) : TriggerJson.Read(document.RootElement);
+        try
+        {
+            return TriggerJson.Read(document.RootElement);
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new WireFormatException("The field 'trigger' is no valid text: half a surrogate pair has no UTF-8 form.", exception);
+        }
     }
 
     private static List<string> ReadTags(ref WireReader json)
