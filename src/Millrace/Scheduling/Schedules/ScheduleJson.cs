@@ -252,7 +252,15 @@ internal static class ScheduleJson
     private static Trigger ReadTrigger(ReadOnlySpan<byte> raw)
     {
         using var document = JsonDocument.Parse(Encoding.UTF8.GetString(raw));
-        return document.RootElement.ValueKind == JsonValueKind.String ? Trigger.Parse(document.RootElement.GetString()!) : TriggerJson.Read(document.RootElement);
+        try
+        {
+            return document.RootElement.ValueKind == JsonValueKind.String ? Trigger.Parse(document.RootElement.GetString()!) : TriggerJson.Read(document.RootElement);
+        }
+        catch (InvalidOperationException exception)
+        {
+            // The reader's word for a text that holds half a surrogate pair.
+            throw new WireFormatException("The field 'trigger' has a text that is not Unicode.", exception);
+        }
     }
 
     private static List<string> ReadTags(ref WireReader json)
