@@ -28,6 +28,7 @@ internal static class ApiEndpoints
         .. OperationEndpoints.Routes,
         .. StreamEndpoints.Routes,
         .. RecordEndpoints.Routes,
+        .. ScheduleEndpoints.Routes,
         .. ChannelEndpoints.Routes,
         .. LockEndpoints.Routes,
         .. StateEndpoints.Routes,
