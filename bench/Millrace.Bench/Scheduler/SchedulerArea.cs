@@ -5,6 +5,11 @@ internal static class SchedulerArea
 {
     public static BenchArea Create() => new("scheduler",
     [
+        new("memory-oneshot", JobCases.MemoryOneshotAsync),
+        new("memory-burst", JobCases.MemoryBurstAsync),
+        new("memory-due", JobCases.MemoryDueAsync),
+        new("durable-oneshot", JobCases.DurableOneshotAsync),
+        new("durable-due", JobCases.DurableDueAsync),
         new("cron-next", CronCases.NextAsync),
         new("cron-rare", CronCases.RareAsync),
     ]);
