@@ -41,7 +41,7 @@ public sealed class ScheduleClient
         var change = await WriteAsync(definition, source, cancellationToken).ConfigureAwait(false);
         if (change != ScheduleChange.Unchanged)
         {
-            await AnnounceAsync([definition.Name], cancellationToken).ConfigureAwait(false);
+            await AnnounceAsync([definition.Name]).ConfigureAwait(false);
         }
 
         return change;
@@ -57,22 +57,29 @@ public sealed class ScheduleClient
     {
         ArgumentNullException.ThrowIfNull(definitions);
         var results = new SchedulePutResult[definitions.Count];
-        await Parallel.ForAsync(
-            0,
-            definitions.Count,
-            new ParallelOptions { MaxDegreeOfParallelism = WritesAtOnce, CancellationToken = cancellationToken },
-            async (i, token) =>
-            {
-                try
+        try
+        {
+            await Parallel.ForAsync(
+                0,
+                definitions.Count,
+                new ParallelOptions { MaxDegreeOfParallelism = WritesAtOnce, CancellationToken = cancellationToken },
+                async (i, token) =>
                 {
-                    results[i] = new(definitions[i].Name, await WriteAsync(definitions[i], source, token).ConfigureAwait(false), null);
-                }
-                catch (MillraceException exception) when (!exception.IsTransient)
-                {
-                    results[i] = new(definitions[i].Name, ScheduleChange.Unchanged, exception);
-                }
-            }).ConfigureAwait(false);
-        await AnnounceAsync([.. results.Where(result => result.Change != ScheduleChange.Unchanged).Select(result => result.Name)], cancellationToken).ConfigureAwait(false);
+                    try
+                    {
+                        results[i] = new(definitions[i].Name, await WriteAsync(definitions[i], source, token).ConfigureAwait(false), null);
+                    }
+                    catch (MillraceException exception) when (!exception.IsTransient)
+                    {
+                        results[i] = new(definitions[i].Name, ScheduleChange.Unchanged, exception);
+                    }
+                }).ConfigureAwait(false);
+        }
+        finally
+        {
+            await AnnounceAsync([.. results.Where(result => result is { Change: not ScheduleChange.Unchanged }).Select(result => result.Name)]).ConfigureAwait(false);
+        }
+
         return results;
     }
 
@@ -85,7 +92,7 @@ public sealed class ScheduleClient
             : null;
     }
 
-    /// <summary>Schedules in the order of the UTF-8 bytes of their names.</summary>
+    /// <summary>Schedules in the order of the UTF-8 bytes of their names. One whose document cannot be read is not among them.</summary>
     /// <param name="query">Which ones; null for all.</param>
     /// <param name="after">The last name of the page before; null for the first page.</param>
     /// <param name="limit">At most so many, 1 to 1,000.</param>
@@ -101,8 +108,7 @@ public sealed class ScheduleClient
         var documents = _store.ListAsync(query.Prefix, after, cancellationToken);
         await foreach (var document in documents.ConfigureAwait(false))
         {
-            var schedule = ScheduleDocuments.ReadSchedule(document);
-            if (query.Tag is not null && !schedule.Definition.Tags.Contains(query.Tag, StringComparer.Ordinal))
+            if (ScheduleStore.TryRead(document) is not { } schedule || (query.Tag is not null && !schedule.Definition.Tags.Contains(query.Tag, StringComparer.Ordinal)))
             {
                 continue;
             }
@@ -140,7 +146,7 @@ public sealed class ScheduleClient
         var existed = await _store.RemoveAsync(schedule, cancellationToken).ConfigureAwait(false);
         if (existed)
         {
-            await AnnounceAsync([schedule], cancellationToken).ConfigureAwait(false);
+            await AnnounceAsync([schedule]).ConfigureAwait(false);
         }
 
         return existed;
@@ -177,12 +183,12 @@ public sealed class ScheduleClient
         var documents = _store.ListAsync("", null, cancellationToken);
         await foreach (var document in documents.ConfigureAwait(false))
         {
-            var schedule = ScheduleDocuments.ReadSchedule(document);
-            var name = schedule.Definition.Name;
-            if (schedule.Source != source || defined.Contains(name))
+            if (ScheduleStore.TryRead(document) is not { } schedule || schedule.Source != source || defined.Contains(schedule.Definition.Name))
             {
                 continue;
             }
+
+            var name = schedule.Definition.Name;
 
             await ChangeAsync(
                 name,
@@ -201,12 +207,12 @@ public sealed class ScheduleClient
         ScheduleRules.Require(definition);
         while (true)
         {
-            var stored = await _store.ReadAsync(definition.Name, cancellationToken).ConfigureAwait(false);
+            var stored = await _store.ReadToWriteAsync(definition.Name, cancellationToken).ConfigureAwait(false);
             var now = _timeProvider.GetUtcNow();
-            var changed = stored is { } found
-                ? Changed(found.Value, definition, source, now)
-                : new ScheduleDocument { Definition = definition, Version = 1, Since = now, CreatedAt = now, Source = source };
-            if (stored is { } before && ScheduleDocuments.Write(changed).AsSpan().SequenceEqual(ScheduleDocuments.Write(before.Value)))
+            var changed = stored.Value is { } found
+                ? Changed(found, definition, source, now)
+                : await NewAsync(definition, source, now, cancellationToken).ConfigureAwait(false);
+            if (stored.Value is { } before && ScheduleDocuments.Write(changed).AsSpan().SequenceEqual(ScheduleDocuments.Write(before)))
             {
                 return ScheduleChange.Unchanged;
             }
@@ -216,12 +222,19 @@ public sealed class ScheduleClient
                 ScheduleRules.RequireDue(changed);
             }
 
-            var written = await _store.WriteAsync(changed, stored?.Revision ?? IStateStore.Absent, cancellationToken).ConfigureAwait(false);
-            if (written.Written)
+            if ((await _store.WriteAsync(changed, stored.Revision, cancellationToken).ConfigureAwait(false)).Written)
             {
-                return stored is null ? ScheduleChange.Created : ScheduleChange.Updated;
+                return stored.Revision == IStateStore.Absent ? ScheduleChange.Created : ScheduleChange.Updated;
             }
         }
+    }
+
+    private async ValueTask<ScheduleDocument> NewAsync(ScheduleDefinition definition, string source, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        // Whoever removed a schedule of this name may have died in the middle of it.
+        await _store.RemoveCursorAsync(definition.Name, cancellationToken).ConfigureAwait(false);
+        var version = await _store.FirstVersionAsync(cancellationToken).ConfigureAwait(false);
+        return new ScheduleDocument { Definition = definition, Version = version, Since = now, CreatedAt = now, Source = source };
     }
 
     private static ScheduleDocument Changed(ScheduleDocument before, ScheduleDefinition definition, string source, DateTimeOffset now)
@@ -247,15 +260,16 @@ public sealed class ScheduleClient
 
             if ((await _store.WriteAsync(changed, found.Revision, cancellationToken).ConfigureAwait(false)).Written)
             {
-                await AnnounceAsync([schedule], cancellationToken).ConfigureAwait(false);
+                await AnnounceAsync([schedule]).ConfigureAwait(false);
                 return true;
             }
         }
     }
 
-    private async ValueTask AnnounceAsync(IReadOnlyCollection<string> schedules, CancellationToken cancellationToken)
+    // Not cancelled: what is to be announced has been done.
+    private async ValueTask AnnounceAsync(IReadOnlyCollection<string> schedules)
     {
-        await _store.AnnounceAsync(schedules, cancellationToken).ConfigureAwait(false);
+        await _store.AnnounceAsync(schedules, CancellationToken.None).ConfigureAwait(false);
         foreach (var schedule in schedules)
         {
             OnChanged?.Invoke(schedule);

@@ -90,7 +90,20 @@ public sealed class Scheduler : IMessageWorker
         }
 
         var source = $"code:{application}";
-        var results = await _schedules.PutManyAsync(_options.Schedules, source, cancellationToken).ConfigureAwait(false);
+        var definitions = new List<ScheduleDefinition>(_options.Schedules);
+        foreach (var unread in _options.Unread)
+        {
+            try
+            {
+                definitions.Add(unread.Read());
+            }
+            catch (MillraceException exception)
+            {
+                _logger.ScheduleRefused(exception, unread.Name, source);
+            }
+        }
+
+        var results = await _schedules.PutManyAsync(definitions, source, cancellationToken).ConfigureAwait(false);
         foreach (var result in results)
         {
             if (result.Error is { } error)
@@ -103,7 +116,9 @@ public sealed class Scheduler : IMessageWorker
             }
         }
 
-        var orphans = await _schedules.OrphanAsync(source, results.Select(result => result.Name).ToHashSet(StringComparer.Ordinal), cancellationToken).ConfigureAwait(false);
+        // One that was refused is still wanted: what is stored of it goes on.
+        var defined = results.Select(result => result.Name).Concat(_options.Unread.Select(unread => unread.Name)).ToHashSet(StringComparer.Ordinal);
+        var orphans = await _schedules.OrphanAsync(source, defined, cancellationToken).ConfigureAwait(false);
         if (orphans.Count > 0)
         {
             _logger.SchedulesOrphaned(source, string.Join(", ", orphans));

@@ -9,4 +9,9 @@ namespace Millrace.Scheduling.Jobs;
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip)]
 [JsonSerializable(typeof(JobTerms))]
+[JsonSerializable(typeof(JobDocument))]
+[JsonSerializable(typeof(UniqueDocument))]
+[JsonSerializable(typeof(BatchDocument))]
+[JsonSerializable(typeof(CancelDocument))]
+[JsonSerializable(typeof(RateDocument))]
 internal sealed partial class JobJson : JsonSerializerContext;

@@ -29,10 +29,13 @@ internal sealed record CursorDocument
     /// <summary>The last run that ended.</summary>
     public LastRun? Last { get; init; }
 
-    /// <summary>This cursor for a version of the definition: what belongs to another one, or to a schedule of that name that was removed, is gone; what was counted stays.</summary>
-    public CursorDocument For(ScheduleDocument schedule) => Version == schedule.Version && Cursor >= schedule.Since
+    /// <summary>
+    /// This cursor for a version of the definition, which has to be read after it: an earlier one's goes on from the moment of the change. What was counted stays, and so does what is open, for
+    /// a run that has begun goes on, and the next one is not to run beside it.
+    /// </summary>
+    public CursorDocument For(ScheduleDocument schedule) => Version == schedule.Version
         ? this
-        : this with { Version = schedule.Version, Cursor = schedule.Since, Open = [] };
+        : this with { Version = schedule.Version, Cursor = schedule.Since };
 }
 
 /// <summary>An occurrence that has not ended.</summary>

@@ -70,7 +70,7 @@ internal sealed class FirePlan
         var missed = new Queue<DateTimeOffset>();
         var inTime = new List<DateTimeOffset>();
         var last = Cursor;
-        for (var count = 0; schedule.Next(last) is { } due && schedule.FireTimeOf(due) is var fireTime && fireTime <= now; count++)
+        for (var count = 0; schedule.Next(last) is { } due && schedule.FireTimeOf(due) <= now; count++)
         {
             if (count >= MaxOccurrences)
             {
@@ -84,8 +84,9 @@ internal sealed class FirePlan
                 break;
             }
 
+            // Late by the latest time at which it might be fired: one with little jitter may have had to wait for one before it that has more.
             last = due;
-            if (now - fireTime <= misfire.Grace)
+            if (now - due - schedule.Definition.Jitter <= misfire.Grace)
             {
                 inTime.Add(due);
                 continue;

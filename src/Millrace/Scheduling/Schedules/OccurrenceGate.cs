@@ -11,6 +11,8 @@ internal sealed class OccurrenceGate(
 
     public async ValueTask<OccurrenceVerdict> BeginAsync(Occurrence occurrence, CancellationToken cancellationToken)
     {
+        // The cursor first: read the other way round, it might be that of a later version of the definition, in which nothing of this one is open.
+        var stored = await store.ReadCursorAsync(occurrence.Schedule, cancellationToken).ConfigureAwait(false);
         if (await store.ReadAsync(occurrence.Schedule, cancellationToken).ConfigureAwait(false) is not { } schedule)
         {
             // Nothing is known of it any more, not even where its history would belong.
@@ -20,11 +22,10 @@ internal sealed class OccurrenceGate(
         var definition = schedule.Value.Definition;
         if (schedule.Value.Version != occurrence.Version)
         {
-            await RecordAsync(definition, occurrence, SkipReason.Superseded, cancellationToken).ConfigureAwait(false);
-            return new(OccurrenceAction.Drop);
+            return await SkipAsync(definition, occurrence, SkipReason.Superseded, cancellationToken).ConfigureAwait(false);
         }
 
-        var cursor = (await store.ReadCursorAsync(occurrence.Schedule, cancellationToken).ConfigureAwait(false)).Value.For(schedule.Value);
+        var cursor = stored.Value.For(schedule.Value);
         var place = PlaceOf(occurrence.Id, cursor.Open);
         if (place < 0)
         {
@@ -35,10 +36,7 @@ internal sealed class OccurrenceGate(
         switch (definition.Overlap.Kind)
         {
             case OverlapKind.CancelRunning when place < cursor.Open.Count - 1:
-                var cancelled = RunRecords.Skipped(definition, occurrence.Id, new(occurrence.Due, SkipReason.Overlap), timeProvider.GetUtcNow(), node);
-                await record(cancelled, cancellationToken).ConfigureAwait(false);
-                await EndAsync(occurrence, cancelled, cancellationToken).ConfigureAwait(false);
-                return new(OccurrenceAction.Drop);
+                return await SkipAsync(definition, occurrence, SkipReason.Overlap, cancellationToken).ConfigureAwait(false);
             case OverlapKind.BufferOne or OverlapKind.CancelRunning when place > 0 && !queues.Has(QueueFeatures.OrderedKeys):
                 return new(OccurrenceAction.PutOff, definition, AskAgain);
             default:
@@ -49,7 +47,7 @@ internal sealed class OccurrenceGate(
     public async ValueTask EndAsync(Occurrence occurrence, RunRecord run, CancellationToken cancellationToken) =>
         await store.ChangeCursorAsync(
             occurrence.Schedule,
-            cursor => cursor.Version == occurrence.Version && PlaceOf(occurrence.Id, cursor.Open) is var place && place >= 0
+            cursor => PlaceOf(occurrence.Id, cursor.Open) >= 0
                 ? Counted(cursor, run) with { Open = [.. cursor.Open.Where(open => open.Id != occurrence.Id)] }
                 : null,
             cancellationToken).ConfigureAwait(false);
@@ -79,6 +77,11 @@ internal sealed class OccurrenceGate(
         return -1;
     }
 
-    private ValueTask RecordAsync(ScheduleDefinition definition, Occurrence occurrence, string reason, CancellationToken cancellationToken) =>
-        record(RunRecords.Skipped(definition, occurrence.Id, new(occurrence.Due, reason), timeProvider.GetUtcNow(), node), cancellationToken);
+    private async ValueTask<OccurrenceVerdict> SkipAsync(ScheduleDefinition definition, Occurrence occurrence, string reason, CancellationToken cancellationToken)
+    {
+        var skipped = RunRecords.Skipped(definition, occurrence.Id, new(occurrence.Due, reason), timeProvider.GetUtcNow(), node);
+        await record(skipped, cancellationToken).ConfigureAwait(false);
+        await EndAsync(occurrence, skipped, cancellationToken).ConfigureAwait(false);
+        return new(OccurrenceAction.Drop);
+    }
 }

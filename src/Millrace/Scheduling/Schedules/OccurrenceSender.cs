@@ -77,6 +77,16 @@ internal sealed class OccurrenceSender(
         }
     }
 
+    /// <summary>Tells the history of what was claimed, and is not sent because the schedule was changed.</summary>
+    public async ValueTask RecordSupersededAsync(ScheduleDefinition definition, IReadOnlyList<OpenOccurrence> occurrences, CancellationToken cancellationToken)
+    {
+        foreach (var occurrence in occurrences)
+        {
+            var skipped = new SkippedOccurrence(occurrence.Due, SkipReason.Superseded);
+            await record(RunRecords.Skipped(definition, occurrence.Id, skipped, timeProvider.GetUtcNow(), node), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     private async ValueTask<bool> LivesAsync(OpenOccurrence occurrence, CancellationToken cancellationToken)
     {
         try

@@ -5,7 +5,7 @@ internal sealed record ScheduleDocument
 {
     public required ScheduleDefinition Definition { get; init; }
 
-    /// <summary>Rises when it is changed what is done, or when. From 1.</summary>
+    /// <summary>Rises when it is changed what is done, or when. No version of a name comes a second time, so that no id of an occurrence does.</summary>
     public required long Version { get; init; }
 
     /// <summary>Since when this version holds: nothing that was due before is fired.</summary>
@@ -34,7 +34,10 @@ internal sealed record ScheduleDocument
     }
 
     /// <summary>When an occurrence is fired: when it is due, and its share of the jitter later.</summary>
-    public DateTimeOffset FireTimeOf(DateTimeOffset due) => Definition.Jitter == TimeSpan.Zero ? due : due + JitterOf(due);
+    public DateTimeOffset FireTimeOf(DateTimeOffset due) =>
+        Definition.Jitter == TimeSpan.Zero ? due
+        : due > DateTimeOffset.MaxValue - Definition.Jitter ? DateTimeOffset.MaxValue
+        : due + JitterOf(due);
 
     /// <summary>Whether a definition does the same at the same times, so that its occurrences go on.</summary>
     public bool DoesTheSame(ScheduleDefinition other) =>

@@ -21,13 +21,14 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
     {
         while (true)
         {
+            // The cursor first: a definition that was read before it may be older than the cursor, which would then be set back.
+            var stored = await store.ReadCursorAsync(name, cancellationToken).ConfigureAwait(false);
             if (await store.ReadAsync(name, cancellationToken).ConfigureAwait(false) is not { } schedule)
             {
                 _suspects.TryRemove(name, out _);
                 return Firing.Gone;
             }
 
-            var stored = await store.ReadCursorAsync(name, cancellationToken).ConfigureAwait(false);
             var cursor = stored.Value.For(schedule.Value);
             if (await ResendAsync(schedule.Value, cursor, cancellationToken).ConfigureAwait(false))
             {
@@ -43,8 +44,7 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
             var plan = FirePlan.Of(schedule.Value, cursor, now);
             if (plan.IsHeldBack && await sender.FindEndedAsync(cursor.Open, cancellationToken).ConfigureAwait(false) is { Count: > 0 } ended)
             {
-                logger.OccurrencesLost(name, string.Join(", ", ended));
-                await store.ChangeCursorAsync(name, current => Without(current.For(schedule.Value), ended), cancellationToken).ConfigureAwait(false);
+                await CloseLostAsync(name, ended, cancellationToken).ConfigureAwait(false);
                 continue;
             }
 
@@ -68,22 +68,31 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
     /// <returns>The id of its run; null when there is no such schedule.</returns>
     public async ValueTask<string?> FireNowAsync(string name, CancellationToken cancellationToken)
     {
-        if (await store.ReadAsync(name, cancellationToken).ConfigureAwait(false) is not { } schedule)
+        while (true)
         {
-            return null;
-        }
+            var stored = await store.ReadCursorAsync(name, cancellationToken).ConfigureAwait(false);
+            if (await store.ReadAsync(name, cancellationToken).ConfigureAwait(false) is not { } schedule)
+            {
+                return null;
+            }
 
-        var now = timeProvider.GetUtcNow();
-        var id = ScheduleKeys.OfOccurrence(name, schedule.Value.Version, now, Guid.NewGuid().ToString("N"));
-        var open = new OpenOccurrence(id, now, schedule.Value.Definition.Queue, now);
-        await store.ChangeCursorAsync(
-            name,
-            cursor => cursor.For(schedule.Value) is var current && current.Open.Count < OverlapPolicy.MostOpen
-                ? current with { Open = [.. current.Open, open], Fired = current.Fired + 1 }
-                : throw new QueueFullException(schedule.Value.Definition.Queue, $"the schedule '{name}' has {current.Open.Count:N0} occurrences that have not ended"),
-            cancellationToken).ConfigureAwait(false);
-        await SendAsync(schedule.Value, [open]).ConfigureAwait(false);
-        return id;
+            var cursor = stored.Value.For(schedule.Value);
+            var queue = schedule.Value.Definition.Queue;
+            if (cursor.Open.Count >= OverlapPolicy.MostOpen)
+            {
+                throw new QueueFullException(queue, $"the schedule '{name}' has {cursor.Open.Count:N0} occurrences that have not ended");
+            }
+
+            var now = timeProvider.GetUtcNow();
+            var id = ScheduleKeys.OfOccurrence(name, schedule.Value.Version, now, Guid.NewGuid().ToString("N"));
+            var open = new OpenOccurrence(id, now, queue, now);
+            var claimed = cursor with { Open = [.. cursor.Open, open], Fired = cursor.Fired + 1 };
+            if ((await store.WriteCursorAsync(name, claimed, stored.Revision, cancellationToken).ConfigureAwait(false)).Written)
+            {
+                await SendAsync(schedule.Value, [open]).ConfigureAwait(false);
+                return id;
+            }
+        }
     }
 
     private static CursorDocument Claim(ScheduleDocument schedule, CursorDocument cursor, FirePlan plan, DateTimeOffset now)
@@ -104,6 +113,7 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
     /// <returns>False when sending failed; it is tried again.</returns>
     private async ValueTask<bool> CarryOutAsync(ScheduleDocument schedule, CursorDocument before, CursorDocument claimed, FirePlan plan)
     {
+        var isSent = true;
         try
         {
             if (plan.CancelsOpen)
@@ -115,14 +125,33 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
             {
                 await SendAsync(schedule, [.. claimed.Open.TakeLast(plan.Run.Count)]).ConfigureAwait(false);
             }
-
-            await sender.RecordSkippedAsync(schedule, plan.Skipped, CancellationToken.None).ConfigureAwait(false);
-            return true;
         }
         catch (MillraceException exception)
         {
             logger.OccurrencesNotSent(exception, schedule.Definition.Name, plan.Run.Count, PendingTooLong);
-            return false;
+            isSent = false;
+        }
+
+        await sender.RecordSkippedAsync(schedule, plan.Skipped, CancellationToken.None).ConfigureAwait(false);
+        return isSent;
+    }
+
+    /// <summary>Takes occurrences out that are open by the cursor, and of which no message is left.</summary>
+    private async ValueTask CloseLostAsync(string name, List<string> ids, CancellationToken cancellationToken)
+    {
+        List<string> lost = [];
+        await store.ChangeCursorAsync(
+            name,
+            cursor =>
+            {
+                // Those that have ended since the look were no loss.
+                lost = [.. cursor.Open.Select(open => open.Id).Where(ids.Contains)];
+                return lost.Count > 0 ? Without(cursor, lost) : null;
+            },
+            cancellationToken).ConfigureAwait(false);
+        if (lost.Count > 0)
+        {
+            logger.OccurrencesLost(name, string.Join(", ", lost));
         }
     }
 
@@ -151,10 +180,48 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
         }
 
         cancellationToken.ThrowIfCancellationRequested();
-        var pending = cursor.Open.Where(open => open.PendingSince is not null).ToList();
-        logger.OccurrencesSentAgain(name, pending.Count);
-        await SendAsync(schedule, pending).ConfigureAwait(false);
+        var pending = cursor.Open.Where(open => open.PendingSince is not null).ToLookup(open => ScheduleKeys.VersionOf(open.Id) == schedule.Version);
+        await GiveUpAsync(schedule.Definition, [.. pending[false]], cancellationToken).ConfigureAwait(false);
+        if (pending[true].Any())
+        {
+            logger.OccurrencesSentAgain(name, pending[true].Count());
+            await CancelBeforeAsync(schedule, cursor).ConfigureAwait(false);
+            await SendAsync(schedule, [.. pending[true]]).ConfigureAwait(false);
+        }
+
         return true;
+    }
+
+    /// <summary>Occurrences of an earlier version of the definition are not sent any more; those that have been will end by themselves.</summary>
+    private async ValueTask GiveUpAsync(ScheduleDefinition definition, List<OpenOccurrence> pending, CancellationToken cancellationToken)
+    {
+        if (pending.Count == 0)
+        {
+            return;
+        }
+
+        // Nobody tells of the end of a plain message.
+        var ids = pending.ConvertAll(open => open.Id);
+        var gone = definition.Target is MessageTarget
+            ? ids
+            : await sender.FindEndedAsync([.. pending.Select(open => open with { PendingSince = null })], cancellationToken).ConfigureAwait(false);
+        await sender.RecordSupersededAsync(definition, [.. pending.Where(open => gone.Contains(open.Id))], cancellationToken).ConfigureAwait(false);
+        await store.ChangeCursorAsync(
+            definition.Name,
+            cursor => cursor.Open.Any(open => ids.Contains(open.Id)) && Confirmed(Without(cursor, gone), ids) is var left
+                ? left with { Skipped = left.Skipped + cursor.Open.Count - left.Open.Count }
+                : null,
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>What was to be cancelled before the occurrence that is sent, for whoever died may not have come to that either.</summary>
+    private async ValueTask CancelBeforeAsync(ScheduleDocument schedule, CursorDocument cursor)
+    {
+        if (schedule.Definition.Target is JobTarget && schedule.Definition.Overlap.Kind == OverlapKind.CancelRunning)
+        {
+            var last = cursor.Open.Select((open, place) => (open, place)).LastOrDefault(at => at.open.PendingSince is not null && !ScheduleKeys.IsAskedFor(at.open.Id)).place;
+            await sender.CancelAsync([.. cursor.Open.Take(last)], CancellationToken.None).ConfigureAwait(false);
+        }
     }
 
     private async ValueTask SendAsync(ScheduleDocument schedule, List<OpenOccurrence> occurrences)
@@ -166,13 +233,14 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
         var isKept = schedule.Definition.Target is JobTarget;
         await store.ChangeCursorAsync(
             schedule.Definition.Name,
-            cursor => cursor.Version == schedule.Version && cursor.Open.Any(open => open.PendingSince is not null && ids.Contains(open.Id))
-                ? isKept
-                    ? cursor with { Open = [.. cursor.Open.Select(open => ids.Contains(open.Id) ? open with { PendingSince = null } : open)] }
-                    : Without(cursor, ids)
-                : null,
+            cursor => !cursor.Open.Any(open => open.PendingSince is not null && ids.Contains(open.Id)) ? null
+                : isKept ? Confirmed(cursor, ids)
+                : Without(cursor, ids),
             CancellationToken.None).ConfigureAwait(false);
     }
+
+    private static CursorDocument Confirmed(CursorDocument cursor, List<string> ids) =>
+        cursor with { Open = [.. cursor.Open.Select(open => ids.Contains(open.Id) ? open with { PendingSince = null } : open)] };
 
     private static string? FirstPending(CursorDocument cursor)
     {

@@ -128,12 +128,12 @@ internal static class ScheduleJson
     {
         if (definition.Start is { } start)
         {
-            json.WriteString(Start, start);
+            json.WriteString(Start, start.ToUniversalTime());
         }
 
         if (definition.End is { } end)
         {
-            json.WriteString(End, end);
+            json.WriteString(End, end.ToUniversalTime());
         }
 
         if (definition.Jitter != TimeSpan.Zero)
@@ -163,7 +163,8 @@ internal static class ScheduleJson
         if (definition.Metadata.Count > 0)
         {
             json.WriteStartObject(Metadata);
-            foreach (var (key, value) in definition.Metadata)
+            // In an order of their own: that of a dictionary may differ from process to process, and would make a change of it.
+            foreach (var (key, value) in definition.Metadata.OrderBy(entry => entry.Key, StringComparer.Ordinal))
             {
                 json.WriteString(key, value);
             }
@@ -254,12 +255,11 @@ internal static class ScheduleJson
         using var document = JsonDocument.Parse(Encoding.UTF8.GetString(raw));
         try
         {
-            return document.RootElement.ValueKind == JsonValueKind.String ? Trigger.Parse(document.RootElement.GetString()!) : TriggerJson.Read(document.RootElement);
+            return TriggerJson.Read(document.RootElement);
         }
         catch (InvalidOperationException exception)
         {
-            // The reader's word for a text that holds half a surrogate pair.
-            throw new WireFormatException("The field 'trigger' has a text that is not Unicode.", exception);
+            throw new WireFormatException("The field 'trigger' is no valid text: half a surrogate pair has no UTF-8 form.", exception);
         }
     }
 

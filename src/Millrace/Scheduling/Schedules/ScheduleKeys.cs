@@ -35,6 +35,13 @@ internal static class ScheduleKeys
     public static string OfOccurrence(string schedule, long version, DateTimeOffset due, string? askedFor = null) =>
         string.Create(CultureInfo.InvariantCulture, $"{schedule}{Separator}{version}{Separator}{due.ToUnixTimeMilliseconds()}{(askedFor is null ? "" : AskedFor + askedFor)}");
 
+    /// <summary>The version in the id of an occurrence.</summary>
+    public static long VersionOf(string id)
+    {
+        var end = id.LastIndexOf(Separator);
+        return end > 0 && long.TryParse(id.AsSpan(0, end)[(id.LastIndexOf(Separator, end - 1) + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? version : 0;
+    }
+
     /// <summary>Whether an id is that of an occurrence that somebody asked for.</summary>
     public static bool IsAskedFor(string id) => id.AsSpan(id.LastIndexOf(Separator) + 1).Contains(AskedFor);
 }

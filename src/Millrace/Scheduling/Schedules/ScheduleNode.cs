@@ -86,8 +86,17 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
         var cursors = new Dictionary<string, (long Version, DateTimeOffset Cursor, bool HasPending)>(StringComparer.Ordinal);
         await foreach (var document in store.ListCursorsAsync(cancellationToken).ConfigureAwait(false))
         {
-            var cursor = ScheduleDocuments.ReadCursor(document);
-            cursors[document.Key[ScheduleKeys.CursorPrefix.Length..]] = (cursor.Version, cursor.Cursor, cursor.Open.Any(open => open.PendingSince is not null));
+            var name = document.Key[ScheduleKeys.CursorPrefix.Length..];
+            try
+            {
+                var cursor = ScheduleDocuments.ReadCursor(document);
+                cursors[name] = (cursor.Version, cursor.Cursor, cursor.Open.Any(open => open.PendingSince is not null));
+            }
+            catch (StorageCorruptException exception)
+            {
+                // The others are fired all the same.
+                logger.ScheduleUnreadable(exception, name);
+            }
         }
 
         var found = new HashSet<string>(StringComparer.Ordinal);
@@ -107,6 +116,12 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
                 entry.Revision = document.Version;
                 _table.Set(entry, FirstLook(document, cursors.GetValueOrDefault(name)));
             }
+        }
+
+        foreach (var leftover in cursors.Keys.Where(name => !found.Contains(name)))
+        {
+            // Written by a node that stood still while the schedule was removed.
+            await store.RemoveCursorAsync(leftover, cancellationToken).ConfigureAwait(false);
         }
 
         lock (_gate)
@@ -140,7 +155,7 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
             return timeProvider.GetUtcNow();
         }
 
-        var from = cursor.Version == schedule.Version && cursor.Cursor >= schedule.Since ? cursor.Cursor : schedule.Since;
+        var from = cursor.Version == schedule.Version ? cursor.Cursor : schedule.Since;
         return schedule.IsFiring && schedule.Next(from) is { } next ? schedule.FireTimeOf(next) : null;
     }
 
@@ -235,6 +250,12 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
         {
             // Stopping: whoever comes next reads it anew.
         }
+        catch (StorageCorruptException exception)
+        {
+            // Until it is changed.
+            logger.ScheduleUnreadable(exception, entry.Name);
+            firing = new Firing(true, Revision: 0, NextLook: null);
+        }
         catch (Exception exception)
         {
             logger.ScheduleNotFired(exception, entry.Name, AfterFault);
@@ -269,7 +290,7 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
         entry.Revision = done.Revision;
         entry.IsFollower = !done.HasClaimed && (entry.IsFollower || !entry.IsNoticed);
         entry.IsNoticed = false;
-        _table.Set(entry, entry.IsFollower ? done.NextLook + FollowerDelay : done.NextLook);
+        _table.Set(entry, entry.IsFollower && done.NextLook < DateTimeOffset.MaxValue - FollowerDelay ? done.NextLook + FollowerDelay : done.NextLook);
         if (entry.IsChanged)
         {
             LookNowLocked(entry);

@@ -1,41 +1,44 @@
 using Microsoft.Extensions.Logging;
 using Millrace.Client;
-using Millrace.Storage;
+using Millrace.Scheduling.Jobs;
 
 namespace Millrace.Scheduling.Schedules;
 
 /// <summary>The parts of the schedules of one client, put together. Safe for concurrent use.</summary>
-/// <param name="state">Where the schedules are kept.</param>
-/// <param name="queues">Where occurrences go.</param>
-/// <param name="admin">The administration of the queues; null where there is none.</param>
-/// <param name="cancel">Marks a run as cancelled.</param>
-/// <param name="record">Adds to the history.</param>
-/// <param name="node">The name of this node.</param>
-/// <param name="timeProvider">The clock.</param>
-/// <param name="loggerFactory">Where to log.</param>
-internal sealed class ScheduleServices(
-    IStateStore state,
-    IQueueStore queues,
-    IQueueAdmin? admin,
-    Func<string, CancellationToken, ValueTask> cancel,
-    Func<RunRecord, CancellationToken, ValueTask> record,
-    string node,
-    TimeProvider timeProvider,
-    ILoggerFactory loggerFactory)
+internal sealed class ScheduleServices
 {
-    private readonly ScheduleStore _store = new(state);
-    private readonly ILogger _logger = loggerFactory.CreateLogger("Millrace.Scheduling");
-    private ScheduleFirer? _firer;
-    private ScheduleClient? _client;
+    private readonly ScheduleStore _store;
+    private readonly ScheduleFirer _firer;
+    private readonly TimeProvider _timeProvider;
+    private readonly ILogger _logger;
+
+    /// <summary>The schedules in the state store of an environment, whose occurrences go to its queues.</summary>
+    public ScheduleServices(JobEnvironment environment, ILoggerFactory loggerFactory)
+    {
+        var state = environment.State;
+        _timeProvider = environment.TimeProvider;
+        _logger = loggerFactory.CreateLogger("Millrace.Scheduling");
+        _store = new ScheduleStore(state);
+        var sender = new OccurrenceSender(
+            environment.Store,
+            environment.Admin,
+            (run, cancellationToken) => CancelMarks.MarkAsync(state, run, environment.Now, cancellationToken),
+            RecordAsync,
+            _timeProvider,
+            environment.Node);
+        _firer = new ScheduleFirer(_store, sender, _timeProvider, _logger);
+        Client = new ScheduleClient(_store, _firer, _timeProvider);
+        Gate = new OccurrenceGate(_store, environment.Store.Capabilities, RecordAsync, _timeProvider, environment.Node);
+
+        // Never fails, and waits for no longer than a history that fails is tried again.
+        ValueTask RecordAsync(RunRecord run, CancellationToken cancellationToken) => environment.Runs.AppendAsync(run);
+    }
 
     /// <summary>Defines and shows schedules.</summary>
-    public ScheduleClient Client => LazyInitializer.EnsureInitialized(ref _client, () => new ScheduleClient(_store, Firer, timeProvider));
+    public ScheduleClient Client { get; }
 
     /// <summary>Lets occurrences run.</summary>
-    public OccurrenceGate Gate { get; } = new(new ScheduleStore(state), queues.Capabilities, record, timeProvider, node);
-
-    private ScheduleFirer Firer => LazyInitializer.EnsureInitialized(
-        ref _firer, () => new ScheduleFirer(_store, new OccurrenceSender(queues, admin, cancel, record, timeProvider, node), timeProvider, _logger));
+    public OccurrenceGate Gate { get; }
 
     /// <summary>A node that fires the schedules; it does not run yet.</summary>
     /// <param name="options">How to work.</param>
@@ -44,7 +47,7 @@ internal sealed class ScheduleServices(
     public Scheduler NewScheduler(SchedulerOptions options, Action<IMessageWorker> onStart, Action<IMessageWorker> onStop)
     {
         options.Validate();
-        return new Scheduler(Client, new ScheduleNode(_store, Firer, timeProvider, _logger, options.Concurrency), options, timeProvider, _logger)
+        return new Scheduler(Client, new ScheduleNode(_store, _firer, _timeProvider, _logger, options.Concurrency), options, _timeProvider, _logger)
         {
             OnStart = onStart,
             OnStop = onStop,

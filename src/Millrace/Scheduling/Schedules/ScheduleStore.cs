@@ -13,11 +13,31 @@ internal sealed class ScheduleStore(IStateStore state)
 {
     public const int PageSize = 1_000;
 
+    /// <summary>A schedule of a document; null when it cannot be read, which the nodes report.</summary>
+    public static ScheduleDocument? TryRead(StateDocument document)
+    {
+        try
+        {
+            return ScheduleDocuments.ReadSchedule(document);
+        }
+        catch (StorageCorruptException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>A schedule; null when there is none.</summary>
     public async ValueTask<Stored<ScheduleDocument>?> ReadAsync(string schedule, CancellationToken cancellationToken) =>
         await state.GetAsync(ScheduleKeys.OfDefinition(schedule), cancellationToken).ConfigureAwait(false) is { } document
             ? new(ScheduleDocuments.ReadSchedule(document), document.Version)
             : null;
+
+    /// <summary>A schedule that is to be written; null when there is none, or it cannot be read, in which case the revision tells that there is something.</summary>
+    public async ValueTask<Stored<ScheduleDocument?>> ReadToWriteAsync(string schedule, CancellationToken cancellationToken)
+    {
+        var document = await state.GetAsync(ScheduleKeys.OfDefinition(schedule), cancellationToken).ConfigureAwait(false);
+        return new(document is null ? null : TryRead(document), document?.Version ?? IStateStore.Absent);
+    }
 
     /// <summary>How far a schedule has been fired; <see cref="CursorDocument.Empty"/> before the first firing.</summary>
     public async ValueTask<Stored<CursorDocument>> ReadCursorAsync(string schedule, CancellationToken cancellationToken) =>
@@ -58,13 +78,33 @@ internal sealed class ScheduleStore(IStateStore state)
     /// <returns>False when there was none.</returns>
     public async ValueTask<bool> RemoveAsync(string schedule, CancellationToken cancellationToken)
     {
-        var found = await state.GetAsync(ScheduleKeys.OfDefinition(schedule), cancellationToken).ConfigureAwait(false) is not null;
+        var isRemoved = false;
+        while (!isRemoved && await state.GetAsync(ScheduleKeys.OfDefinition(schedule), cancellationToken).ConfigureAwait(false) is { } document)
+        {
+            // First: whoever defines a schedule of this name again begins above the version that is removed.
+            await AnnounceAsync([schedule], TryRead(document)?.Version ?? 0, cancellationToken).ConfigureAwait(false);
+            isRemoved = (await state.DeleteAsync(document.Key, document.Version, cancellationToken).ConfigureAwait(false)).Written;
+        }
 
-        // In this order: who fires it at this moment finds that its cursor has gone, and then that it has itself.
-        await state.DeleteAsync(ScheduleKeys.OfDefinition(schedule), null, cancellationToken).ConfigureAwait(false);
-        await state.DeleteAsync(ScheduleKeys.OfCursor(schedule), null, cancellationToken).ConfigureAwait(false);
-        return found;
+        await RemoveCursorAsync(schedule, cancellationToken).ConfigureAwait(false);
+        return isRemoved;
     }
+
+    /// <summary>Removes the cursor that a schedule has left behind; leaves it if there is such a schedule again, or still.</summary>
+    public async ValueTask RemoveCursorAsync(string schedule, CancellationToken cancellationToken)
+    {
+        while (await state.GetAsync(ScheduleKeys.OfCursor(schedule), cancellationToken).ConfigureAwait(false) is { } cursor
+            && await state.GetAsync(ScheduleKeys.OfDefinition(schedule), cancellationToken).ConfigureAwait(false) is null)
+        {
+            if ((await state.DeleteAsync(cursor.Key, cursor.Version, cancellationToken).ConfigureAwait(false)).Written)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>The version of a schedule that is defined for the first time, or again after it was removed: one that no schedule of its name has had.</summary>
+    public async ValueTask<long> FirstVersionAsync(CancellationToken cancellationToken) => (await ReadChangesAsync(cancellationToken).ConfigureAwait(false)).Value.Count + 1;
 
     /// <summary>All schedules whose names begin with a prefix, in the order of their UTF-8 bytes, as the store has them.</summary>
     public IAsyncEnumerable<StateDocument> ListAsync(string prefix, string? after, CancellationToken cancellationToken) =>
@@ -74,7 +114,9 @@ internal sealed class ScheduleStore(IStateStore state)
     public IAsyncEnumerable<StateDocument> ListCursorsAsync(CancellationToken cancellationToken) => ListKeysAsync(ScheduleKeys.CursorPrefix, null, cancellationToken);
 
     /// <summary>Tells nodes of changes.</summary>
-    public async ValueTask AnnounceAsync(IReadOnlyCollection<string> schedules, CancellationToken cancellationToken)
+    public ValueTask AnnounceAsync(IReadOnlyCollection<string> schedules, CancellationToken cancellationToken) => AnnounceAsync(schedules, 0, cancellationToken);
+
+    private async ValueTask AnnounceAsync(IReadOnlyCollection<string> schedules, long minimum, CancellationToken cancellationToken)
     {
         if (schedules.Count == 0)
         {
@@ -86,7 +128,7 @@ internal sealed class ScheduleStore(IStateStore state)
             var document = await state.GetAsync(ScheduleKeys.Changes, cancellationToken).ConfigureAwait(false);
             var changes = document is null ? ScheduleChanges.None : ScheduleDocuments.ReadChanges(document);
             var written = await state
-                .PutAsync(ScheduleKeys.Changes, ScheduleDocuments.Write(changes.With(schedules)), document?.Version ?? IStateStore.Absent, cancellationToken)
+                .PutAsync(ScheduleKeys.Changes, ScheduleDocuments.Write(changes.With(schedules, minimum)), document?.Version ?? IStateStore.Absent, cancellationToken)
                 .ConfigureAwait(false);
             if (written.Written)
             {

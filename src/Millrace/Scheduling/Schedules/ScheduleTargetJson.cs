@@ -19,6 +19,9 @@ internal static class ScheduleTargetJson
     private static readonly JsonEncodedText Body = JsonEncodedText.Encode("body");
     private static readonly JsonEncodedText Headers = JsonEncodedText.Encode("headers");
 
+    // Documents may be nested a little deeper than that.
+    private const int MaxDepth = 32;
+
     public static void Write(Utf8JsonWriter json, ScheduleTarget target, JsonEncodedText jobField, JsonEncodedText messageField)
     {
         switch (target)
@@ -149,9 +152,15 @@ internal static class ScheduleTargetJson
         }
     }
 
+    /// <summary>Whether bytes can stand in a document as they are, and are read from it as they are.</summary>
     private static bool IsJson(ReadOnlySpan<byte> bytes)
     {
-        var reader = new Utf8JsonReader(bytes);
+        if (!Utf8.IsValid(bytes) || bytes.IsEmpty || char.IsWhiteSpace((char)bytes[0]) || char.IsWhiteSpace((char)bytes[^1]))
+        {
+            return false;
+        }
+
+        var reader = new Utf8JsonReader(bytes, new JsonReaderOptions { MaxDepth = MaxDepth });
         try
         {
             return reader.Read() && reader.TrySkip() && !reader.Read();

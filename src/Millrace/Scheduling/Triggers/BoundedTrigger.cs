@@ -13,6 +13,8 @@ internal sealed class BoundedTrigger : Trigger
 
     internal override int Parts => Inner.Parts + 1;
 
+    internal override int Depth => Inner.Depth + 1;
+
     public static Trigger Of(Trigger inner, DateTimeOffset? start, DateTimeOffset? end)
     {
         start = start is { } from ? RoundUp(from) : null;
@@ -35,7 +37,7 @@ internal sealed class BoundedTrigger : Trigger
             return inner;
         }
 
-        RequireFew(inner.Parts + 1);
+        RequireFew(inner.Parts + 1, inner.Depth + 1);
         return new BoundedTrigger(inner, start, end);
     }
 

@@ -44,9 +44,6 @@ public sealed class ExclusionCalendar : IEquatable<ExclusionCalendar>
 
     internal bool IsEmpty => Dates.IsEmpty && Times.IsEmpty && Annual.IsEmpty && Weekdays == 0;
 
-    /// <summary>The last date that is excluded by itself.</summary>
-    internal DateOnly? LastDate => Dates.IsEmpty ? null : DateOnly.FromDayNumber(Dates[^1].Last);
-
     /// <summary>A calendar that excludes nothing yet.</summary>
     /// <param name="zone">The IANA id of the zone in which its dates and times are; null is UTC.</param>
     /// <exception cref="InvalidTriggerException">There is no such zone.</exception>

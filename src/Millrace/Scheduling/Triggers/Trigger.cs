@@ -12,8 +12,8 @@ namespace Millrace.Scheduling.Triggers;
 /// </remarks>
 public abstract class Trigger : IEquatable<Trigger>
 {
-    /// <summary>How many triggers one may be made of.</summary>
-    internal const int MaxParts = 100;
+    private const int MaxParts = 100;
+    private const int MaxDepth = 16;
 
     private protected Trigger()
     {
@@ -21,6 +21,9 @@ public abstract class Trigger : IEquatable<Trigger>
 
     /// <summary>Of how many triggers it is made, itself included.</summary>
     internal virtual int Parts => 1;
+
+    /// <summary>How deep triggers lie in it, itself included.</summary>
+    internal virtual int Depth => 1;
 
     /// <summary>A cron expression; see <see cref="CronExpression"/> for what may stand in it. <c>@every 5m</c> is taken too, and is <see cref="Every"/>.</summary>
     /// <param name="expression">Five fields, six with seconds first, or a macro.</param>
@@ -117,12 +120,10 @@ public abstract class Trigger : IEquatable<Trigger>
     /// <summary>The first instant strictly after <paramref name="after"/>, in UTC and whole milliseconds. Null: there is none any more.</summary>
     public abstract DateTimeOffset? Next(DateTimeOffset after);
 
-    /// <summary>This trigger, without what falls into the times of a calendar.</summary>
-    public Trigger Except(ExclusionCalendar calendar)
-    {
-        ArgumentNullException.ThrowIfNull(calendar);
-        return calendar.IsEmpty ? this : new ExcludingTrigger(this, calendar);
-    }
+    /// <summary>
+    /// This trigger, without what falls into the times of a calendar. What is excluded 10,000 times in a row (27 years of every day) counts as never due.
+    /// </summary>
+    public Trigger Except(ExclusionCalendar calendar) => ExcludingTrigger.Of(this, calendar);
 
     /// <summary>This trigger, within bounds.</summary>
     /// <param name="start">The first instant that counts; null: no bound.</param>
@@ -142,12 +143,17 @@ public abstract class Trigger : IEquatable<Trigger>
     /// <summary>The text form where there is one (cron expressions, intervals, instants), which <see cref="Parse"/> reads; a description of the others.</summary>
     public abstract override string ToString();
 
-    /// <summary>Refuses what is made of too many triggers, so that asking for the next instant stays quick.</summary>
-    internal static void RequireFew(int parts)
+    /// <summary>Refuses what is made of too many triggers, so that asking for the next instant stays quick, and what is nested deeper than a reader of JSON goes.</summary>
+    internal static void RequireFew(int parts, int depth = 1)
     {
         if (parts > MaxParts)
         {
             throw new InvalidTriggerException(FormattableString.Invariant($"A trigger may be made of {MaxParts} others at most, not of {parts}."));
+        }
+
+        if (depth > MaxDepth)
+        {
+            throw new InvalidTriggerException(FormattableString.Invariant($"Triggers may lie {MaxDepth} deep in each other, not {depth}."));
         }
     }
 
