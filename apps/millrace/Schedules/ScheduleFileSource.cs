@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Millrace.Scheduling;
 using Millrace.Scheduling.Schedules;
 using Millrace.Storage.Http.Wire;
@@ -8,6 +9,8 @@ namespace Millrace.App.Schedules;
 /// <summary>Defines the schedules of a file, and marks those that it defined before and does not any more.</summary>
 internal static class ScheduleFileSource
 {
+    private const string Unnamed = "number ";
+
     /// <summary>What schedules of a file are said to come from.</summary>
     public static string SourceOf(string path) => "file:" + Path.GetFileName(path);
 
@@ -24,12 +27,12 @@ internal static class ScheduleFileSource
         var definitions = Read(path, refused);
         var results = await schedules.PutManyAsync(definitions, source, cancellationToken);
 
-        // What is there and wrong is not gone: it stays as it was.
-        var isSafe = !keepsOthers && refused.Count == 0;
-        var orphans = isSafe
-            ? await schedules.OrphanAsync(source, results.Select(result => result.Name).ToHashSet(StringComparer.Ordinal), cancellationToken)
-            : [];
-        return new ScheduleFileResult(source, [.. refused, .. results], orphans);
+        // What is there and wrong is not gone: it stays as it was. Where one has no name, any could be meant.
+        IReadOnlyList<SchedulePutResult> all = [.. refused, .. results];
+        var orphans = keepsOthers || refused.Exists(result => result.Name.StartsWith(Unnamed, StringComparison.Ordinal))
+            ? []
+            : await schedules.OrphanAsync(source, all.Select(result => result.Name).ToHashSet(StringComparer.Ordinal), cancellationToken);
+        return new ScheduleFileResult(source, all, orphans);
     }
 
     private static List<ScheduleDefinition> Read(string path, List<SchedulePutResult> refused)
@@ -39,7 +42,7 @@ internal static class ScheduleFileSource
         {
             var definitions = ScheduleFile.Read(
                 json,
-                (number, error) => refused.Add(new SchedulePutResult(string.Create(CultureInfo.InvariantCulture, $"number {number}"), ScheduleChange.Unchanged, error)));
+                (number, error) => refused.Add(new SchedulePutResult(NameOf(json, number), ScheduleChange.Unchanged, error)));
             return definitions.GroupBy(definition => definition.Name, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice
                 ? throw new MillraceConfigurationException($"The schedules file {path} defines the schedule '{twice.Key}' {twice.Count()} times.")
                 : definitions;
@@ -49,5 +52,25 @@ internal static class ScheduleFileSource
             throw new MillraceConfigurationException(
                 $"The schedules file {path} is no file of schedules: {exception.Message} It is an object with the field 'schedules', an array of definitions, in {ScheduleFileText.Forms}.", exception);
         }
+    }
+
+    // By its number, where it has none that can be read.
+    private static string NameOf(byte[] json, int number)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            var schedule = document.RootElement.GetProperty("schedules")[number - 1];
+            if (schedule.GetProperty("name").GetString() is { } name)
+            {
+                return name;
+            }
+        }
+        catch (Exception exception) when (exception is KeyNotFoundException or InvalidOperationException or IndexOutOfRangeException)
+        {
+            // What is wrong with it is said anyway.
+        }
+
+        return string.Create(CultureInfo.InvariantCulture, $"{Unnamed}{number}");
     }
 }

@@ -55,7 +55,7 @@ internal sealed class NodeProcess(CliContext context, ServerConfiguration config
         {
             if (result.Error is { } error)
             {
-                logger.ScheduleRefused(error, result.Name, applied.Source);
+                logger.ScheduleOfFileRefused(result.Name, applied.Source, error.Message);
             }
             else if (result.Change != ScheduleChange.Unchanged)
             {

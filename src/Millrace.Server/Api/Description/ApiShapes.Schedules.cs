@@ -55,7 +55,7 @@ internal sealed partial class ApiShapes
             Perhaps("maxRuns", OrNull(Whole("How many occurrences are fired in all.", 1, long.MaxValue))),
             Perhaps("misfire", Ref("MisfirePolicy")),
             Perhaps("overlap", Ref("OverlapPolicy")),
-            Perhaps("timeoutMs", OrNull(Milliseconds("How long one attempt may take.", LongestTimeMs))),
+            Perhaps("timeoutMs", OrNull(new OpenApiSchema { Type = JsonSchemaType.Number, Minimum = "1", Maximum = Number(LongestTimeMs), Description = "How long one attempt may take." })),
             Perhaps("retry", Ref("RetryPolicy")),
             Perhaps("priority", Whole("The priority of its messages; 4 by default.", MessagePriority.Lowest, MessagePriority.Highest)),
             Perhaps("tags", new OpenApiSchema { Type = JsonSchemaType.Array, Items = Text("A word."), MaxItems = ScheduleDefinition.MostLabels, Description = "Words to find it by." }),
