@@ -182,6 +182,9 @@ internal static partial class LogMessages
     [LoggerMessage(1404, LogLevel.Warning, "The queue '{Queue}' dead-letters a message after {MaxDeliveries} deliveries (maxDeliveries): retry policies of jobs that ask for more attempts get so many.")]
     public static partial void JobQueueBound(this ILogger logger, string queue, int maxDeliveries);
 
+    [LoggerMessage(1406, LogLevel.Warning, "What is kept of job {MessageId} of queue '{Queue}' could not be read or written: it comes again in {Delay}.")]
+    public static partial void JobDocumentsUnavailable(this ILogger logger, Exception exception, MessageId messageId, string queue, TimeSpan delay);
+
     [LoggerMessage(1405, LogLevel.Debug, "Removed {Count} documents of jobs that ended more than a day ago.")]
     public static partial void JobDocumentsRemoved(this ILogger logger, int count);
 

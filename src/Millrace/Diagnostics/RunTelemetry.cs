@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using Millrace.Scheduling;
+using Millrace.Scheduling.History;
 
 namespace Millrace.Diagnostics;
 
@@ -24,7 +24,7 @@ internal static class RunTelemetry
     private static readonly string[] Outcomes = ["succeeded", "retried", "failed", "cancelled", "skipped"];
 
     /// <summary>Counts a run that has ended, or an occurrence that was skipped.</summary>
-    public static void Ended(RunRecord run)
+    public static void Ended(in RunEntry run)
     {
         if (!Runs.Enabled && !Duration.Enabled && !Lateness.Enabled)
         {

@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Millrace.Client;
 using Millrace.Scheduling;
 
 namespace Millrace.Hosting;

@@ -54,7 +54,7 @@ internal sealed class MillraceHostedService(IServiceProvider services, InstanceR
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    private static IEnumerable<JobWorkerOptions> JobWorkersOf(InstanceRegistration instance) =>
+    private static List<JobWorkerOptions> JobWorkersOf(InstanceRegistration instance) =>
         instance.JobWorkers.Count == 0 && instance.HasJobs ? [new JobWorkerOptions()] : instance.JobWorkers;
 
     // A host without its worker would look alive and do nothing. Restarted, it meets the fault again and says so, or works.

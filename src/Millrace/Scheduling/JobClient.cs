@@ -3,7 +3,6 @@ using Millrace.Client;
 using Millrace.Diagnostics;
 using Millrace.Scheduling.Jobs;
 using Millrace.Scheduling.Schedules;
-using Millrace.Storage;
 
 namespace Millrace.Scheduling;
 

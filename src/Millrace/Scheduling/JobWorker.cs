@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Millrace.Client;
 using Millrace.Diagnostics;
 using Millrace.Hosting;

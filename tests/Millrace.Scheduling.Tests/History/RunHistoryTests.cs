@@ -159,7 +159,7 @@ public sealed class RunHistoryTests
         using var buffer = new MemoryStream();
         using (var writer = new System.Text.Json.Utf8JsonWriter(buffer))
         {
-            RunJson.Write(writer, run);
+            RunJson.Write(writer, RunEntry.Of(run));
         }
 
         Assert.True(RunJson.TryRead(buffer.ToArray(), out var read));

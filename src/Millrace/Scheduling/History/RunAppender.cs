@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Millrace.Diagnostics;
@@ -12,6 +13,7 @@ namespace Millrace.Scheduling.History;
 /// Appends runs to the history. What comes while one append is on its way goes in the next. A history that fails is tried again briefly, and then left incomplete: it never repeats or
 /// stops a job. Safe for concurrent use.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "The turns never make a handle, so there is nothing to dispose.")]
 internal sealed class RunAppender(StreamCatalog? catalog, RunHistoryOptions options, TimeProvider timeProvider, ILogger logger)
 {
     private const int Tries = 4;
@@ -70,9 +72,9 @@ internal sealed class RunAppender(StreamCatalog? catalog, RunHistoryOptions opti
     }
 
     /// <summary>Adds a run to what the next append takes.</summary>
-    public void Add(RunRecord run)
+    public void Add(in RunEntry run)
     {
-        RunTelemetry.Ended(run);
+        RunTelemetry.Ended(in run);
         if (!IsEnabled)
         {
             return;
@@ -81,7 +83,7 @@ internal sealed class RunAppender(StreamCatalog? catalog, RunHistoryOptions opti
         var scratch = _scratch ??= new Scratch();
         scratch.Bytes.Truncate(0);
         scratch.Writer.Reset(scratch.Bytes);
-        RunJson.Write(scratch.Writer, run);
+        RunJson.Write(scratch.Writer, in run);
         scratch.Writer.Flush();
         lock (_gate)
         {
@@ -93,7 +95,7 @@ internal sealed class RunAppender(StreamCatalog? catalog, RunHistoryOptions opti
     /// <summary>Appends a run, and returns when it is in the history, or cannot be.</summary>
     public ValueTask AppendAsync(RunRecord run)
     {
-        Add(run);
+        Add(RunEntry.Of(run));
         return FlushAsync();
     }
 
@@ -173,6 +175,7 @@ internal sealed class RunAppender(StreamCatalog? catalog, RunHistoryOptions opti
     }
 
     /// <summary>Runs that wait for the next append, one after the other.</summary>
+    [SuppressMessage("Design", "CA1001", Justification = "Two of them live as long as the client; a large one gives its bytes back.")]
     private sealed class Gathered
     {
         private readonly List<int> _ends = [];

@@ -26,10 +26,18 @@ internal static class RunJson
     private static readonly JsonEncodedText[] Outcomes = Array.ConvertAll(
         Enum.GetValues<RunOutcome>(), static outcome => JsonEncodedText.Encode(JsonNamingPolicy.CamelCase.ConvertName(outcome.ToString())));
 
-    public static void Write(Utf8JsonWriter writer, RunRecord run)
+    public static void Write(Utf8JsonWriter writer, in RunEntry run)
     {
         writer.WriteStartObject();
-        writer.WriteString(RunName, run.Run);
+        if (run.Run.TryGetUuid(out var uuid))
+        {
+            writer.WriteString(RunName, uuid);
+        }
+        else
+        {
+            writer.WriteString(RunName, run.Run.ToString());
+        }
+
         WriteIfSet(writer, JobName, run.Job);
         WriteIfSet(writer, ScheduleName, run.Schedule);
         writer.WriteString(QueueName, run.Queue);

@@ -71,7 +71,7 @@ internal sealed partial class JobRunner
     };
 
     /// <summary>What a job or a middleware said by <see cref="MessageContext.Result"/> instead of an exception.</summary>
-    private AttemptEnd EndOf(HandlingResult result, JobContext run, JobRetry retry) => result.Kind switch
+    private static AttemptEnd EndOf(HandlingResult result, JobContext run, JobRetry retry) => result.Kind switch
     {
         HandlingResult.Outcome.Fail when result.Exception is { } exception => EndOf(exception, isAccepted: true, run.Attempt, retry),
         HandlingResult.Outcome.Fail => AgainOrDead(result.Error, run.Attempt, retry),

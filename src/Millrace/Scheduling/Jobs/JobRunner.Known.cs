@@ -1,5 +1,4 @@
 using Millrace.Diagnostics;
-using Millrace.Pipeline;
 using Millrace.Queues;
 using Millrace.Scheduling.Schedules;
 using Millrace.Storage;
@@ -11,10 +10,27 @@ internal sealed partial class JobRunner
 {
     private const int MostUnknownAttempts = 12;
 
+    private static readonly TimeSpan PauseOfFault = TimeSpan.FromSeconds(2);
+
     // With 12 attempts that is about half an hour: a rolling deployment should be over by then.
     private static readonly JobRetry UnknownRetry = new() { MaxAttempts = MostUnknownAttempts, Kind = RetryDelay.Exponential, Delay = TimeSpan.FromSeconds(1) };
 
     private async ValueTask<HandlingResult> HandleKnownAsync(Delivery delivery, string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await TryHandleKnownAsync(delivery, name, cancellationToken).ConfigureAwait(false);
+        }
+        catch (MillraceException exception) when (exception.IsTransient)
+        {
+            // What a job throws does not come here: it is a document or a lock that could not be had, which is no attempt at the job.
+            var delay = PauseOfFault * (0.5 + Random.Shared.NextDouble());
+            _logger.JobDocumentsUnavailable(exception, delivery.Message.Id, Queue, delay);
+            return HandlingResult.Postpone(delay);
+        }
+    }
+
+    private async ValueTask<HandlingResult> TryHandleKnownAsync(Delivery delivery, string name, CancellationToken cancellationToken)
     {
         JobTerms terms;
         try
@@ -114,7 +130,7 @@ internal sealed partial class JobRunner
             return end.Result;
         }
 
-        var record = RecordOf(context, outcome, end.Error, startedAt, _timeProvider.GetElapsedTime(started));
+        var entry = EntryOf(context, outcome, end.Error, startedAt, _timeProvider.GetElapsedTime(started));
         run.IsMarked |= outcome == RunOutcome.Cancelled;
         if (run.Tracked is not null)
         {
@@ -123,11 +139,11 @@ internal sealed partial class JobRunner
 
         if (outcome == RunOutcome.Retried)
         {
-            _environment.Runs.Add(record);
+            _environment.Runs.Add(entry);
             return end.Result;
         }
 
-        await EndAsync(run, record).ConfigureAwait(false);
+        await EndAsync(run, entry.ToRecord()).ConfigureAwait(false);
         return end.Result;
     }
 

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 using Millrace.Diagnostics;
 using Millrace.Pipeline;
 using Millrace.Queues;
-using Millrace.Scheduling.Limits;
+using Millrace.Scheduling.History;
 using Millrace.Scheduling.Schedules;
 using Millrace.Serialization;
 using Millrace.Storage;
@@ -98,7 +98,7 @@ internal sealed partial class JobRunner
             : await AttemptAsync(context, delivery, job.Type.Options.Retry, job.Type.Options.Timeout, default, cancellationToken).ConfigureAwait(false);
         if (end.Outcome is { } outcome)
         {
-            _environment.Runs.Add(RecordOf(context, outcome, end.Error, startedAt, _timeProvider.GetElapsedTime(started)));
+            _environment.Runs.Add(EntryOf(context, outcome, end.Error, startedAt, _timeProvider.GetElapsedTime(started)));
             if (outcome == RunOutcome.Cancelled)
             {
                 await ClearMarkAsync(context.Id.ToString(), CancellationToken.None).ConfigureAwait(false);
@@ -108,9 +108,9 @@ internal sealed partial class JobRunner
         return end.Result;
     }
 
-    private RunRecord RecordOf(JobContext context, RunOutcome outcome, string? error, DateTimeOffset startedAt, TimeSpan duration) => new()
+    private RunEntry EntryOf(JobContext context, RunOutcome outcome, string? error, DateTimeOffset startedAt, TimeSpan duration) => new()
     {
-        Run = context.Id.ToString(),
+        Run = context.Id,
         Job = context.Job,
         Schedule = context.Schedule,
         Queue = Queue,

@@ -1,8 +1,10 @@
+using System.Diagnostics.CodeAnalysis;
 using Millrace.Storage;
 
 namespace Millrace.Scheduling.Jobs;
 
 /// <summary>The record of a tracked job while somebody works with it: each change is a compare-and-swap, made again on what others wrote meanwhile. Safe for concurrent use.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "The turn never makes a handle, so there is nothing to dispose.")]
 internal sealed class TrackedJob
 {
     private readonly JobEnvironment _environment;

@@ -4,16 +4,19 @@ namespace Millrace.Scheduling.Limits;
 internal sealed class HeldSlots : IAsyncDisposable
 {
     private readonly List<ConcurrencySlot> _slots = [];
+    private CancellationTokenSource? _anyLost;
 
     /// <summary>Cancelled when one of them is lost.</summary>
-    public CancellationToken Lost { get; private set; }
+    public CancellationToken Lost => _anyLost?.Token ?? (_slots.Count == 0 ? default : _slots[0].Lost);
 
     public void Add(ConcurrencySlot slot)
     {
+        var before = Lost;
         _slots.Add(slot);
-
-        // Of several, the type's own stands for all: each is renewed alike, and a process that loses one loses the others.
-        Lost = slot.Lost;
+        if (_slots.Count > 1)
+        {
+            _anyLost = CancellationTokenSource.CreateLinkedTokenSource(before, slot.Lost);
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -24,5 +27,7 @@ internal sealed class HeldSlots : IAsyncDisposable
         }
 
         _slots.Clear();
+        _anyLost?.Dispose();
+        _anyLost = null;
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Millrace.Scheduling.Jobs;
 using Millrace.Storage;
 
@@ -7,6 +8,7 @@ namespace Millrace.Scheduling.Limits;
 /// How many runs start in a span of time, on all nodes. Each start has a place of its own on a line of evenly spaced instants; a document says up to where the line is given away, and a node
 /// takes a tenth of a span of it at a time. A place that was not used in time is lost, so a pause is followed by a tenth more than the rate at most from each node. Safe for concurrent use.
 /// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "The turn never makes a handle, so there is nothing to dispose.")]
 internal sealed class RateLimiter
 {
     private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(5);
