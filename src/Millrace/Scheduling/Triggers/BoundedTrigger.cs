@@ -29,7 +29,8 @@ internal sealed class BoundedTrigger : Trigger
 
         if (start >= end)
         {
-            throw new InvalidTriggerException($"A trigger that starts at {TriggerText.Format(start.Value)} cannot end at {TriggerText.Format(end.Value)}: the end must be later.");
+            throw new InvalidTriggerException(
+                $"A trigger that starts at {TriggerText.Format(start.Value)} cannot end at {TriggerText.Format(end.Value)}: the end must be later.");
         }
 
         if (start is null && end is null)

@@ -3,7 +3,8 @@ namespace Millrace.Scheduling.Triggers;
 /// <summary>A trigger without what falls into the times of a calendar.</summary>
 internal sealed class ExcludingTrigger : Trigger
 {
-    // A stretch of excluded time counts once, so these are 27 years of a daily trigger. What is not due by then is excluded always, and a search to the end of time would be long.
+    // A stretch of excluded time counts once, so these are 27 years of a daily trigger. What is not due by then is excluded always, and a search to the end of
+    // time would be long.
     private const int MaxStretches = 10_000;
 
     private ExcludingTrigger(Trigger inner, ExclusionCalendar calendar) => (Inner, Calendar) = (inner, calendar);

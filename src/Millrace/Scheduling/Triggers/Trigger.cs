@@ -5,9 +5,9 @@ namespace Millrace.Scheduling.Triggers;
 /// Made by the factories here, or read from text by <see cref="Parse"/>.
 /// </summary>
 /// <remarks>
-/// Triggers of fixed local times (<see cref="Daily"/>, <see cref="Weekly(DayOfWeek, TimeOnly, string?)"/>, <see cref="Monthly"/>, and cron expressions without <c>*</c> or steps in
-/// hours, minutes and seconds) run once a day that has the time, also when clocks change: a time that is skipped runs at the first instant after the gap, one that is repeated at its first pass.
-/// Others (<see cref="Hourly"/>, <c>*/10 * * * *</c>) follow elapsed time: they run in both passes of a repeated hour, and nothing is made up for a skipped one.
+/// Triggers of fixed local times (<see cref="Daily"/>, <see cref="Weekly(DayOfWeek, TimeOnly, string?)"/>, <see cref="Monthly"/>, and cron expressions without
+/// <c>*</c> or steps in hours, minutes and seconds) run once for each of them, also when clocks change: a time that is skipped runs at the first instant after the gap,
+/// one that is repeated at its first pass. Others (<see cref="Hourly"/>, <c>*/10 * * * *</c>) follow elapsed time: they run in both passes of a repeated hour, and nothing is made up for a skipped one.
 /// See <see cref="CronExpression"/>.
 /// </remarks>
 public abstract class Trigger : IEquatable<Trigger>
@@ -35,7 +35,9 @@ public abstract class Trigger : IEquatable<Trigger>
         return TriggerText.IsInterval(expression) ? Parse(expression, zone) : new CronTrigger(CronExpression.Parse(expression), ZoneTimeline.Of(zone));
     }
 
-    /// <summary>A fixed rate: at <paramref name="anchor"/> and every <paramref name="interval"/> before and after it. When it begins to count is said by <see cref="Between"/>.</summary>
+    /// <summary>
+    /// A fixed rate: at <paramref name="anchor"/> and every <paramref name="interval"/> before and after it. When it begins to count is said by <see cref="Between"/>.
+    /// </summary>
     /// <param name="interval">Whole milliseconds, 1 at least.</param>
     /// <param name="anchor">One of the instants; null is the Unix epoch, so that every node computes the same. Rounded up to the millisecond.</param>
     /// <exception cref="InvalidTriggerException">The interval is not positive or not of whole milliseconds.</exception>
@@ -103,12 +105,13 @@ public abstract class Trigger : IEquatable<Trigger>
     public static Trigger AnyOf(params Trigger[] triggers) => UnionTrigger.Of(triggers);
 
     /// <summary>
-    /// Reads the text form: a cron expression (<c>0 0 * * *</c>, <c>@hourly</c>), an interval (<c>every 5m</c>, <c>every 1h30m from 2027-01-01T00:00:00Z</c>, <c>@every 5m</c>)
-    /// or an instant (<c>at 2027-01-01T00:00:00Z</c>). A cron expression may be followed by its zone: <c>0 3 * * * in Europe/Berlin</c>.
+    /// Reads the text form: a cron expression (<c>0 0 * * *</c>, <c>@hourly</c>), an interval (<c>every 5m</c>, <c>every 1h30m from 2027-01-01T00:00:00Z</c>,
+    /// <c>@every 5m</c>) or an instant (<c>at 2027-01-01T00:00:00Z</c>). A cron expression may be followed by its zone: <c>0 3 * * * in Europe/Berlin</c>.
     /// </summary>
     /// <param name="text">The text.</param>
     /// <param name="zone">
-    /// The IANA id of the zone of a cron expression, and of an instant that is written without an offset. Refused with an interval, which has none, and with another zone in the text.
+    /// The IANA id of the zone of a cron expression, and of an instant that is written without an offset. Refused with an interval, which has none, and with another
+    /// zone in the text.
     /// </param>
     /// <exception cref="InvalidTriggerException">The text is not understood; the message says where, and what is allowed.</exception>
     public static Trigger Parse(string text, string? zone = null)
