@@ -38,7 +38,7 @@ public sealed class ScheduleClient
     /// <exception cref="InvalidNameException">The name of the schedule or of its queue is not valid.</exception>
     public async ValueTask<ScheduleChange> PutAsync(ScheduleDefinition definition, string source = DefaultSource, CancellationToken cancellationToken = default)
     {
-        var change = await WriteAsync(definition, source, cancellationToken).ConfigureAwait(false);
+        var change = await WriteAsync(definition, source, new NewVersions(_store), cancellationToken).ConfigureAwait(false);
         if (change != ScheduleChange.Unchanged)
         {
             await AnnounceAsync([definition.Name]).ConfigureAwait(false);
@@ -57,6 +57,7 @@ public sealed class ScheduleClient
     {
         ArgumentNullException.ThrowIfNull(definitions);
         var results = new SchedulePutResult[definitions.Count];
+        var versions = new NewVersions(_store);
         try
         {
             await Parallel.ForAsync(
@@ -67,7 +68,7 @@ public sealed class ScheduleClient
                 {
                     try
                     {
-                        results[i] = new(definitions[i].Name, await WriteAsync(definitions[i], source, token).ConfigureAwait(false), null);
+                        results[i] = new(definitions[i].Name, await WriteAsync(definitions[i], source, versions, token).ConfigureAwait(false), null);
                     }
                     catch (MillraceException exception) when (!exception.IsTransient)
                     {
@@ -200,7 +201,7 @@ public sealed class ScheduleClient
         return orphans;
     }
 
-    private async ValueTask<ScheduleChange> WriteAsync(ScheduleDefinition definition, string source, CancellationToken cancellationToken)
+    private async ValueTask<ScheduleChange> WriteAsync(ScheduleDefinition definition, string source, NewVersions versions, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(definition);
         ResourceName.RequireText(source, "source");
@@ -210,16 +211,26 @@ public sealed class ScheduleClient
             var stored = await _store.ReadToWriteAsync(definition.Name, cancellationToken).ConfigureAwait(false);
             var now = _timeProvider.GetUtcNow();
             var changed = stored.Value is { } found
-                ? Changed(found, definition, source, now)
-                : await NewAsync(definition, source, now, cancellationToken).ConfigureAwait(false);
-            if (stored.Value is { } before && ScheduleDocuments.Write(changed).AsSpan().SequenceEqual(ScheduleDocuments.Write(before)))
+                ? found with { Definition = definition, Source = source, OrphanedAt = null }
+                : new ScheduleDocument { Definition = definition, Version = 0, Since = now, CreatedAt = now, Source = source };
+            if (stored.Value is { } before && before.DoesTheSame(definition))
             {
-                return ScheduleChange.Unchanged;
+                if (ScheduleDocuments.Write(changed).AsSpan().SequenceEqual(ScheduleDocuments.Write(before)))
+                {
+                    return ScheduleChange.Unchanged;
+                }
+            }
+            else
+            {
+                changed = changed with { Since = now };
+                ScheduleRules.RequireDue(changed);
+                changed = changed with { Version = await versions.AboveAsync(changed.Version, definition.Name, cancellationToken).ConfigureAwait(false) };
             }
 
-            if (changed.Since == now)
+            if (stored.Revision == IStateStore.Absent)
             {
-                ScheduleRules.RequireDue(changed);
+                // Whoever removed a schedule of this name may have died in the middle of it.
+                await _store.RemoveCursorAsync(definition.Name, cancellationToken).ConfigureAwait(false);
             }
 
             if ((await _store.WriteAsync(changed, stored.Revision, cancellationToken).ConfigureAwait(false)).Written)
@@ -227,20 +238,6 @@ public sealed class ScheduleClient
                 return stored.Revision == IStateStore.Absent ? ScheduleChange.Created : ScheduleChange.Updated;
             }
         }
-    }
-
-    private async ValueTask<ScheduleDocument> NewAsync(ScheduleDefinition definition, string source, DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        // Whoever removed a schedule of this name may have died in the middle of it.
-        await _store.RemoveCursorAsync(definition.Name, cancellationToken).ConfigureAwait(false);
-        var version = await _store.FirstVersionAsync(cancellationToken).ConfigureAwait(false);
-        return new ScheduleDocument { Definition = definition, Version = version, Since = now, CreatedAt = now, Source = source };
-    }
-
-    private static ScheduleDocument Changed(ScheduleDocument before, ScheduleDefinition definition, string source, DateTimeOffset now)
-    {
-        var changed = before with { Definition = definition, Source = source, OrphanedAt = null };
-        return before.DoesTheSame(definition) ? changed : changed with { Version = before.Version + 1, Since = now };
     }
 
     private async ValueTask<bool> ChangeAsync(string schedule, Func<ScheduleDocument, ScheduleDocument?> change, CancellationToken cancellationToken)

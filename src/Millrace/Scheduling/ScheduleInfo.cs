@@ -25,7 +25,7 @@ public sealed record ScheduleInfo
     /// <summary>What it is.</summary>
     public required ScheduleDefinition Definition { get; init; }
 
-    /// <summary>Rises when it is changed what it does, or when. Where it begins is not said, but no version of a name comes a second time, also after the schedule was removed.</summary>
+    /// <summary>Rises when it is changed what it does, or when, by one or more: the versions of all schedules are of one row of numbers, so that none comes a second time, also after a schedule was removed.</summary>
     public required long Version { get; init; }
 
     /// <summary>Who defined it: <c>code:APPLICATION</c>, <c>file:NAME</c> or <c>api</c>.</summary>

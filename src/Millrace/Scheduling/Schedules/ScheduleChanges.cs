@@ -10,10 +10,8 @@ internal sealed record ScheduleChanges(long Count, IReadOnlyList<string> Names)
     public static ScheduleChanges None { get; } = new(0, []);
 
     /// <summary>These changes, and more.</summary>
-    /// <param name="schedules">The schedules that were changed.</param>
-    /// <param name="minimum">The count is to be so high at least: where it jumps, nodes only find that they have missed something.</param>
-    public ScheduleChanges With(IReadOnlyCollection<string> schedules, long minimum = 0) =>
-        new(Math.Max(Count + schedules.Count, minimum), schedules.Count > MaxNames ? [] : [.. Names.Concat(schedules).TakeLast(MaxNames)]);
+    public ScheduleChanges With(IReadOnlyCollection<string> schedules) =>
+        new(Count + schedules.Count, schedules.Count > MaxNames ? [] : [.. Names.Concat(schedules).TakeLast(MaxNames)]);
 
     /// <summary>What has changed since there were <paramref name="count"/> changes; null when that is not known any more: then anything may have.</summary>
     public IReadOnlyList<string>? Since(long count) => Count - count is var missed && missed >= 0 && missed <= Names.Count ? [.. Names.TakeLast((int)missed).Distinct()] : null;

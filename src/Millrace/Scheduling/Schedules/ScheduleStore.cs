@@ -78,16 +78,12 @@ internal sealed class ScheduleStore(IStateStore state)
     /// <returns>False when there was none.</returns>
     public async ValueTask<bool> RemoveAsync(string schedule, CancellationToken cancellationToken)
     {
-        var isRemoved = false;
-        while (!isRemoved && await state.GetAsync(ScheduleKeys.OfDefinition(schedule), cancellationToken).ConfigureAwait(false) is { } document)
-        {
-            // First: whoever defines a schedule of this name again begins above the version that is removed.
-            await AnnounceAsync([schedule], TryRead(document)?.Version ?? 0, cancellationToken).ConfigureAwait(false);
-            isRemoved = (await state.DeleteAsync(document.Key, document.Version, cancellationToken).ConfigureAwait(false)).Written;
-        }
+        var found = await state.GetAsync(ScheduleKeys.OfDefinition(schedule), cancellationToken).ConfigureAwait(false) is not null;
 
+        // In this order: who fires it at this moment finds that its cursor has gone, and then that it has itself.
+        await state.DeleteAsync(ScheduleKeys.OfDefinition(schedule), null, cancellationToken).ConfigureAwait(false);
         await RemoveCursorAsync(schedule, cancellationToken).ConfigureAwait(false);
-        return isRemoved;
+        return found;
     }
 
     /// <summary>Removes the cursor that a schedule has left behind; leaves it if there is such a schedule again, or still.</summary>
@@ -103,8 +99,9 @@ internal sealed class ScheduleStore(IStateStore state)
         }
     }
 
-    /// <summary>The version of a schedule that is defined for the first time, or again after it was removed: one that no schedule of its name has had.</summary>
-    public async ValueTask<long> FirstVersionAsync(CancellationToken cancellationToken) => (await ReadChangesAsync(cancellationToken).ConfigureAwait(false)).Value.Count + 1;
+    /// <summary>Gives out a version of a definition, which nobody else is given, and no schedule has had: not even one of the same name that was removed.</summary>
+    public async ValueTask<long> NewVersionAsync(string schedule, CancellationToken cancellationToken) =>
+        (await ChangeChangesAsync([schedule], cancellationToken).ConfigureAwait(false)).Count;
 
     /// <summary>All schedules whose names begin with a prefix, in the order of their UTF-8 bytes, as the store has them.</summary>
     public IAsyncEnumerable<StateDocument> ListAsync(string prefix, string? after, CancellationToken cancellationToken) =>
@@ -114,25 +111,26 @@ internal sealed class ScheduleStore(IStateStore state)
     public IAsyncEnumerable<StateDocument> ListCursorsAsync(CancellationToken cancellationToken) => ListKeysAsync(ScheduleKeys.CursorPrefix, null, cancellationToken);
 
     /// <summary>Tells nodes of changes.</summary>
-    public ValueTask AnnounceAsync(IReadOnlyCollection<string> schedules, CancellationToken cancellationToken) => AnnounceAsync(schedules, 0, cancellationToken);
-
-    private async ValueTask AnnounceAsync(IReadOnlyCollection<string> schedules, long minimum, CancellationToken cancellationToken)
+    public async ValueTask AnnounceAsync(IReadOnlyCollection<string> schedules, CancellationToken cancellationToken)
     {
-        if (schedules.Count == 0)
+        if (schedules.Count > 0)
         {
-            return;
+            await ChangeChangesAsync(schedules, cancellationToken).ConfigureAwait(false);
         }
+    }
 
+    private async ValueTask<ScheduleChanges> ChangeChangesAsync(IReadOnlyCollection<string> schedules, CancellationToken cancellationToken)
+    {
         while (true)
         {
             var document = await state.GetAsync(ScheduleKeys.Changes, cancellationToken).ConfigureAwait(false);
-            var changes = document is null ? ScheduleChanges.None : ScheduleDocuments.ReadChanges(document);
+            var changes = (document is null ? ScheduleChanges.None : ScheduleDocuments.ReadChanges(document)).With(schedules);
             var written = await state
-                .PutAsync(ScheduleKeys.Changes, ScheduleDocuments.Write(changes.With(schedules, minimum)), document?.Version ?? IStateStore.Absent, cancellationToken)
+                .PutAsync(ScheduleKeys.Changes, ScheduleDocuments.Write(changes), document?.Version ?? IStateStore.Absent, cancellationToken)
                 .ConfigureAwait(false);
             if (written.Written)
             {
-                return;
+                return changes;
             }
         }
     }

@@ -1,0 +1,145 @@
+using Millrace.Scheduling.Schedules;
+using Millrace.Storage;
+using Xunit;
+
+namespace Millrace.Scheduling.Tests.Schedules;
+
+/// <summary>Which occurrences may run.</summary>
+public sealed class OccurrenceGateTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Begin_OfOneThatIsOpen_RunsWithTheDefinition()
+    {
+        await using var world = new ScheduleWorld();
+        var occurrence = await FireAsync(world, ScheduleWorld.EverySecond("s") with { Description = "D" });
+
+        var verdict = await world.Gate.BeginAsync(occurrence, Cancel);
+
+        Assert.Equal(OccurrenceAction.Run, verdict.Action);
+        Assert.Equal("D", verdict.Definition!.Description);
+    }
+
+    [Fact]
+    public async Task Begin_OfOneThatHasEnded_DropsItForEver()
+    {
+        await using var world = new ScheduleWorld();
+        var occurrence = await FireAsync(world, ScheduleWorld.EverySecond("s"));
+        await world.Gate.EndAsync(occurrence, ScheduleWorld.Ended(occurrence), Cancel);
+
+        Assert.Equal(OccurrenceAction.Drop, (await world.Gate.BeginAsync(occurrence, Cancel)).Action);
+
+        // Long after the queue has forgotten its id.
+        world.Clock.Advance(TimeSpan.FromDays(1));
+        Assert.Equal(OccurrenceAction.Drop, (await world.Gate.BeginAsync(occurrence, Cancel)).Action);
+        Assert.Empty(world.Records);
+    }
+
+    [Theory]
+    [InlineData(RunOutcome.Succeeded)]
+    [InlineData(RunOutcome.Failed)]
+    [InlineData(RunOutcome.Cancelled)]
+    public async Task End_IsCountedOnce_AndIsTheLastRun(RunOutcome outcome)
+    {
+        await using var world = new ScheduleWorld();
+        var occurrence = await FireAsync(world, ScheduleWorld.EverySecond("s"));
+        await world.Gate.EndAsync(occurrence, ScheduleWorld.Ended(occurrence, outcome), Cancel);
+        await world.Gate.EndAsync(occurrence, ScheduleWorld.Ended(occurrence, outcome), Cancel);
+
+        var info = await world.Client.GetAsync("s", Cancel);
+        Assert.Equal(1, outcome switch { RunOutcome.Succeeded => info!.Succeeded, RunOutcome.Failed => info!.Failed, _ => info!.Cancelled });
+        Assert.Equal((1, 1, 0), (info.Succeeded + info.Failed + info.Cancelled, info.Fired, info.Skipped));
+        Assert.Equal((outcome, occurrence.Due, occurrence.Due.AddSeconds(1)), (info.LastOutcome, info.LastScheduledAt, info.LastFinishedAt));
+        Assert.Empty(info.OpenRuns);
+    }
+
+    [Fact]
+    public async Task Begin_OfAnEarlierVersion_DropsItAndSaysSo()
+    {
+        await using var world = new ScheduleWorld();
+        var occurrence = await FireAsync(world, ScheduleWorld.EverySecond("s"));
+        await world.Client.PutAsync(ScheduleWorld.EverySecond("s", 5), cancellationToken: Cancel);
+
+        Assert.Equal(OccurrenceAction.Drop, (await world.Gate.BeginAsync(occurrence, Cancel)).Action);
+        var record = Assert.Single(world.Records);
+        Assert.Equal((occurrence.Id, RunOutcome.Skipped, SkipReason.Superseded), (record.Run, record.Outcome, record.Error));
+        Assert.Empty((await world.CursorAsync("s")).Open);
+    }
+
+    [Fact]
+    public async Task Begin_OfARemovedSchedule_DropsIt()
+    {
+        await using var world = new ScheduleWorld();
+        var occurrence = await FireAsync(world, ScheduleWorld.EverySecond("s"));
+        await world.Client.RemoveAsync("s", Cancel);
+
+        Assert.Equal(OccurrenceAction.Drop, (await world.Gate.BeginAsync(occurrence, Cancel)).Action);
+    }
+
+    [Fact]
+    public async Task Begin_OfOneBeyondTheCursor_RunsIt()
+    {
+        await using var world = new ScheduleWorld();
+        var occurrence = await FireAsync(world, ScheduleWorld.EverySecond("s"));
+
+        // The state store has lost the claim.
+        await world.State.DeleteAsync(ScheduleKeys.OfCursor("s"), null, Cancel);
+
+        Assert.Equal(OccurrenceAction.Run, (await world.Gate.BeginAsync(occurrence, Cancel)).Action);
+    }
+
+    [Fact]
+    public async Task Begin_OfOneThatALaterOneCancels_SkipsIt()
+    {
+        await using var world = new ScheduleWorld();
+        var first = await FireAsync(world, ScheduleWorld.EverySecond("s") with { Overlap = OverlapPolicy.CancelRunning });
+        var second = await FireNextAsync(world);
+
+        Assert.Equal([first.Id], world.Cancelled);
+        Assert.Equal(OccurrenceAction.Drop, (await world.Gate.BeginAsync(first, Cancel)).Action);
+        Assert.Equal((first.Id, SkipReason.Overlap), (Assert.Single(world.Records).Run, Assert.Single(world.Records).Error));
+        Assert.Equal(OccurrenceAction.Run, (await world.Gate.BeginAsync(second, Cancel)).Action);
+        Assert.Equal((2, 1), ((await world.CursorAsync("s")).Fired, (await world.CursorAsync("s")).Skipped));
+    }
+
+    [Theory]
+    [InlineData(QueueFeatures.All, OccurrenceAction.Run)]
+    [InlineData(QueueFeatures.All & ~QueueFeatures.OrderedKeys, OccurrenceAction.PutOff)]
+    public async Task Begin_OfTheBufferedOne_IsPutOffWhereTheQueueDoesNotKeepThemApart(QueueFeatures features, object action)
+    {
+        await using var world = new ScheduleWorld(features);
+        var first = await FireAsync(world, ScheduleWorld.EverySecond("s") with { Overlap = OverlapPolicy.BufferOne });
+        var second = await FireNextAsync(world);
+
+        Assert.Equal(action, (await world.Gate.BeginAsync(second, Cancel)).Action);
+        Assert.Equal(OccurrenceAction.Run, (await world.Gate.BeginAsync(first, Cancel)).Action);
+        await world.Gate.EndAsync(first, ScheduleWorld.Ended(first), Cancel);
+        Assert.Equal(OccurrenceAction.Run, (await world.Gate.BeginAsync(second, Cancel)).Action);
+    }
+
+    [Fact]
+    public async Task Begin_OfOneThatSomebodyAskedFor_RunsUntilItHasEnded()
+    {
+        await using var world = new ScheduleWorld();
+        await world.Client.PutAsync(ScheduleWorld.EverySecond("s", 60), cancellationToken: Cancel);
+        var occurrence = ScheduleWorld.OccurrenceOf((await world.Client.RunNowAsync("s", Cancel))!);
+
+        Assert.Equal(OccurrenceAction.Run, (await world.Gate.BeginAsync(occurrence, Cancel)).Action);
+        await world.Gate.EndAsync(occurrence, ScheduleWorld.Ended(occurrence), Cancel);
+        Assert.Equal(OccurrenceAction.Drop, (await world.Gate.BeginAsync(occurrence, Cancel)).Action);
+    }
+
+    private static async Task<Occurrence> FireAsync(ScheduleWorld world, ScheduleDefinition definition)
+    {
+        await world.Client.PutAsync(definition, cancellationToken: Cancel);
+        return await FireNextAsync(world);
+    }
+
+    private static async Task<Occurrence> FireNextAsync(ScheduleWorld world)
+    {
+        world.Clock.Advance(TimeSpan.FromSeconds(1));
+        await world.Firer.FireAsync("s", Cancel);
+        return ScheduleWorld.OccurrenceOf((await world.CursorAsync("s")).Open[^1].Id);
+    }
+}
