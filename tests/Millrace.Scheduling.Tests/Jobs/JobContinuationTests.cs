@@ -23,7 +23,7 @@ public sealed class JobContinuationTests
             .Then(new Following(3), ContinuationOn.Any)
             .Then(new Following(4), ContinuationOn.Failed);
 
-        await site.Jobs.EnqueueAsync(new Signed(number), options, Token);
+        await site.Jobs.EnqueueAsync(new WithSign(number), options, Token);
 
         var followed = new[] { await _followed.Reader.ReadAsync(Token), await _followed.Reader.ReadAsync(Token) };
         await site.WaitForRunsAsync(3);
@@ -50,7 +50,7 @@ public sealed class JobContinuationTests
     public async Task AContinuation_AddedLater_FollowsATrackedJob_BeforeAndAfterItsEnd()
     {
         await using var site = await JobSite.OpenAsync(configure: Register);
-        await site.Jobs.EnqueueAsync(new Signed(1), new JobOptions { Id = "p", Track = true }, Token);
+        await site.Jobs.EnqueueAsync(new WithSign(1), new JobOptions { Id = "p", Track = true }, Token);
         var before = await site.Jobs.ContinueWithAsync("p", new Following(2), cancellationToken: Token);
         await site.Jobs.ContinueWithAsync("p", new Following(3), ContinuationOn.Failed, cancellationToken: Token);
         await using var worker = await site.StartAsync();
@@ -70,7 +70,7 @@ public sealed class JobContinuationTests
         const int count = 200;
         await using var site = await JobSite.OpenAsync(configure: Register);
         await using var worker = await site.StartAsync();
-        await site.Jobs.ScheduleAsync(new Signed(1), TimeSpan.FromMilliseconds(20), new JobOptions { Id = "p", Track = true }, Token);
+        await site.Jobs.ScheduleAsync(new WithSign(1), TimeSpan.FromMilliseconds(20), new JobOptions { Id = "p", Track = true }, Token);
 
         await Task.WhenAll(Enumerable.Range(0, 4).Select(part => Task.Run(
             async () =>
@@ -94,9 +94,9 @@ public sealed class JobContinuationTests
 
     private void Register(MillraceClientOptions options)
     {
-        options.Jobs.Add<Signed>((job, _, _) => job.Number < 0 ? throw new InvalidOperationException("negative") : Task.CompletedTask, options => options.Retry = JobRetry.None);
+        options.Jobs.Add<WithSign>((job, _, _) => job.Number < 0 ? throw new InvalidOperationException("negative") : Task.CompletedTask, options => options.Retry = JobRetry.None);
         options.Jobs.Add<Following>((job, context, token) => _followed.Writer.WriteAsync((job.Number, context.Id.ToString()), token).AsTask());
     }
 
-    public sealed record Signed(int Number);
+    public sealed record WithSign(int Number);
 }

@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Millrace.Storage;
 using Millrace.Testing;
 using Xunit;

@@ -1,7 +1,6 @@
 using Millrace.Client;
 using Millrace.Scheduling.Jobs;
 using Millrace.Storage;
-using Millrace.Storage.InMemory;
 using Xunit;
 
 namespace Millrace.Scheduling.Tests.Jobs;
