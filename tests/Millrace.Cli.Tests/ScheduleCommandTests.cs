@@ -1,4 +1,6 @@
+using System.Text;
 using Millrace.App;
+using Millrace.App.Commands;
 using Millrace.Storage;
 using Xunit;
 
@@ -104,6 +106,26 @@ public sealed class ScheduleCommandTests
     }
 
     [Fact]
+    public async Task History_ListsRuns_TheNewestFirst_AndSummarizesThem()
+    {
+        await using var world = await CliWorld.OpenAsync();
+        await using var streams = StreamAccess.Open(world.Backend, new CliContext { Input = Stream.Null, Output = Stream.Null, Error = TextWriter.Null });
+        Assert.Empty((await world.RunAsync("schedule", "history", "--json")).Succeeded().Objects);
+        var history = await streams.Streams.OpenPartitionAsync("millrace-runs", 0, TestContext.Current.CancellationToken);
+        await history.AppendAsync(
+            new AppendRequest(new[] { RunOf("s@1@1", "succeeded", 5), RunOf("s@1@2", "failed", 1000), RunOf("t@1@1", "succeeded", 5) }), TestContext.Current.CancellationToken);
+
+        Assert.Equal(
+            ["t@1@1", "s@1@2", "s@1@1"], (await world.RunAsync("schedule", "history", "--json")).Succeeded().Objects.Select(run => run.GetProperty("run").GetString()));
+        Assert.Equal(["s@1@2"], (await world.RunAsync("schedule", "history", "--outcome", "failed", "--json")).Succeeded().Objects.Select(run => run.GetProperty("run").GetString()));
+        Assert.Equal(["s@1@2"], (await world.RunAsync("schedule", "history", "s", "--limit", "1", "--json")).Succeeded().Objects.Select(run => run.GetProperty("run").GetString()));
+        var line = (await world.RunAsync("schedule", "history", "s", "--run", "s@1@2")).Succeeded().Lines[1];
+        Assert.Equal(["2099-01-01T00:00:01Z", "s", "j", "failed", "1", "2099-01-01T00:00:00Z", "1s", "host/1", "boom"], line.Split("  ", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+        var lines = (await world.RunAsync("schedule", "history", "s", "--statistics")).Succeeded().Lines;
+        Assert.Equal(["succeeded: 1", "failed:    1", "took:      5ms to 1s, 502ms on average, 99 of 100 within 1s"], lines.Where((_, index) => index is 0 or 2 or 5));
+    }
+
+    [Fact]
     public async Task AStore_WithoutState_IsSaidToHaveNoSchedules()
     {
         var (world, _) = await CliWorld.OpenDistantAsync();
@@ -111,4 +133,14 @@ public sealed class ScheduleCommandTests
 
         (await world.RunAsync("schedule", "list")).Failed(ExitCodes.Usage, "distant");
     }
+
+    // As the history has them, with times in microseconds since 1970: due at the beginning of 2099, ended a second later.
+    private static StreamRecord RunOf(string id, string outcome, int ms) => new()
+    {
+        Body = Encoding.UTF8.GetBytes(
+            $$"""
+            {"run":"{{id}}","job":"j","schedule":"{{id[..1]}}","queue":"jobs","outcome":"{{outcome}}","due":4070908800000000,"started":4070908800000000,"finished":4070908801000000,
+            "took":{{ms * 1000}},"node":"host/1","attempt":1,"error":"boom"}
+            """),
+    };
 }

@@ -1,6 +1,5 @@
 using System.Text;
-using Millrace.App;
-using Millrace.App.Commands;
+using Millrace.Client;
 using Millrace.Scheduling;
 using Millrace.Scheduling.Triggers;
 using Millrace.Storage;
@@ -24,26 +23,28 @@ public sealed class ScheduleMigrationTests : IDisposable
         var (source, target) = (_world.Url(from), _world.Url(to));
         ScheduleInfo? before = null;
         string? run = null;
-        await MigrationWorld.WithAsync(source, async backend =>
+        await WithAsync(source, async schedules =>
         {
-            var schedules = SchedulesOf(backend);
             await schedules.PutAsync(Definition("s"), cancellationToken: Token);
             run = await schedules.RunNowAsync("s", Token);
             await schedules.PauseAsync("s", Token);
             before = await schedules.GetAsync("s", Token);
         });
-        await MigrationWorld.WithAsync(target, async backend => await SchedulesOf(backend).PutAsync(Definition("there"), cancellationToken: Token));
+        await WithAsync(target, async schedules => await schedules.PutAsync(Definition("there"), cancellationToken: Token));
 
         var moved = (await MigrationWorld.MigrateAsync(source, target)).Succeeded();
 
         Assert.Contains("documents: 2 moved, 0 there already, 0 left", moved.Lines);
         Assert.Equal("", moved.Error);
-        await MigrationWorld.WithAsync(target, async backend =>
+        await WithAsync(target, async schedules =>
         {
-            var after = await SchedulesOf(backend).GetAsync("s", Token);
+            var after = await schedules.GetAsync("s", Token);
             Assert.Equal((ScheduleStatus.Paused, 1L, 1L), (after!.Status, after.Fired, after.Version));
             Assert.Equal(before!.OpenRuns, after.OpenRuns);
             Assert.Equal([run!], after.OpenRuns);
+        });
+        await MigrationWorld.WithAsync(target, async backend =>
+        {
             Assert.Equal([run!], await MigrationWorld.IdsAsync(backend, "jobs"));
             Assert.Equal("""{"count":2,"names":["there","s"]}""", Encoding.UTF8.GetString((await backend.State!.GetAsync("!schedules", Token))!.Value.Span));
         });
@@ -53,6 +54,9 @@ public sealed class ScheduleMigrationTests : IDisposable
 
     private static ScheduleDefinition Definition(string name) => new() { Name = name, Trigger = Trigger.Parse("0 3 29 2 *"), Target = new JobTarget { Job = "j" } };
 
-    private static ScheduleClient SchedulesOf(Backend backend) =>
-        ScheduleAccess.Open(backend, new CliContext { Input = Stream.Null, Output = Stream.Null, Error = TextWriter.Null });
+    private static async Task WithAsync(string url, Func<ScheduleClient, Task> workAsync)
+    {
+        await using var mill = await MillraceClient.OpenAsync(url, cancellationToken: Token);
+        await workAsync(mill.Schedules);
+    }
 }

@@ -40,9 +40,9 @@ internal static class ScheduleAddCommand
             return ExitCodes.Usage;
         }
 
-        await using var backend = await context.OpenAsync(arguments, cancellationToken);
+        await using var mill = await ScheduleAccess.OpenAsync(arguments, context, cancellationToken);
         using var output = context.OpenOutput(arguments);
-        var schedules = ScheduleAccess.Open(backend, context);
+        var schedules = mill.Schedules;
         var change = await schedules.PutAsync(definition, cancellationToken: cancellationToken);
         var info = await schedules.RequireAsync(schedule, cancellationToken);
         if (output.IsJson)

@@ -27,9 +27,9 @@ internal static class ScheduleApplyCommand
 
     private static async Task<int> RunAsync(ParseResult arguments, string file, bool keeps, CliContext context, CancellationToken cancellationToken)
     {
-        await using var backend = await context.OpenAsync(arguments, cancellationToken);
+        await using var mill = await ScheduleAccess.OpenAsync(arguments, context, cancellationToken);
         using var output = context.OpenOutput(arguments);
-        var applied = await ScheduleFileSource.ApplyAsync(ScheduleAccess.Open(backend, context), file, keeps, cancellationToken);
+        var applied = await ScheduleFileSource.ApplyAsync(mill.Schedules, file, keeps, cancellationToken);
         foreach (var result in applied.Results)
         {
             Report(output, result.Name, result.Error is null ? ScheduleWire.WordOf(result.Change) : "refused", result.Error?.Message);

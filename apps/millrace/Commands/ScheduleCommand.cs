@@ -16,6 +16,7 @@ internal static class ScheduleCommand
         ScheduleListCommand.Create(context),
         ScheduleShowCommand.Create(context),
         ScheduleNextCommand.Create(context),
+        ScheduleHistoryCommand.Create(context),
         ScheduleRunNowCommand.Create(context),
         ScheduleSwitchCommand.CreatePause(context),
         ScheduleSwitchCommand.CreateResume(context),

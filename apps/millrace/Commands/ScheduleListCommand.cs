@@ -33,9 +33,9 @@ internal static class ScheduleListCommand
 
     private static async Task<int> RunAsync(ParseResult arguments, ScheduleQuery query, CliContext context, CancellationToken cancellationToken)
     {
-        await using var backend = await context.OpenAsync(arguments, cancellationToken);
+        await using var mill = await ScheduleAccess.OpenAsync(arguments, context, cancellationToken);
         using var output = context.OpenOutput(arguments);
-        var schedules = ScheduleAccess.Open(backend, context);
+        var schedules = mill.Schedules;
         var columns = new Columns("SCHEDULE", "STATUS", "TRIGGER", "NEXT DUE", "FIRED", "OPEN", "FAILED", "SKIPPED", "SOURCE");
         string? after = null;
         do

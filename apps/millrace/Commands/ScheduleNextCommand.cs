@@ -25,9 +25,9 @@ internal static class ScheduleNextCommand
 
     private static async Task<int> RunAsync(ParseResult arguments, string schedule, int count, CliContext context, CancellationToken cancellationToken)
     {
-        await using var backend = await context.OpenAsync(arguments, cancellationToken);
+        await using var mill = await ScheduleAccess.OpenAsync(arguments, context, cancellationToken);
         using var output = context.OpenOutput(arguments);
-        var info = await ScheduleAccess.Open(backend, context).RequireAsync(schedule, cancellationToken);
+        var info = await mill.Schedules.RequireAsync(schedule, cancellationToken);
         foreach (var due in ScheduleClient.Preview(info.Definition, context.TimeProvider.GetUtcNow(), count))
         {
             if (output.IsJson)

@@ -18,9 +18,9 @@ internal static class ScheduleRemoveCommand
 
     private static async Task<int> RunAsync(ParseResult arguments, string schedule, CliContext context, CancellationToken cancellationToken)
     {
-        await using var backend = await context.OpenAsync(arguments, cancellationToken);
+        await using var mill = await ScheduleAccess.OpenAsync(arguments, context, cancellationToken);
         using var output = context.OpenOutput(arguments);
-        if (!await ScheduleAccess.Open(backend, context).RemoveAsync(schedule, cancellationToken))
+        if (!await mill.Schedules.RemoveAsync(schedule, cancellationToken))
         {
             throw new ScheduleNotFoundException(schedule);
         }

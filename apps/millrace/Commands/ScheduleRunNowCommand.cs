@@ -19,9 +19,9 @@ internal static class ScheduleRunNowCommand
 
     private static async Task<int> RunAsync(ParseResult arguments, string schedule, CliContext context, CancellationToken cancellationToken)
     {
-        await using var backend = await context.OpenAsync(arguments, cancellationToken);
+        await using var mill = await ScheduleAccess.OpenAsync(arguments, context, cancellationToken);
         using var output = context.OpenOutput(arguments);
-        var run = await ScheduleAccess.Open(backend, context).RunNowAsync(schedule, cancellationToken) ?? throw new ScheduleNotFoundException(schedule);
+        var run = await mill.Schedules.RunNowAsync(schedule, cancellationToken) ?? throw new ScheduleNotFoundException(schedule);
         if (output.IsJson)
         {
             output.WriteObject(json =>

@@ -24,9 +24,9 @@ internal static class ScheduleShowCommand
 
     private static async Task<int> RunAsync(ParseResult arguments, string schedule, CliContext context, CancellationToken cancellationToken)
     {
-        await using var backend = await context.OpenAsync(arguments, cancellationToken);
+        await using var mill = await ScheduleAccess.OpenAsync(arguments, context, cancellationToken);
         using var output = context.OpenOutput(arguments);
-        var info = await ScheduleAccess.Open(backend, context).RequireAsync(schedule, cancellationToken);
+        var info = await mill.Schedules.RequireAsync(schedule, cancellationToken);
         if (output.IsJson)
         {
             output.WriteObject(json => ScheduleWire.WriteMembers(json, info));

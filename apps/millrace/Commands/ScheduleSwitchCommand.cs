@@ -25,9 +25,9 @@ internal static class ScheduleSwitchCommand
 
     private static async Task<int> RunAsync(ParseResult arguments, string schedule, bool isPaused, CliContext context, CancellationToken cancellationToken)
     {
-        await using var backend = await context.OpenAsync(arguments, cancellationToken);
+        await using var mill = await ScheduleAccess.OpenAsync(arguments, context, cancellationToken);
         using var output = context.OpenOutput(arguments);
-        var schedules = ScheduleAccess.Open(backend, context);
+        var schedules = mill.Schedules;
         if (!await (isPaused ? schedules.PauseAsync(schedule, cancellationToken) : schedules.ResumeAsync(schedule, cancellationToken)))
         {
             throw new ScheduleNotFoundException(schedule);

@@ -29,6 +29,7 @@ internal static class ApiEndpoints
         .. StreamEndpoints.Routes,
         .. RecordEndpoints.Routes,
         .. ScheduleEndpoints.Routes,
+        .. RunEndpoints.Routes,
         .. ChannelEndpoints.Routes,
         .. LockEndpoints.Routes,
         .. StateEndpoints.Routes,

@@ -118,6 +118,9 @@ internal static class AccessTable
         ["POST schedules/{schedule}/resume"] = ManageSchedule(world => $"schedules/{Of(world)}/resume"),
         ["POST schedules/{schedule}/run"] = new(RunsSchedule, (world, _) => ($"schedules/{Of(world)}/run", null)),
         ["GET schedules/{schedule}/next"] = new(SeesSchedule, (world, _) => ($"schedules/{Of(world)}/next", null)),
+        ["GET schedules/{schedule}/runs"] = new(SeesSchedule, (world, _) => ($"schedules/{Of(world)}/runs", null)),
+        ["GET schedules/{schedule}/statistics"] = new(SeesSchedule, (world, _) => ($"schedules/{Of(world)}/statistics", null)),
+        ["GET runs"] = new(Everybody, (_, _) => ("runs", null)),
 
         ["POST channels/{topic}/messages"] = Send(ResourceKind.Topic, world => $"channels/{Escape(world.Topic)}/messages", "text"),
         ["GET channels/{topic}/messages"] = Receive(ResourceKind.Topic, world => $"channels/{Escape(world.Pattern)}/messages"),

@@ -99,6 +99,31 @@ public sealed class ScheduleAccessTests
     }
 
     [Fact]
+    public async Task TheHistory_ShowsTheRunsOfWhatOneMaySee()
+    {
+        await using var node = await StartAsync(Rule([Permission.Receive], schedules: "mine*"), Rule([Permission.Receive], queues: "q"));
+        foreach (var (run, schedule, queue) in new[] { ("1", "mine", "secret"), ("2", "theirs", "q"), ("3", null, "q"), ("4", null, "secret"), ("5", "mine", "q") })
+        {
+            await node.Store.Runs.AppendAsync(new RunRecord
+            {
+                Run = run,
+                Schedule = schedule,
+                Queue = queue,
+                Outcome = RunOutcome.Succeeded,
+                ScheduledAt = DateTimeOffset.UnixEpoch,
+                FinishedAt = DateTimeOffset.UnixEpoch,
+                Node = "n",
+            });
+        }
+
+        var first = JsonNode.Parse(await node.As(Ann).GetStringAsync(new Uri("runs?limit=2", UriKind.Relative), Token))!;
+        Assert.Equal(["5", "3"], first["runs"]!.AsArray().Select(run => (string)run!["run"]!));
+        var second = JsonNode.Parse(await node.As(Ann).GetStringAsync(new Uri($"runs?limit=2&after={first["next"]}", UriKind.Relative), Token))!;
+        Assert.Equal(["1"], second["runs"]!.AsArray().Select(run => (string)run!["run"]!));
+        Assert.Null(second["next"]);
+    }
+
+    [Fact]
     public async Task TheDocumentOfASchedule_ThatAClientWrites_MustBeItsOwn_AndSendWhereTheClientMay()
     {
         await using var node = await StartAsync(Rule([Permission.Manage, Permission.Receive], schedules: "mine"), Rule([Permission.Send], queues: "q"));

@@ -158,6 +158,48 @@ public sealed class ScheduleEndpointTests
     }
 
     [Fact]
+    public async Task TheHistory_IsListedNewestFirst_Narrowed_InPages_AndSummarized()
+    {
+        await using var host = await ApiHost.StartAsync();
+        var now = new DateTimeOffset(2026, 1, 31, 8, 0, 0, TimeSpan.Zero);
+        for (var i = 0; i < 6; i++)
+        {
+            await host.Instance.Client.Runs.AppendAsync(new RunRecord
+            {
+                Run = $"r{i}",
+                Job = i % 2 == 0 ? "even" : "odd",
+                Schedule = i < 4 ? "s" : null,
+                Queue = "jobs",
+                Outcome = i == 3 ? RunOutcome.Failed : RunOutcome.Succeeded,
+                ScheduledAt = now,
+                StartedAt = now + TimeSpan.FromSeconds(1),
+                FinishedAt = now + TimeSpan.FromMinutes(i),
+                Duration = TimeSpan.FromMilliseconds(10 * (i + 1)),
+                Node = "n",
+                Attempt = 1,
+                Result = i == 1 ? "{\"n\":1}" : null,
+            });
+        }
+
+        Assert.Equal("r5,r4,r3,r2,r1,r0", await ListAsync("/runs"));
+        Assert.Equal("r3,r2,r1,r0", await ListAsync("/schedules/s/runs"));
+        Assert.Equal("r3", await ListAsync("/runs?outcome=failed"));
+        Assert.Equal("r2,r0", await ListAsync("/runs?job=even&schedule=s"));
+        Assert.Equal("r1", await ListAsync("/runs?run=r1"));
+        Assert.Equal("r4,r3", await ListAsync("/runs?from=2026-01-31T08:03:00Z&to=2026-01-31T08:05:00Z"));
+        var page = await host.JsonAsync(HttpMethod.Get, "/runs?limit=4");
+        Assert.Equal("r1,r0", await ListAsync($"/runs?limit=4&after={page["next"]}"));
+        Assert.Equal("""{"n":1}""", (await host.JsonAsync(HttpMethod.Get, "/runs?run=r1"))["runs"]![0]!["result"]!.ToJsonString());
+        Assert.Equal(
+            """{"succeeded":3,"retried":0,"failed":1,"cancelled":0,"skipped":0,"duration":{"minMs":10,"averageMs":25,"maxMs":40,"p99Ms":40},"lateness":{"minMs":1000,"averageMs":1000,"maxMs":1000,"p99Ms":1000}}""",
+            (await host.JsonAsync(HttpMethod.Get, "/schedules/s/statistics")).ToJsonString());
+        await host.RefusedAsync(HttpStatusCode.BadRequest, "invalid-request", HttpMethod.Get, "/runs?after=x");
+        await host.RefusedAsync(HttpStatusCode.BadRequest, "invalid-request", HttpMethod.Get, "/runs?outcome=lost");
+
+        async Task<string> ListAsync(string path) => string.Join(',', (await host.JsonAsync(HttpMethod.Get, path))["runs"]!.AsArray().Select(run => (string)run!["run"]!));
+    }
+
+    [Fact]
     public async Task ANode_ThatIsNotToldTo_FiresNothing()
     {
         await using var node = await TestNode.StartAsync();

@@ -36,7 +36,37 @@ internal sealed partial class ApiShapes
             Always(ScheduleWire.Change, Words("What has changed.", Enum.GetValues<ScheduleChange>().Select(ScheduleWire.WordOf))))),
         ("ScheduleRun", Answer("A run.", Always(ScheduleWire.Run, Text("Its id, which is the id of its message.")))),
         ("Occurrences", Answer("When a schedule is due.", Always(ScheduleWire.Occurrences, List("In order, without jitter.", Time("When."))))),
+        .. OfRuns(),
         .. OfDefinitions(),
+    ];
+
+    private IEnumerable<(string, OpenApiSchema)> OfRuns() =>
+    [
+        ("RunPage", Answer("A page of runs.", Always(RunWire.Runs, List("The newest first.", Ref("Run"))), Always(WireNames.Next, NextPage()))),
+        ("Run", Answer(
+            "An attempt of a run that has ended, or an occurrence that was skipped.",
+            Always(RunWire.Run, Text("The id of the run; its attempts share it.")),
+            Always(RunWire.Schedule, OrNull(Text("The schedule; null for a job that was enqueued by itself."))),
+            Always(RunWire.Job, OrNull(Text("The job; null for a plain message."))),
+            Always(WireNames.Queue, Text("The queue.")),
+            Always(ScheduleWire.Outcome, Words("How it ended.", RunWire.Outcomes.Select(outcome => outcome.Word))),
+            Always(ScheduleWire.ScheduledAt, Time("When it was due.")),
+            Always(RunWire.StartedAt, OrNull(Time("When the attempt started; null if it never did."))),
+            Always(ScheduleWire.FinishedAt, Time("When it ended, or was skipped.")),
+            Always(RunWire.DurationMs, OrNull(Milliseconds("How long the attempt took.", long.MaxValue))),
+            Always(RunWire.Node, Text("Where it ran.")),
+            Always(WireNames.Attempt, Count("Which attempt it was, from 1; 0 if it never started.")),
+            Always(ScheduleWire.Error, OrNull(Text("What went wrong, or why it was skipped."))),
+            Always(RunWire.Result, new OpenApiSchema { Description = "What the job returned; null if nothing." }))),
+        ("RunStatistics", Answer(
+            "Counts and times of runs.",
+            Always(ScheduleWire.Succeeded, Count("Runs that succeeded.")),
+            Always(RunWire.Retried, Count("Attempts that failed and were repeated.")),
+            Always(ScheduleWire.Failed, Count("Runs that failed for good.")),
+            Always(ScheduleWire.Cancelled, Count("Runs that were cancelled.")),
+            Always(ScheduleWire.Skipped, Count("Occurrences that were skipped.")),
+            Always(RunWire.Duration, OrNull(Times("How long attempts took; null when none has run."))),
+            Always(RunWire.Lateness, OrNull(Times("How long after they were due first attempts started; null when none has."))))),
     ];
 
     private IEnumerable<(string, OpenApiSchema)> OfDefinitions() =>
@@ -107,6 +137,13 @@ internal sealed partial class ApiShapes
         Description = "When it is due: a text such as '0 3 * * * in Europe/Berlin', 'every 5m' or 'at 2027-01-01T00:00:00Z', or an object with one of cron (and zone), every "
             + "(and anchor), once, anyOf, or trigger (with except, start and end).",
     };
+
+    private static OpenApiSchema Times(string description) => Answer(
+        description,
+        Always(RunWire.MinMs, Milliseconds("The shortest.", long.MaxValue)),
+        Always(RunWire.AverageMs, Milliseconds("The mean.", long.MaxValue)),
+        Always(RunWire.MaxMs, Milliseconds("The longest.", long.MaxValue)),
+        Always(RunWire.P99Ms, Milliseconds("What 99 of 100 did not exceed.", long.MaxValue)));
 
     private static OpenApiSchema LastRun() => Answer(
         "The last run that has ended.",
