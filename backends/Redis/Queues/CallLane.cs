@@ -38,24 +38,30 @@ internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
         return task;
     }
 
+    /// <summary>Sends calls together; those that are still in the list when that fails are told.</summary>
+    public static async ValueTask SendAllAsync(List<TCall> batch, Func<List<TCall>, ValueTask> sendAsync)
+    {
+        try
+        {
+            await sendAsync(batch).ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // Whatever it is, the callers are told.
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            foreach (var call in batch)
+            {
+                call.Fail(fault);
+            }
+        }
+    }
+
     private async Task RunAsync()
     {
         var batch = new List<TCall>();
         while (TryTake(batch))
         {
-            try
-            {
-                await sendAsync(batch).ConfigureAwait(false);
-            }
-#pragma warning disable CA1031 // Whatever it is, the callers are told.
-            catch (Exception fault)
-#pragma warning restore CA1031
-            {
-                foreach (var call in batch)
-                {
-                    call.Fail(fault);
-                }
-            }
+            await SendAllAsync(batch, sendAsync).ConfigureAwait(false);
         }
     }
 
