@@ -18,11 +18,13 @@ internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
 
     private readonly Lock _gate = new();
     private readonly Queue<TCall> _waiting = new();
+    private readonly Stack<Run> _idle = new();
     private int _running;
 
     public ValueTask SendAsync(TCall call)
     {
         var task = call.Task;
+        Run? run;
         lock (_gate)
         {
             _waiting.Enqueue(call);
@@ -32,9 +34,10 @@ internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
             }
 
             _running++;
+            run = _idle.TryPop(out var idle) ? idle : new Run(this, sendAsync);
         }
 
-        _ = RunAsync();
+        run.Schedule();
         return task;
     }
 
@@ -56,16 +59,7 @@ internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
         }
     }
 
-    private async Task RunAsync()
-    {
-        var batch = new List<TCall>();
-        while (TryTake(batch))
-        {
-            await SendAllAsync(batch, sendAsync).ConfigureAwait(false);
-        }
-    }
-
-    private bool TryTake(List<TCall> batch)
+    private bool TryTake(List<TCall> batch, Run run)
     {
         batch.Clear();
         var (weight, bytes) = (0, 0);
@@ -82,9 +76,33 @@ internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
             if (batch.Count == 0)
             {
                 _running--;
+                _idle.Push(run);
             }
         }
 
         return batch.Count > 0;
+    }
+
+    /// <summary>Takes what has gathered and sends it, until nothing has.</summary>
+    private sealed class Run(CallLane<TCall> lane, Func<List<TCall>, ValueTask> sendAsync) : IThreadPoolWorkItem
+    {
+        private readonly List<TCall> _batch = [];
+
+        // To the queue that all threads share: this thread first goes on with the callers that the last answer has woken, and what these send goes with it.
+        public void Schedule() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+
+        public void Execute()
+        {
+            if (lane.TryTake(_batch, this))
+            {
+                _ = SendAsync();
+            }
+        }
+
+        private async Task SendAsync()
+        {
+            await SendAllAsync(_batch, sendAsync).ConfigureAwait(false);
+            Schedule();
+        }
     }
 }

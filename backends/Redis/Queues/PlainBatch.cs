@@ -9,7 +9,7 @@ internal sealed class PlainBatch
     private const int FixedBytes = 48;
     private const int RunBytes = 5;
     private const int KeyBytes = 8;
-    private const int ReceiverBytes = 12;
+    private const int ReceiverBytes = 10;
 
     private readonly List<(byte Priority, int Count)> _runs = [];
     private int _stores;
@@ -128,8 +128,8 @@ internal sealed class PlainBatch
 
         foreach (var call in Leases)
         {
-            BinaryPrimitives.WriteInt32LittleEndian(into, call.Weight);
-            BinaryPrimitives.WriteUInt64LittleEndian(into[4..], call.Key);
+            BinaryPrimitives.WriteUInt16LittleEndian(into, (ushort)call.Weight);
+            BinaryPrimitives.WriteUInt64LittleEndian(into[2..], call.Key);
             into = into[ReceiverBytes..];
         }
     }

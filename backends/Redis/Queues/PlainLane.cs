@@ -99,7 +99,10 @@ internal sealed class PlainLane
             return;
         }
 
-        await SendRestAsync(batch, enqueues, settles, leases).ConfigureAwait(false);
+        if (batch.OtherLeases.Count > 0 || enqueues != ScriptOutcome.Done || settles != ScriptOutcome.Done || leases != ScriptOutcome.Done)
+        {
+            await SendRestAsync(batch, enqueues, settles, leases).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Completes the calls that the script has done.</summary>

@@ -1,5 +1,5 @@
-using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Millrace.Redis.Client;
 using Millrace.Storage;
@@ -9,6 +9,8 @@ namespace Millrace.Redis.Queues;
 /// <summary>A receiver: the leases that it took, and the wait for more.</summary>
 internal sealed class RedisReceiver : IQueueReceiver
 {
+    private const int KeysDrawn = 32;
+
     private readonly RedisQueueStore _store;
     private readonly QueueCalls _calls;
     private readonly QueuePlace _place;
@@ -19,7 +21,9 @@ internal sealed class RedisReceiver : IQueueReceiver
     private readonly CancellationTokenSource _disposing = new();
     private readonly SemaphoreSlim _leasing = new(1);
     private readonly Lock _gate = new();
+    private readonly ulong[] _keys = new ulong[KeysDrawn];
     private readonly Dictionary<ulong, OpenLease> _leases = [];
+    private int _keysUsed = KeysDrawn;
     private bool _isDisposed;
 
     // What the last look found besides its deliveries.
@@ -262,6 +266,7 @@ internal sealed class RedisReceiver : IQueueReceiver
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<int> LookAsync(Memory<Delivery> into, CancellationToken cancellationToken)
     {
         int count;
@@ -278,12 +283,16 @@ internal sealed class RedisReceiver : IQueueReceiver
         return count;
     }
 
-    // Never zero, which is no token.
-    private static ulong NewKey()
+    // Never zero, which is no token. Drawn some at a time: what a draw costs depends little on how much is drawn.
+    private ulong NewKey()
     {
-        Span<byte> bytes = stackalloc byte[sizeof(ulong)];
-        RandomNumberGenerator.Fill(bytes);
-        return BinaryPrimitives.ReadUInt64LittleEndian(bytes) | 1;
+        if (_keysUsed == _keys.Length)
+        {
+            RandomNumberGenerator.Fill(MemoryMarshal.AsBytes(_keys.AsSpan()));
+            _keysUsed = 0;
+        }
+
+        return _keys[_keysUsed++] | 1;
     }
 
     private int Take(Span<Delivery> into)

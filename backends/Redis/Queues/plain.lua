@@ -93,14 +93,14 @@ local lost = ''
 if settles > 0 then
   local first, last = 3 + stores, 2 + stores + settles
   local values = call('HMGET', prefix .. 'leased', unpack(ARGV, first, last))
-  local done, results, states, ids, bearers = {}, {}, {}, {}, {}
+  local done, states, ids, bearers = {}, {}, {}, {}
   local held, settled_bytes = 0, 0
   for i = 1, settles do
     local value = values[i]
     if value and sub(value, 1, 8) == sub(header, at + 8 * i - 8, at + 8 * i - 1) then
       local number = ARGV[first + i - 1]
       held = held + 1
-      done[held], results[i] = number, '0'
+      done[held] = number
       local flags, _, a, b, c, d = byte(value, 9, 14)
       settled_bytes = settled_bytes + a + b * 256 + c * 65536 + d * 16777216
       if flags % 2 == 1 then
@@ -115,7 +115,7 @@ if settles > 0 then
         settle_code = MORE
       end
     else
-      results[i] = '1'
+      lost = lost .. string.rep('0', i - 1 - #lost) .. '1'
     end
   end
 
@@ -131,7 +131,7 @@ if settles > 0 then
 
   if settle_code == OK then
     if held < settles then
-      lost = table.concat(results)
+      lost = lost .. string.rep('0', settles - #lost)
     end
 
     if held > 0 then
@@ -213,7 +213,8 @@ if receivers > 0 then
     for i = 1, count do
       local number, record = numbers[i], records[i]
       if left == 0 then
-        left, random, at = struct.unpack('<I4c8', header, at)
+        local low, high = byte(header, at, at + 1)
+        left, random, at = low + 256 * high, sub(header, at + 2, at + 9), at + 10
       end
 
       left = left - 1
