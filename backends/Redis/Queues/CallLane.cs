@@ -24,7 +24,8 @@ internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
     public ValueTask SendAsync(TCall call)
     {
         var task = call.Task;
-        Run? run;
+        Run run;
+        bool isAlone;
         lock (_gate)
         {
             _waiting.Enqueue(call);
@@ -33,11 +34,19 @@ internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
                 return task;
             }
 
-            _running++;
+            isAlone = _running++ == 0;
             run = _idle.TryPop(out var idle) ? idle : new Run(this, sendAsync);
         }
 
-        run.Schedule();
+        if (isAlone)
+        {
+            run.Execute();
+        }
+        else
+        {
+            run.Schedule();
+        }
+
         return task;
     }
 
