@@ -70,10 +70,10 @@ internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
 
     private bool TryTake(List<TCall> batch, Run run)
     {
-        batch.Clear();
         var (weight, bytes) = (0, 0);
         lock (_gate)
         {
+            batch.Clear();
             while (_waiting.TryPeek(out var call) && (batch.Count == 0 || (weight + call.Weight <= MaxWeight && bytes + call.Bytes <= MaxBytes)))
             {
                 _waiting.Dequeue();
@@ -82,14 +82,16 @@ internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
                 bytes += call.Bytes;
             }
 
-            if (batch.Count == 0)
+            if (batch.Count > 0)
             {
-                _running--;
-                _idle.Push(run);
+                return true;
             }
-        }
 
-        return batch.Count > 0;
+            // From here on it may be begun again by another thread, so its list is not looked at any more.
+            _running--;
+            _idle.Push(run);
+            return false;
+        }
     }
 
     /// <summary>Takes what has gathered and sends it, until nothing has.</summary>
