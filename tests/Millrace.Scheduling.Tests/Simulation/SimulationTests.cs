@@ -27,6 +27,30 @@ public sealed class SimulationTests
         Assert.True(starts > histories);
     }
 
+    /// <summary>
+    /// Histories that have found faults: a cursor set back by an old definition, runs of two versions beside each other, ids used again after a removal, a new cursor deleted by an old removal,
+    /// jitter taken for a misfire, skips missing in the history, occurrences that stayed open for ever, an empty cursor written for a schedule that was gone.
+    /// </summary>
+    [Theory]
+    [InlineData(2)]
+    [InlineData(7)]
+    [InlineData(13)]
+    [InlineData(20)]
+    [InlineData(27)]
+    [InlineData(28)]
+    [InlineData(32)]
+    [InlineData(36)]
+    [InlineData(69)]
+    [InlineData(71)]
+    [InlineData(79)]
+    [InlineData(104)]
+    [InlineData(166)]
+    [InlineData(298)]
+    [InlineData(379)]
+    [InlineData(1000)]
+    [InlineData(1831)]
+    public async Task Occurrences_InAHistoryThatFoundAFault_StartOnce(int seed) => await RunAsync(seed);
+
     private static async Task<SimulatedHistory> RunAsync(int seed)
     {
         using var history = new SimulatedHistory(seed);
