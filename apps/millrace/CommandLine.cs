@@ -75,6 +75,7 @@ internal static class CommandLine
             DeadCommand.Create(context),
             QueueCommand.Create(context),
             StreamCommand.Create(context),
+            ScheduleCommand.Create(context),
             BindCommand.Create(context),
             UnbindCommand.Create(context),
             BindingsCommand.Create(context),

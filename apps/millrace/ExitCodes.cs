@@ -19,7 +19,7 @@ internal static class ExitCodes
         (Done, "done"),
         (Failed, "failed: the store cannot be reached or written, or does not allow it, or a file cannot be read"),
         (Usage, "wrong usage: a command, option, URL, name or setting"),
-        (NotFound, "not found: the queue, the stream, the message, or what a user command names"),
+        (NotFound, "not found: the queue, the stream, the schedule, the message, or what a user command names"),
         (QueueFull, "the queue is full; nothing of the batch was stored"),
         (BadInput, "bad input: a message is malformed or over a limit; nothing of its batch was stored"),
         (Damaged, "the stored data is damaged, of another program or of a newer version; nothing was changed"),
@@ -29,7 +29,7 @@ internal static class ExitCodes
 
     public static int Of(MillraceException exception) => exception switch
     {
-        QueueNotFoundException or StreamNotFoundException or MessageNotFoundException or GroupNotFoundException or UserEntryNotFoundException => NotFound,
+        QueueNotFoundException or StreamNotFoundException or MessageNotFoundException or GroupNotFoundException or UserEntryNotFoundException or ScheduleNotFoundException => NotFound,
         QueueFullException => QueueFull,
         InvalidMessageException => BadInput,
         StorageCorruptException => Damaged,
@@ -48,6 +48,10 @@ internal sealed class MessageNotFoundException(string queue, MessageId id)
 /// <summary>No consumer group with the name that was given.</summary>
 internal sealed class GroupNotFoundException(string stream, string group)
     : MillraceException($"Stream '{stream}' has no group '{group}'.");
+
+/// <summary>No schedule with the name that was given.</summary>
+internal sealed class ScheduleNotFoundException(string schedule)
+    : MillraceException($"There is no schedule '{schedule}'.");
 
 /// <summary>No user, key or role with the name that was given.</summary>
 internal sealed class UserEntryNotFoundException(string message) : MillraceException(message);

@@ -8,6 +8,8 @@ namespace Millrace.Redis;
 /// <param name="timeout">How long to wait for them.</param>
 internal sealed class ReplicatedWrites(IRedisExecutor executor, int replicas, TimeSpan timeout)
 {
+    public bool WaitsForReplicas => replicas > 0;
+
     /// <summary>Sends a command that writes.</summary>
     /// <exception cref="BackendUnavailableException">Fewer replicas have it than asked for, or as <see cref="IRedisExecutor.ExecuteAsync"/> says.</exception>
     public ValueTask<RedisReply> ExecuteAsync(RedisCommand command, CancellationToken cancellationToken) =>

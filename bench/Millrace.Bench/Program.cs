@@ -3,11 +3,12 @@ using Millrace.Bench;
 using Millrace.Bench.Files;
 using Millrace.Bench.Queues;
 using Millrace.Bench.Redis;
+using Millrace.Bench.Scheduler;
 using Millrace.Bench.Server;
 using Millrace.Bench.Stomp;
 
 // Areas that exist; a new one is a folder and a line here.
-BenchArea[] areas = [QueueArea.Create(), FileArea.Create(), RedisArea.Create(), ServerArea.Create(), StompArea.Create()];
+BenchArea[] areas = [QueueArea.Create(), FileArea.Create(), RedisArea.Create(), SchedulerArea.Create(), ServerArea.Create(), StompArea.Create()];
 
 if (args is [RedisLatencyCase.ConsumerArgument, var redisUrl])
 {

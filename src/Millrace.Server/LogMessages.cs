@@ -73,4 +73,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(2221, LogLevel.Warning, "The counts of the streams of instance '{Instance}' could not be read for the metrics.")]
     public static partial void StreamCountsFailed(this ILogger logger, Exception exception, string instance);
+
+    [LoggerMessage(2230, LogLevel.Error, "The schedule '{Schedule}' of {Source} is refused; the others are in force. {Fault}")]
+    public static partial void ScheduleOfFileRefused(this ILogger logger, string schedule, string source, string fault);
 }

@@ -31,6 +31,7 @@ public sealed class MillraceServer : IAsyncDisposable
     private readonly IReadOnlyList<ApiInstance> _instances;
     private readonly ServerSecurity _security;
     private readonly StompBroker? _broker;
+    private readonly NodeSchedulers _schedulers;
     private readonly ILogger _logger;
     private int _stopped;
 
@@ -40,6 +41,7 @@ public sealed class MillraceServer : IAsyncDisposable
         _instances = instances;
         _security = security;
         _broker = broker;
+        _schedulers = application.Services.GetRequiredService<NodeSchedulers>();
         _options = options;
         _logger = options.LoggerFactory.CreateLogger("Millrace.Server");
         _logger.ServerStarted(string.Join(", ", Addresses));
@@ -69,12 +71,14 @@ public sealed class MillraceServer : IAsyncDisposable
             application = Build(options, security, broker);
             var instances = Compose(application, options, security, broker);
             await ListenAsync(application, cancellationToken).ConfigureAwait(false);
+            await application.Services.GetRequiredService<NodeSchedulers>().StartAsync(cancellationToken).ConfigureAwait(false);
             return new MillraceServer(application, instances, security, broker, options);
         }
         catch
         {
             if (application is not null)
             {
+                await application.Services.GetRequiredService<NodeSchedulers>().DisposeAsync().ConfigureAwait(false);
                 await application.DisposeAsync().ConfigureAwait(false);
             }
 
@@ -104,7 +108,7 @@ public sealed class MillraceServer : IAsyncDisposable
 
         // Together: neither takes the other's time. The broker first, for it tells what is cut with the web server.
         var broker = _broker?.StopAsync(_options.DrainTimeout) ?? Task.CompletedTask;
-        await Task.WhenAll(broker, _application.StopAsync(cancellationToken)).ConfigureAwait(false);
+        await Task.WhenAll(broker, _application.StopAsync(cancellationToken), _schedulers.StopAsync(cancellationToken)).ConfigureAwait(false);
         _logger.ServerStopped();
     }
 
@@ -117,6 +121,7 @@ public sealed class MillraceServer : IAsyncDisposable
             await _broker.DisposeAsync().ConfigureAwait(false);
         }
 
+        await _schedulers.DisposeAsync().ConfigureAwait(false);
         foreach (var instance in _instances)
         {
             await instance.DisposeAsync().ConfigureAwait(false);
@@ -159,7 +164,9 @@ public sealed class MillraceServer : IAsyncDisposable
             .AddSingleton(options.TimeProvider)
             .AddSingleton<IHostLifetime, EmbeddedLifetime>()
             .Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTimeout)
-            .AddSingleton(services => new NodeHealth(options, services.GetRequiredService<IHostApplicationLifetime>()))
+            .AddSingleton(new NodeSchedulers(options))
+            .AddSingleton(services =>
+                new NodeHealth(options, services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<NodeSchedulers>()))
             .AddSingleton(listeners)
             .AddSingleton<NodeMetrics>()
             .AddSingleton(new QueueCounts(options))

@@ -28,6 +28,11 @@ public sealed class MillraceServerOptions
     /// <summary>Where STOMP is served, beside HTTP; null, as unless set: nowhere.</summary>
     public StompServerOptions? Stomp { get; set; }
 
+    /// <summary>
+    /// Whether this node fires the schedules of its instances, those that have queues and state; false unless set, for the application may do so itself. <c>millrace serve</c> does.
+    /// </summary>
+    public bool RunsSchedulers { get; set; }
+
     /// <summary>Who may use the server, and from where.</summary>
     public SecurityOptions Security { get; set; } = new();
 

@@ -16,6 +16,8 @@ internal sealed class FakeCaller : Caller
 
     public override bool MayAll(Permission permission, ResourceKind kind, string pattern) => true;
 
+    public override bool MayAny(Permission permission, ResourceKind kind) => true;
+
     /// <summary>Makes everybody such a caller.</summary>
     public static void Use(IEndpointRouteBuilder endpoints) => ((IApplicationBuilder)endpoints).Use((HttpContext context, RequestDelegate next) =>
     {

@@ -56,6 +56,7 @@ internal static class UserRoleListCommand
         ResourceKind.Queue => "queues",
         ResourceKind.Topic => "topics",
         ResourceKind.Stream => "streams",
+        ResourceKind.Schedule => "schedules",
         ResourceKind.Lock => "locks",
         _ => "state",
     };

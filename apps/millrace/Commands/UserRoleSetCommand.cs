@@ -22,6 +22,7 @@ internal static class UserRoleSetCommand
         var queues = Patterns("--queues", "queues");
         var topics = Patterns("--topics", "topics");
         var streams = Patterns("--streams", "streams");
+        var schedules = Patterns("--schedules", "schedules");
         var locks = Patterns("--locks", "locks");
         var state = Patterns("--state", "keys of state");
         var add = new Option<bool>("--add") { Description = "Add the rule to those that the role has, instead of replacing them." };
@@ -31,7 +32,7 @@ internal static class UserRoleSetCommand
             "millrace user role set worker --allow send,receive --queues 'orders*'",
             "millrace user role set worker --add --allow receive --topics 'order.*' 'price.*'")
         {
-            name, allow, queues, topics, streams, locks, state, add,
+            name, allow, queues, topics, streams, schedules, locks, state, add,
         };
         command.SetAction((arguments, cancellationToken) =>
         {
@@ -41,6 +42,7 @@ internal static class UserRoleSetCommand
                 Queues = Read(arguments, queues),
                 Topics = Read(arguments, topics),
                 Streams = Read(arguments, streams),
+                Schedules = Read(arguments, schedules),
                 Locks = Read(arguments, locks),
                 State = Read(arguments, state),
             };
@@ -59,7 +61,7 @@ internal static class UserRoleSetCommand
 
         if (Enum.GetValues<ResourceKind>().All(kind => rule.PatternsOf(kind).Count == 0))
         {
-            throw new UsageException("Say with what: --queues, --topics, --streams, --locks or --state, each with patterns such as 'orders*'.");
+            throw new UsageException("Say with what: --queues, --topics, --streams, --schedules, --locks or --state, each with patterns such as 'orders*'.");
         }
 
         await UsersEdit.ChangeOrCreateAsync(arguments, context, Set, cancellationToken);

@@ -1,18 +1,29 @@
+using Millrace.Scheduling.Schedules;
 using Millrace.Storage;
 using Millrace.Streams;
 
 namespace Millrace.App.Migration;
 
-/// <summary>Copies state documents, those of streams and their groups apart. The source keeps them; those that the target has are left as they are there.</summary>
+/// <summary>
+/// Copies state documents, those of streams and their groups apart. The source keeps them; those that the target has are left as they are there. How far a schedule was fired comes before the
+/// schedule, as its key does, so that a node of the target does not fire again what was fired; such nodes are told of the schedules that have come.
+/// </summary>
 internal sealed class DocumentMove(IStateStore from, IStateStore? to, MigrationReport report)
 {
     private const int PageSize = 100;
+
+    private readonly List<string> _schedules = [];
 
     /// <summary>Copies every document.</summary>
     public async ValueTask RunAsync(CancellationToken cancellationToken)
     {
         var counts = new MoveCounts();
-        await CopyAsync("", key => !IsOfStreams(key), counts, cancellationToken);
+        await CopyAsync("", key => !IsLeftOut(key), counts, cancellationToken);
+        if (to is not null)
+        {
+            await new ScheduleStore(to).AnnounceAsync(_schedules, cancellationToken);
+        }
+
         if (counts.Left > 0)
         {
             report.Warn(to is null
@@ -49,14 +60,14 @@ internal sealed class DocumentMove(IStateStore from, IStateStore? to, MigrationR
         }
     }
 
-    /// <summary>How many documents there are, those of streams and groups apart.</summary>
+    /// <summary>How many documents there are, those of streams and groups and announcements apart.</summary>
     public static async ValueTask<long> CountAsync(IStateStore store, CancellationToken cancellationToken)
     {
         var (count, after) = (0L, (string?)null);
         while (true)
         {
             var page = await store.ListAsync("", after, PageSize, cancellationToken);
-            count += page.Documents.Count(document => !IsOfStreams(document.Key));
+            count += page.Documents.Count(document => !IsLeftOut(document.Key));
             if (page.Documents.Count < PageSize)
             {
                 return count;
@@ -75,6 +86,11 @@ internal sealed class DocumentMove(IStateStore from, IStateStore? to, MigrationR
 
         if ((await to.PutAsync(document.Key, document.Value, IStateStore.Absent, cancellationToken)).Written)
         {
+            if (document.Key.StartsWith(ScheduleKeys.DefinitionPrefix, StringComparison.Ordinal))
+            {
+                _schedules.Add(document.Key[ScheduleKeys.DefinitionPrefix.Length..]);
+            }
+
             return MoveVerdict.Stored;
         }
 
@@ -82,6 +98,9 @@ internal sealed class DocumentMove(IStateStore from, IStateStore? to, MigrationR
         return found is not null && found.Value.Span.SequenceEqual(document.Value.Span) ? MoveVerdict.Present : MoveVerdict.Conflict;
     }
 
-    private static bool IsOfStreams(string key) =>
-        key.StartsWith(StreamKeys.StreamPrefix, StringComparison.Ordinal) || key.StartsWith(StreamKeys.GroupPrefix, StringComparison.Ordinal);
+    // What streams move with them, and what tells nodes of changes, which is the target's own.
+    private static bool IsLeftOut(string key) =>
+        key == ScheduleKeys.Changes
+        || key.StartsWith(StreamKeys.StreamPrefix, StringComparison.Ordinal)
+        || key.StartsWith(StreamKeys.GroupPrefix, StringComparison.Ordinal);
 }

@@ -1,6 +1,10 @@
 using System.CommandLine;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using Millrace.App.Schedules;
+using Millrace.Configuration;
+using Millrace.Diagnostics;
+using Millrace.Scheduling;
 using Millrace.Server;
 using Millrace.Server.Configuration;
 using Millrace.Server.Instances;
@@ -22,6 +26,7 @@ internal sealed class NodeProcess(CliContext context, ServerConfiguration config
         }
 
         await using var instances = await ServedInstances.OpenAsync(configuration.Instances, context.TimeProvider, loggers, stop);
+        await DefineAsync(instances, loggers, stop);
         await using var server = await StartAsync(instances, loggers, stop);
         using var announced = Announce(server);
         using (var output = context.OpenOutput(arguments))
@@ -33,6 +38,35 @@ internal sealed class NodeProcess(CliContext context, ServerConfiguration config
         await WaitAsync(stop);
         await ReportAsync(_notifier.Stopping());
         await server.StopAsync(CancellationToken.None);
+    }
+
+    private async Task DefineAsync(ServedInstances instances, ILoggerFactory loggers, CancellationToken stop)
+    {
+        if (configuration.Settings.SchedulesFile is not { } file)
+        {
+            return;
+        }
+
+        var instance = instances.All.FirstOrDefault(instance => instance.Name == InstanceUrls.DefaultInstance)
+            ?? (instances.All.Count == 1 ? instances.All[0] : throw new MillraceConfigurationException($"The schedules of {file} are those of the instance 'default', which is not configured."));
+        var logger = loggers.CreateLogger("Millrace.Scheduling");
+        var applied = await ScheduleFileSource.ApplyAsync(instance.Client.Schedules, file, keepsOthers: false, stop);
+        foreach (var result in applied.Results)
+        {
+            if (result.Error is { } error)
+            {
+                logger.ScheduleOfFileRefused(result.Name, applied.Source, error.Message);
+            }
+            else if (result.Change != ScheduleChange.Unchanged)
+            {
+                logger.ScheduleChanged(result.Name, result.Change == ScheduleChange.Created ? "created" : "updated", applied.Source);
+            }
+        }
+
+        if (applied.Orphans.Count > 0)
+        {
+            logger.SchedulesOrphaned(applied.Source, string.Join(", ", applied.Orphans));
+        }
     }
 
     /// <summary>Has commands that name no store find this node, if it has the default one open, which nobody else can open then.</summary>

@@ -27,6 +27,13 @@ internal sealed class ServeOptions
 
     private readonly Option<bool> _noStomp = new("--no-stomp") { Description = "Do not serve STOMP." };
 
+    private readonly Option<bool> _noScheduler = new("--no-scheduler") { Description = "Do not fire schedules: other nodes of the same store do." };
+    private readonly Option<string?> _schedules = new("--schedules")
+    {
+        Description = $"Define the schedules of this file when the node starts: {Schedules.ScheduleFileText.Forms}. Those that it defined before and does not any more are fired no more.",
+        HelpName = "FILE",
+    };
+
     private readonly Option<string?> _config = new("--config")
     {
         Description = $"The configuration file. Otherwise the environment variable {ConfigVariable}, otherwise ./{DefaultFile} if it is there.",
@@ -52,7 +59,7 @@ internal sealed class ServeOptions
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_listen, _stomp, _noStomp, _config, _logFormat, _logLevel, DefaultUsersFile.Option, _set])
+        foreach (var option in (Option[])[_listen, _stomp, _noStomp, _noScheduler, _schedules, _config, _logFormat, _logLevel, DefaultUsersFile.Option, _set])
         {
             command.Add(option);
         }
@@ -112,6 +119,8 @@ internal sealed class ServeOptions
         layer.Add("SERVER:URLS", string.Join(';', arguments.GetValue(_listen) ?? []), "--listen on the command line");
         layer.Add("STOMP:URLS", string.Join(';', stomp), "--stomp on the command line");
         layer.Add("STOMP:ENABLED", isWithout ? "false" : stomp.Length > 0 ? "true" : null, $"{(isWithout ? "--no-stomp" : "--stomp")} on the command line");
+        layer.Add("SERVER:SCHEDULER", arguments.GetValue(_noScheduler) ? "false" : null, "--no-scheduler on the command line");
+        layer.Add("SERVER:SCHEDULES_FILE", arguments.GetValue(_schedules), "--schedules on the command line");
         layer.Add("SERVER:LOG_FORMAT", arguments.GetValue(_logFormat), "--log-format on the command line");
         layer.Add("SERVER:LOG_LEVEL", arguments.GetValue(_logLevel), "--log-level on the command line");
         layer.Add("SERVER:USERS_FILE", arguments.GetValue(DefaultUsersFile.Option), "--users on the command line");

@@ -18,11 +18,14 @@ internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
 
     private readonly Lock _gate = new();
     private readonly Queue<TCall> _waiting = new();
+    private readonly Stack<Run> _idle = new();
     private int _running;
 
     public ValueTask SendAsync(TCall call)
     {
         var task = call.Task;
+        Run run;
+        bool isAlone;
         lock (_gate)
         {
             _waiting.Enqueue(call);
@@ -31,40 +34,46 @@ internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
                 return task;
             }
 
-            _running++;
+            isAlone = _running++ == 0;
+            run = _idle.TryPop(out var idle) ? idle : new Run(this, sendAsync);
         }
 
-        _ = RunAsync();
+        if (isAlone)
+        {
+            run.Execute();
+        }
+        else
+        {
+            run.Schedule();
+        }
+
         return task;
     }
 
-    private async Task RunAsync()
+    /// <summary>Sends calls together; those that are still in the list when that fails are told.</summary>
+    public static async ValueTask SendAllAsync(List<TCall> batch, Func<List<TCall>, ValueTask> sendAsync)
     {
-        var batch = new List<TCall>();
-        while (TryTake(batch))
+        try
         {
-            try
-            {
-                await sendAsync(batch).ConfigureAwait(false);
-            }
+            await sendAsync(batch).ConfigureAwait(false);
+        }
 #pragma warning disable CA1031 // Whatever it is, the callers are told.
-            catch (Exception fault)
+        catch (Exception fault)
 #pragma warning restore CA1031
+        {
+            foreach (var call in batch)
             {
-                foreach (var call in batch)
-                {
-                    call.Fail(fault);
-                }
+                call.Fail(fault);
             }
         }
     }
 
-    private bool TryTake(List<TCall> batch)
+    private bool TryTake(List<TCall> batch, Run run)
     {
-        batch.Clear();
         var (weight, bytes) = (0, 0);
         lock (_gate)
         {
+            batch.Clear();
             while (_waiting.TryPeek(out var call) && (batch.Count == 0 || (weight + call.Weight <= MaxWeight && bytes + call.Bytes <= MaxBytes)))
             {
                 _waiting.Dequeue();
@@ -73,12 +82,38 @@ internal sealed class CallLane<TCall>(Func<List<TCall>, ValueTask> sendAsync)
                 bytes += call.Bytes;
             }
 
-            if (batch.Count == 0)
+            if (batch.Count > 0)
             {
-                _running--;
+                return true;
+            }
+
+            // From here on it may be begun again by another thread, so its list is not looked at any more.
+            _running--;
+            _idle.Push(run);
+            return false;
+        }
+    }
+
+    /// <summary>Takes what has gathered and sends it, until nothing has.</summary>
+    private sealed class Run(CallLane<TCall> lane, Func<List<TCall>, ValueTask> sendAsync) : IThreadPoolWorkItem
+    {
+        private readonly List<TCall> _batch = [];
+
+        // To the queue that all threads share: this thread first goes on with the callers that the last answer has woken, and what these send goes with it.
+        public void Schedule() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+
+        public void Execute()
+        {
+            if (lane.TryTake(_batch, this))
+            {
+                _ = SendAsync();
             }
         }
 
-        return batch.Count > 0;
+        private async Task SendAsync()
+        {
+            await SendAllAsync(_batch, sendAsync).ConfigureAwait(false);
+            Schedule();
+        }
     }
 }

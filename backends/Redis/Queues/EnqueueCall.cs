@@ -12,6 +12,9 @@ internal sealed class EnqueueCall(ConcurrentQueue<EnqueueCall> pool) : LaneCall
 
     public Memory<EnqueueResult> Results { get; private set; }
 
+    /// <summary>Whether no message has an id, a key, a lifetime or a delay.</summary>
+    public bool IsPlain { get; private set; }
+
     public override int Weight => Batch.Length;
 
     public override int Bytes => _bytes;
@@ -20,9 +23,11 @@ internal sealed class EnqueueCall(ConcurrentQueue<EnqueueCall> pool) : LaneCall
     {
         (Batch, Results) = (batch, results);
         var bytes = 0L;
+        IsPlain = true;
         foreach (ref readonly var envelope in batch.Span)
         {
             bytes += envelope.Body.Length;
+            IsPlain &= envelope is { Id.IsEmpty: true, Key: null, TimeToLive: null } && envelope.Delay == TimeSpan.Zero;
         }
 
         _bytes = (int)Math.Min(bytes, int.MaxValue / 2);

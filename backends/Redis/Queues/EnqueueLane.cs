@@ -23,7 +23,8 @@ internal sealed class EnqueueLane
         _lane = new CallLane<EnqueueCall>(SendAsync);
     }
 
-    public ValueTask EnqueueAsync(ReadOnlyMemory<Envelope> batch, Memory<EnqueueResult> results)
+    /// <summary>A call, to be handed to a lane.</summary>
+    public EnqueueCall CallOf(ReadOnlyMemory<Envelope> batch, Memory<EnqueueResult> results)
     {
         if (!_pool.TryDequeue(out var call))
         {
@@ -31,8 +32,10 @@ internal sealed class EnqueueLane
         }
 
         call.Set(batch, results);
-        return _lane.SendAsync(call);
+        return call;
     }
+
+    public ValueTask EnqueueAsync(EnqueueCall call) => _lane.SendAsync(call);
 
     /// <summary>Stores a batch in a queue only if that is still the one of a binding.</summary>
     /// <param name="batch">The messages.</param>
@@ -70,7 +73,8 @@ internal sealed class EnqueueLane
 
     private QueueFullException Full(in RedisReply reply) => Full(_place.Name, QueueCalls.OutcomeOf(reply), reply.Items[1].ToText()!);
 
-    private async ValueTask SendAsync(List<EnqueueCall> calls)
+    /// <summary>Sends calls together, and completes each; those that fail alone are taken out of the list.</summary>
+    public async ValueTask SendAsync(List<EnqueueCall> calls)
     {
         var script = QueueScripts.Enqueue;
         while (true)
@@ -79,7 +83,8 @@ internal sealed class EnqueueLane
             switch (QueueCalls.OutcomeOf(reply))
             {
                 case ScriptOutcome.Done:
-                    Complete(calls, in reply);
+                    var items = reply.Items;
+                    Complete(calls, items[1].ToInteger(), items[2].ToInteger(), (int)items[3].ToInteger(), items[4].Bytes.Span);
                     return;
                 case ScriptOutcome.More:
                     script = QueueScripts.EnqueueFully;
@@ -178,7 +183,8 @@ internal sealed class EnqueueLane
         return into;
     }
 
-    private static void AddRecords(RedisCommand command, ReadOnlySpan<Envelope> batch)
+    /// <summary>Adds the records of messages, each as one argument.</summary>
+    public static void AddRecords(RedisCommand command, ReadOnlySpan<Envelope> batch)
     {
         foreach (ref readonly var envelope in batch)
         {
@@ -186,13 +192,14 @@ internal sealed class EnqueueLane
         }
     }
 
-    private static void Complete(List<EnqueueCall> calls, in RedisReply reply)
+    /// <summary>Completes calls whose messages were stored.</summary>
+    /// <param name="calls">The calls.</param>
+    /// <param name="number">The number before that of the first message.</param>
+    /// <param name="time">When, in microseconds.</param>
+    /// <param name="salt">The queue's, of which ids that it assigned are made.</param>
+    /// <param name="repeats">A digit a message, 1 for a repeat; empty when none is one.</param>
+    public static void Complete(List<EnqueueCall> calls, long number, long time, int salt, ReadOnlySpan<byte> repeats)
     {
-        var items = reply.Items;
-        var number = items[1].ToInteger();
-        var time = items[2].ToInteger();
-        var salt = (int)items[3].ToInteger();
-        var repeats = items[4].Bytes.Span;
         var index = 0;
         foreach (var call in calls)
         {

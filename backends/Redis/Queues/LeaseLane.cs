@@ -9,8 +9,8 @@ internal sealed class LeaseLane
     /// <summary>The most messages of one call.</summary>
     public const int MaxLeased = 1000;
 
-    // Bodies of one call are in the memory of the server, of the connection and of the receiver at once.
-    private const long MaxLeaseBytes = 8 * 1024 * 1024;
+    /// <summary>Bodies of one call are in the memory of the server, of the connection and of the receiver at once: no more than so many bytes.</summary>
+    public const long MaxLeaseBytes = 8 * 1024 * 1024;
 
     private readonly QueueCalls _calls;
     private readonly QueuePlace _place;
@@ -25,7 +25,10 @@ internal sealed class LeaseLane
 
     public ValueTask LeaseAsync(LeaseCall call) => _lane.SendAsync(call);
 
-    private async ValueTask SendAsync(List<LeaseCall> calls)
+    public ReceiverOptions Options => _options;
+
+    /// <summary>Sends calls together, and completes each.</summary>
+    public async ValueTask SendAsync(List<LeaseCall> calls)
     {
         var script = QueueScripts.Lease;
         while (true)
@@ -34,7 +37,8 @@ internal sealed class LeaseLane
             switch (QueueCalls.OutcomeOf(reply))
             {
                 case ScriptOutcome.Done:
-                    Share(calls, in reply);
+                    var items = reply.Items;
+                    Share(calls, new LeaseAnswer(items[1].ToInteger(), items[2].ToInteger() == 1, (int)items[3].ToInteger(), items[4], items[5], items[6]));
                     return;
                 case ScriptOutcome.More:
                     script = QueueScripts.LeaseFully;
@@ -68,14 +72,15 @@ internal sealed class LeaseLane
         return command;
     }
 
-    private static void Share(List<LeaseCall> calls, in RedisReply reply)
+    /// <summary>Gives each call what the script has leased for it, and completes it.</summary>
+    public static void Share(List<LeaseCall> calls, in LeaseAnswer answer)
     {
         var first = 0;
-        var count = reply.Items[4].Items.Length;
+        var count = answer.Numbers.Items.Length;
         foreach (var call in calls)
         {
             var share = Math.Min(call.Weight, count - first);
-            call.Take(in reply, first, share);
+            call.Take(in answer, first, share);
             first += share;
         }
 

@@ -17,7 +17,8 @@ internal sealed class OpenLease(RedisReceiver receiver, ulong key, long[] number
     public int Count { get; private set; } = numbers.Length;
 
     /// <summary>Notes that one is being settled: it is not renewed, and no renewal reports it as lost.</summary>
-    public void Begin(long number) => Replace(number, -number);
+    /// <returns>Whether it was open, and nobody is settling it.</returns>
+    public bool Begin(long number) => Replace(number, -number);
 
     /// <summary>Notes that the settlement of one has failed, so that it is open as before.</summary>
     public void Undo(long number) => Replace(-number, number);

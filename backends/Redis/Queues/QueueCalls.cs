@@ -20,6 +20,9 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
 
     public bool IsCluster { get; } = executor.IsCluster;
 
+    /// <summary>Whether what is written waits for replicas.</summary>
+    public bool WaitsForReplicas => writes.WaitsForReplicas;
+
     /// <summary>The names of all queues, in a sorted set.</summary>
     public string NamesKey => _names;
 

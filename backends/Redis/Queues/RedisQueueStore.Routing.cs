@@ -90,7 +90,7 @@ internal partial class RedisQueueStore
         var reached = 0;
         foreach (var (queue, birth) in bound)
         {
-            if (await LaneOf(Calls.PlaceOf(queue)).EnqueueIfAsync(batch, birth, cancellationToken).ConfigureAwait(false))
+            if (await LanesOf(Calls.PlaceOf(queue)).Enqueues.EnqueueIfAsync(batch, birth, cancellationToken).ConfigureAwait(false))
             {
                 reached++;
             }

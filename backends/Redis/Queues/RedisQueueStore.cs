@@ -14,9 +14,7 @@ internal partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueueRouting
     private static readonly TimeSpan Presence = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan PresenceInterval = Presence / 3;
 
-    private readonly ConcurrentDictionary<QueuePlace, EnqueueLane> _enqueues = new();
-    private readonly ConcurrentDictionary<QueuePlace, SettleLane> _settles = new();
-    private readonly ConcurrentDictionary<(QueuePlace, ReceiverOptions), LeaseLane> _lanes = new();
+    private readonly ConcurrentDictionary<QueuePlace, QueueLanes> _lanes = new();
     private readonly ConcurrentDictionary<ulong, OpenLease> _leases = new();
     private readonly ConcurrentDictionary<RedisReceiver, bool> _receivers = new();
     private readonly Dictionary<string, QueueSignal> _signals = new(StringComparer.Ordinal);
@@ -62,7 +60,7 @@ internal partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueueRouting
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        return batch.IsEmpty ? default : LaneOf(Calls.PlaceOf(queue)).EnqueueAsync(batch, results);
+        return batch.IsEmpty ? default : LanesOf(Calls.PlaceOf(queue)).EnqueueAsync(batch, results);
     }
 
     public async ValueTask<IQueueReceiver> OpenReceiverAsync(string queue, ReceiverOptions options, CancellationToken cancellationToken = default)
@@ -164,14 +162,8 @@ internal partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueueRouting
         }
     }
 
-    /// <summary>Where receivers of a queue lease that lease alike.</summary>
-    public LeaseLane LaneOf(QueuePlace place, ReceiverOptions options) => _lanes.GetOrAdd((place, options), key => new LeaseLane(Calls, key.Item1, key.Item2));
-
-    private EnqueueLane LaneOf(QueuePlace place) =>
-        _enqueues.TryGetValue(place, out var lane) ? lane : _enqueues.GetOrAdd(place, new EnqueueLane(Calls, place));
-
-    private SettleLane SettleLaneOf(QueuePlace place) =>
-        _settles.TryGetValue(place, out var lane) ? lane : _settles.GetOrAdd(place, new SettleLane(Calls, place));
+    public QueueLanes LanesOf(QueuePlace place) =>
+        _lanes.TryGetValue(place, out var lanes) ? lanes : _lanes.GetOrAdd(place, new QueueLanes(Calls, place));
 
     // One of another queue is refused there and stays open here.
     private OpenLease? FindLease(QueuePlace place, LeaseToken token) =>
@@ -180,10 +172,10 @@ internal partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueueRouting
     [System.Runtime.CompilerServices.AsyncMethodBuilder(typeof(System.Runtime.CompilerServices.PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask SettleAcceptedAsync(QueuePlace place, ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results)
     {
-        BeginSettling(place, batch.Span);
+        var areDistinct = BeginSettling(place, batch.Span);
         try
         {
-            await SettleLaneOf(place).SettleAsync(batch, results).ConfigureAwait(false);
+            await LanesOf(place).SettleAsync(batch, results, areDistinct).ConfigureAwait(false);
         }
         catch
         {
@@ -194,15 +186,17 @@ internal partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueueRouting
         EndSettling(place, batch.Span);
     }
 
-    protected void BeginSettling(QueuePlace place, ReadOnlySpan<Settlement> batch)
+    /// <summary>Notes that deliveries are being settled.</summary>
+    /// <returns>Whether this process had all of them open, and nobody is settling one: so none stands twice.</returns>
+    protected bool BeginSettling(QueuePlace place, ReadOnlySpan<Settlement> batch)
     {
+        var areOpen = true;
         foreach (ref readonly var settlement in batch)
         {
-            if (FindLease(place, settlement.Token) is { } lease)
-            {
-                lease.Receiver.Begin(lease, (long)settlement.Token.Low);
-            }
+            areOpen &= FindLease(place, settlement.Token) is { } lease && lease.Receiver.Begin(lease, (long)settlement.Token.Low);
         }
+
+        return areOpen;
     }
 
     protected void UndoSettling(QueuePlace place, ReadOnlySpan<Settlement> batch)

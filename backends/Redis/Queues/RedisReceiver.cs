@@ -1,5 +1,5 @@
-using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Millrace.Redis.Client;
 using Millrace.Storage;
@@ -9,17 +9,21 @@ namespace Millrace.Redis.Queues;
 /// <summary>A receiver: the leases that it took, and the wait for more.</summary>
 internal sealed class RedisReceiver : IQueueReceiver
 {
+    private const int KeysDrawn = 32;
+
     private readonly RedisQueueStore _store;
     private readonly QueueCalls _calls;
     private readonly QueuePlace _place;
     private readonly ReceiverOptions _options;
     private readonly QueueSignal _signal;
-    private readonly LeaseLane _lane;
-    private readonly LeaseCall _look = new();
+    private readonly QueueLanes _lanes;
+    private readonly LeaseCall _look;
     private readonly CancellationTokenSource _disposing = new();
     private readonly SemaphoreSlim _leasing = new(1);
     private readonly Lock _gate = new();
+    private readonly ulong[] _keys = new ulong[KeysDrawn];
     private readonly Dictionary<ulong, OpenLease> _leases = [];
+    private int _keysUsed = KeysDrawn;
     private bool _isDisposed;
 
     // What the last look found besides its deliveries.
@@ -29,7 +33,8 @@ internal sealed class RedisReceiver : IQueueReceiver
     public RedisReceiver(RedisQueueStore store, QueuePlace place, ReceiverOptions options, QueueSignal signal)
     {
         (_store, _calls, _place, _options, _signal) = (store, store.Calls, place, options, signal);
-        _lane = store.LaneOf(place, options);
+        _lanes = store.LanesOf(place);
+        _look = new LeaseCall(_lanes.LeasesOf(options));
         Id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
     }
 
@@ -134,11 +139,12 @@ internal sealed class RedisReceiver : IQueueReceiver
     }
 
     /// <summary>Notes that a delivery is being settled.</summary>
-    public void Begin(OpenLease lease, long number)
+    /// <returns>Whether it was open, and nobody is settling it.</returns>
+    public bool Begin(OpenLease lease, long number)
     {
         lock (_gate)
         {
-            lease.Begin(number);
+            return lease.Begin(number);
         }
     }
 
@@ -260,6 +266,7 @@ internal sealed class RedisReceiver : IQueueReceiver
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<int> LookAsync(Memory<Delivery> into, CancellationToken cancellationToken)
     {
         int count;
@@ -267,7 +274,7 @@ internal sealed class RedisReceiver : IQueueReceiver
         {
             cancellationToken.ThrowIfCancellationRequested();
             _look.Set(Math.Min(into.Length, LeaseLane.MaxLeased), NewKey());
-            await _lane.LeaseAsync(_look).ConfigureAwait(false);
+            await _lanes.LeaseAsync(_look).ConfigureAwait(false);
             count = Take(into.Span);
         }
         while (count == 0 && _hasMore);
@@ -276,25 +283,27 @@ internal sealed class RedisReceiver : IQueueReceiver
         return count;
     }
 
-    // Never zero, which is no token.
-    private static ulong NewKey()
+    // Never zero, which is no token. Drawn some at a time: what a draw costs depends little on how much is drawn.
+    private ulong NewKey()
     {
-        Span<byte> bytes = stackalloc byte[sizeof(ulong)];
-        RandomNumberGenerator.Fill(bytes);
-        return BinaryPrimitives.ReadUInt64LittleEndian(bytes) | 1;
+        if (_keysUsed == _keys.Length)
+        {
+            RandomNumberGenerator.Fill(MemoryMarshal.AsBytes(_keys.AsSpan()));
+            _keysUsed = 0;
+        }
+
+        return _keys[_keysUsed++] | 1;
     }
 
     private int Take(Span<Delivery> into)
     {
-        var reply = _look.Reply;
+        var answer = _look.Answer;
         _look.Forget();
-        var items = reply.Items;
-        _nextEvent = items[1].ToInteger();
-        _hasMore = items[2].ToInteger() == 1;
-        var salt = (int)items[3].ToInteger();
-        var numbers = items[4].Items;
-        var records = items[5].Items;
-        var states = items[6].Items;
+        _nextEvent = answer.NextEvent;
+        _hasMore = answer.HasMore;
+        var numbers = answer.Numbers.Items;
+        var records = answer.Records.Items;
+        var states = answer.States.Items;
         var (first, count, key) = (_look.First, _look.Count, _look.Key);
         if (count == 0)
         {
@@ -320,7 +329,7 @@ internal sealed class RedisReceiver : IQueueReceiver
             var state = QueuedState.Read(at < states.Length ? states[at].Bytes.Span : default);
             into[i] = new Delivery
             {
-                Message = MessageRecord.Read(records[at].Bytes, number, salt, in state),
+                Message = MessageRecord.Read(records[at].Bytes, number, answer.Salt, in state),
                 Token = _options.SettleOnLease ? default : new LeaseToken(key, (ulong)number),
                 Attempt = state.Attempts + 1,
                 Redelivered = state.WasDelivered,

@@ -10,11 +10,22 @@ internal sealed class SettleCall(ConcurrentQueue<SettleCall> pool) : LaneCall
 
     public Memory<SettleResult> Results { get; private set; }
 
+    /// <summary>Whether all are completed.</summary>
+    public bool AreCompleted { get; private set; }
+
     public override int Weight => Batch.Length;
 
     public override int Bytes => 0;
 
-    public void Set(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results) => (Batch, Results) = (batch, results);
+    public void Set(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results)
+    {
+        (Batch, Results) = (batch, results);
+        AreCompleted = true;
+        foreach (ref readonly var settlement in batch.Span)
+        {
+            AreCompleted &= settlement.Kind == SettlementKind.Complete;
+        }
+    }
 
     protected override void Release()
     {

@@ -26,7 +26,8 @@ internal sealed class SettleLane
         _lane = new CallLane<SettleCall>(SendAsync);
     }
 
-    public ValueTask SettleAsync(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results)
+    /// <summary>A call, to be handed to a lane.</summary>
+    public SettleCall CallOf(ReadOnlyMemory<Settlement> batch, Memory<SettleResult> results)
     {
         if (!_pool.TryDequeue(out var call))
         {
@@ -34,8 +35,10 @@ internal sealed class SettleLane
         }
 
         call.Set(batch, results);
-        return _lane.SendAsync(call);
+        return call;
     }
+
+    public ValueTask SettleAsync(SettleCall call) => _lane.SendAsync(call);
 
     /// <summary>Adds what to do with a delivery, as settle.lua reads it.</summary>
     public static void AddWhat(RedisCommand command, in Settlement settlement, TimeSpan maxDelay)
@@ -59,16 +62,14 @@ internal sealed class SettleLane
     /// <summary>Adds the half of a token that is random.</summary>
     public static void AddKey(RedisCommand command, ulong key) => BinaryPrimitives.WriteUInt64LittleEndian(command.Reserve(sizeof(ulong)), key);
 
-    private async ValueTask SendAsync(List<SettleCall> calls)
+    /// <summary>Sends calls together, and completes each.</summary>
+    public async ValueTask SendAsync(List<SettleCall> calls)
     {
         var (count, areCompleted) = (0, true);
         foreach (var call in calls)
         {
             count += call.Batch.Length;
-            foreach (ref readonly var settlement in call.Batch.Span)
-            {
-                areCompleted &= settlement.Kind == SettlementKind.Complete;
-            }
+            areCompleted &= call.AreCompleted;
         }
 
         var script = areCompleted ? QueueScripts.Complete : QueueScripts.Settle;
@@ -128,7 +129,11 @@ internal sealed class SettleLane
         return command;
     }
 
-    private static void Finish(List<SettleCall> calls, ReadOnlySpan<byte> lost, SettleResult unlessLost)
+    /// <summary>Completes calls.</summary>
+    /// <param name="calls">The calls.</param>
+    /// <param name="lost">A digit a settlement, 1 for a lost one; empty when all came out alike.</param>
+    /// <param name="unlessLost">How, then.</param>
+    public static void Finish(List<SettleCall> calls, ReadOnlySpan<byte> lost, SettleResult unlessLost)
     {
         var index = 0;
         foreach (var call in calls)

@@ -28,6 +28,8 @@ internal static class ApiEndpoints
         .. OperationEndpoints.Routes,
         .. StreamEndpoints.Routes,
         .. RecordEndpoints.Routes,
+        .. ScheduleEndpoints.Routes,
+        .. RunEndpoints.Routes,
         .. ChannelEndpoints.Routes,
         .. LockEndpoints.Routes,
         .. StateEndpoints.Routes,

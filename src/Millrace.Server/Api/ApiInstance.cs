@@ -24,6 +24,7 @@ internal sealed class ApiInstance : IAsyncDisposable
         Audit = security.Audit;
         Standing = security.Standing;
         Stopping = stopping;
+        TimeProvider = options.TimeProvider;
         Logger = options.LoggerFactory.CreateLogger("Millrace.Server.Api");
         Receivers = new ReceiverTable(options.Limits, options.TimeProvider, Logger);
         Partitions = new ServedPartitions(client);
@@ -37,6 +38,8 @@ internal sealed class ApiInstance : IAsyncDisposable
     public MillraceClient Client { get; }
 
     public ApiLimits Limits { get; }
+
+    public TimeProvider TimeProvider { get; }
 
     public ILogger Logger { get; }
 

@@ -9,11 +9,12 @@ namespace Millrace.Server.Api;
 /// <summary>State: small documents. The body is the value; the entity tag is the version, and conditional requests compare and swap.</summary>
 internal static class StateEndpoints
 {
+    private const int MaxPage = 1000;
     private const string OpaqueBytes = "application/octet-stream";
 
     private static readonly TextParameter Prefix = new("prefix", "Only keys that begin with this.");
     private static readonly TextParameter After = new("after", "Only keys after this one: 'next' of the page before.");
-    private static readonly NumberParameter Limit = new("limit", "The most documents of a page.", 100, 1, 1000);
+    private static readonly NumberParameter Limit = new("limit", "The most documents of a page.", 100, 1, MaxPage);
     private static readonly NumberParameter RevisionSeen = new("revision", "A revision that was read before; 0 for any change ever.", 0, 0, long.MaxValue);
     private static readonly NumberParameter WaitMs = new("waitMs", "How long to wait, in milliseconds.", 0, 0, long.MaxValue);
     private static readonly TextParameter IfMatch = new("If-Match", "The ETag that was read: only if the document still has that version.") { Pattern = "^\"[0-9]{1,19}\"$" };
@@ -53,8 +54,25 @@ internal static class StateEndpoints
         var prefix = Prefix.Read(call) ?? "";
         var limit = (int)Limit.Read(call);
         StateAccess.RequireAll(call, prefix);
-        var page = await call.Instance.State.ListAsync(prefix, After.Read(call), limit, call.Aborted).ConfigureAwait(false);
+        var page = await ListVisibleAsync(call, prefix, After.Read(call), limit).ConfigureAwait(false);
         await call.WriteAsync(200, json => StateWire.WritePage(json, page, page.Documents.Count == limit ? page.Documents[^1].Key : null)).ConfigureAwait(false);
+    }
+
+    // Reads on where documents are hidden: those of streams and schedules that the caller may not see, under a prefix that is not only theirs.
+    private static async ValueTask<StatePage> ListVisibleAsync(ApiCall call, string prefix, string? after, int limit)
+    {
+        var visible = new List<StateDocument>();
+        for (var size = limit; ; size = MaxPage)
+        {
+            var page = await call.Instance.State.ListAsync(prefix, after, size, call.Aborted).ConfigureAwait(false);
+            visible.AddRange(page.Documents.Where(document => StateAccess.IsVisible(call.Caller, document.Key)).Take(limit - visible.Count));
+            if (page.Documents.Count < size || visible.Count == limit)
+            {
+                return new StatePage(visible, page.Revision);
+            }
+
+            after = page.Documents[^1].Key;
+        }
     }
 
     private static async Task GetAsync(ApiCall call)
@@ -81,13 +99,14 @@ internal static class StateEndpoints
             throw new BadHttpRequestException($"The value has {body.WrittenBytes:N0} bytes, the limit is {IStateStore.MaxValueBytes:N0}.", StatusCodes.Status413PayloadTooLarge);
         }
 
-        await StateAccess.RequireOwnPathAsync(call, key, body[..]).ConfigureAwait(false);
+        await StateContent.RequireAsync(call, key, body[..], expected).ConfigureAwait(false);
         await AnswerAsync(call, key, await call.Instance.State.PutAsync(key, body[..], expected, call.Aborted).ConfigureAwait(false)).ConfigureAwait(false);
     }
 
     private static async Task DeleteAsync(ApiCall call)
     {
         var key = KeyOf(call, Permission.Send);
+        await StateContent.RequireDeletableAsync(call, key).ConfigureAwait(false);
         await AnswerAsync(call, key, await call.Instance.State.DeleteAsync(key, ExpectedVersion(call), call.Aborted).ConfigureAwait(false)).ConfigureAwait(false);
     }
 

@@ -36,6 +36,8 @@ internal sealed record ServerKey(string Name, string Allowed, Func<ServerSetting
         Milliseconds("HEALTH_CACHE_MS", 0, 60_000, s => s.Options.HealthCacheTime, (s, t) => s.Options.HealthCacheTime = t),
         new("OPTIONAL_INSTANCES", "names of instances separated by ';'", TrySetOptional, settings => Join(settings.Options.OptionalInstances)),
         Number("MAX_METRIC_QUEUES", 0, MillraceServerOptions.MostMetricQueues, s => s.Options.MaxMetricQueues, (s, n) => s.Options.MaxMetricQueues = n),
+        new("SCHEDULER", "true, false", TrySetScheduler, settings => settings.Options.RunsSchedulers ? "true" : "false"),
+        new("SCHEDULES_FILE", "any text", TrySetSchedulesFile, settings => settings.SchedulesFile ?? ""),
         Text("USERS_FILE", s => s.UsersFile, (s, text) => s with { UsersFile = text }),
         Certificate("CERTIFICATE_FILE", c => c.CertificateFile, (c, text) => c with { CertificateFile = text }),
         Certificate("CERTIFICATE_KEY_FILE", c => c.KeyFile, (c, text) => c with { KeyFile = text }),
@@ -122,6 +124,19 @@ internal sealed record ServerKey(string Name, string Allowed, Func<ServerSetting
         var isAllowed = bool.TryParse(text, out var allows);
         settings.Options.Security = settings.Options.Security with { CorsAllowCredentials = allows };
         return isAllowed;
+    }
+
+    private static bool TrySetScheduler(ServerSettings settings, string text)
+    {
+        var isAllowed = bool.TryParse(text, out var runs);
+        settings.Options.RunsSchedulers = runs;
+        return isAllowed;
+    }
+
+    private static bool TrySetSchedulesFile(ServerSettings settings, string text)
+    {
+        settings.SchedulesFile = text;
+        return true;
     }
 
     private static bool TrySetOptional(ServerSettings settings, string text)

@@ -6,12 +6,15 @@ namespace Millrace.Server.Configuration;
 internal sealed class ServerSettings
 {
     /// <summary>The node's, without its instances.</summary>
-    public MillraceServerOptions Options { get; } = new();
+    public MillraceServerOptions Options { get; } = new() { RunsSchedulers = true };
 
     /// <summary>How STOMP is served, if it is.</summary>
     public StompServerOptions Stomp { get; } = new();
 
     public bool IsStompEnabled { get; set; } = true;
+
+    /// <summary>The file of the schedules that the node defines when it starts; null for none.</summary>
+    public string? SchedulesFile { get; set; }
 
     public bool IsJsonLog { get; set; }
 

@@ -51,10 +51,10 @@ internal static class HealthEndpoints
             json.WriteStartObject();
             json.WriteString("status", NameOf(summary.Status));
             json.WriteStartObject("checks");
-            foreach (var (instance, check) in summary.Checks)
+            foreach (var (instance, check, overdue) in summary.Checks)
             {
                 json.WriteStartObject(instance);
-                WriteMembers(json, check, isAdministrator);
+                WriteMembers(json, check, overdue, isAdministrator);
                 json.WriteEndObject();
             }
 
@@ -67,11 +67,16 @@ internal static class HealthEndpoints
     }
 
     // What failed, and the details of an engine, may name hosts and files: others than administrators learn only what kind of failure it is.
-    private static void WriteMembers(Utf8JsonWriter json, HealthCheck check, bool isAdministrator)
+    private static void WriteMembers(Utf8JsonWriter json, HealthCheck check, TimeSpan? overdue, bool isAdministrator)
     {
-        json.WriteString("status", NameOf(check.IsHealthy ? HealthStatus.Healthy : HealthStatus.Unhealthy));
+        json.WriteString("status", NameOf(!check.IsHealthy ? HealthStatus.Unhealthy : overdue is null ? HealthStatus.Healthy : HealthStatus.Degraded));
         json.WriteNumber("durationMs", Math.Round(check.Duration.TotalMilliseconds, 3));
         json.WriteString("error", isAdministrator ? check.Error : check.Failure);
+        if (overdue is { } late)
+        {
+            json.WriteNumber("schedulesOverdueMs", Math.Round(late.TotalMilliseconds));
+        }
+
         if (isAdministrator && check.Details.Count > 0)
         {
             json.WriteStartObject("details");

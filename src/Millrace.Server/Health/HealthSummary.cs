@@ -6,7 +6,7 @@ internal enum HealthStatus
     /// <summary>Every instance works.</summary>
     Healthy,
 
-    /// <summary>Only optional instances fail.</summary>
+    /// <summary>Only optional instances fail, or schedules are not fired in time.</summary>
     Degraded,
 
     /// <summary>An instance that is needed fails.</summary>
@@ -15,5 +15,5 @@ internal enum HealthStatus
 
 /// <summary>The outcome of checking every instance. Immutable.</summary>
 /// <param name="Status">Of the node.</param>
-/// <param name="Checks">By instance, sorted.</param>
-internal sealed record HealthSummary(HealthStatus Status, IReadOnlyList<(string Instance, HealthCheck Check)> Checks);
+/// <param name="Checks">By instance, sorted; with how long the first of its schedules has been due without having been fired, if that is too long.</param>
+internal sealed record HealthSummary(HealthStatus Status, IReadOnlyList<(string Instance, HealthCheck Check, TimeSpan? Overdue)> Checks);

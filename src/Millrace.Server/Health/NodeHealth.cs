@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Hosting;
+using Millrace.Server.Hosting;
 
 namespace Millrace.Server.Health;
 
@@ -7,12 +8,14 @@ internal sealed class NodeHealth
 {
     private readonly MillraceServerOptions _options;
     private readonly IHostApplicationLifetime _lifetime;
+    private readonly NodeSchedulers _schedulers;
     private readonly List<InstanceHealth> _instances = [];
 
-    public NodeHealth(MillraceServerOptions options, IHostApplicationLifetime lifetime)
+    public NodeHealth(MillraceServerOptions options, IHostApplicationLifetime lifetime, NodeSchedulers schedulers)
     {
         _options = options;
         _lifetime = lifetime;
+        _schedulers = schedulers;
         var logger = options.LoggerFactory.CreateLogger("Millrace.Server.Health");
         foreach (var (name, client) in options.Instances.OrderBy(instance => instance.Key, StringComparer.Ordinal))
         {
@@ -31,9 +34,9 @@ internal sealed class NodeHealth
     {
         var running = _instances.ConvertAll(instance => instance.CheckAsync(cancellationToken).AsTask());
         var found = await Task.WhenAll(running).ConfigureAwait(false);
-        var checks = _instances.Select((instance, index) => (instance.Instance, found[index])).ToList();
-        var failing = checks.Where(check => !check.Item2.IsHealthy).ToList();
-        var status = failing.Count == 0 ? HealthStatus.Healthy
+        var checks = _instances.Select((instance, index) => (instance.Instance, Check: found[index], Overdue: _schedulers.FindOverdue(instance.Instance))).ToList();
+        var failing = checks.Where(check => !check.Check.IsHealthy).ToList();
+        var status = failing.Count == 0 ? (checks.Exists(check => check.Overdue is not null) ? HealthStatus.Degraded : HealthStatus.Healthy)
             : failing.TrueForAll(check => _options.OptionalInstances.Contains(check.Instance)) ? HealthStatus.Degraded
             : HealthStatus.Unhealthy;
         return new HealthSummary(status, checks);

@@ -22,6 +22,7 @@ internal static class MetricsEndpoint
         var metrics = endpoints.ServiceProvider.GetRequiredService<NodeMetrics>();
         var queues = endpoints.ServiceProvider.GetRequiredService<QueueCounts>();
         var streams = endpoints.ServiceProvider.GetRequiredService<StreamCounts>();
+        var schedulers = endpoints.ServiceProvider.GetRequiredService<NodeSchedulers>();
         var limit = endpoints.ServiceProvider.GetRequiredService<NodeListeners>().Limit;
         endpoints.MapGet("/metrics", context => AnswerAsync(context, audit, async writer =>
         {
@@ -30,6 +31,7 @@ internal static class MetricsEndpoint
             ProcessMetrics.WriteTo(writer);
             counts.WriteTo(writer);
             ofStreams.WriteTo(writer);
+            ScheduleMetrics.WriteTo(writer, schedulers);
             writer.Single("millrace_http_connections_refused_total", "counter", "HTTP connections that were closed because there were too many.", limit.Refused);
             if (broker is not null)
             {

@@ -20,6 +20,9 @@ internal abstract class Caller
     /// <summary>Whether the caller may do this with every resource that matches a pattern, such as that of a subscription.</summary>
     public abstract bool MayAll(Permission permission, ResourceKind kind, string pattern);
 
+    /// <summary>Whether there is any name of a resource with which the caller may do this.</summary>
+    public abstract bool MayAny(Permission permission, ResourceKind kind);
+
     /// <summary>Whether the caller may see and do what concerns the whole node: health details, metrics, all users' receivers.</summary>
     public abstract bool IsAdministrator { get; }
 
@@ -35,6 +38,8 @@ internal abstract class Caller
         public override bool May(Permission permission, ResourceKind kind, string name) => true;
 
         public override bool MayAll(Permission permission, ResourceKind kind, string pattern) => true;
+
+        public override bool MayAny(Permission permission, ResourceKind kind) => true;
     }
 
     private sealed class NobodyCaller : Caller
@@ -46,5 +51,7 @@ internal abstract class Caller
         public override bool May(Permission permission, ResourceKind kind, string name) => false;
 
         public override bool MayAll(Permission permission, ResourceKind kind, string pattern) => false;
+
+        public override bool MayAny(Permission permission, ResourceKind kind) => false;
     }
 }

@@ -17,4 +17,7 @@ internal enum ResourceKind
 
     /// <summary>A stream, with its groups.</summary>
     Stream,
+
+    /// <summary>A schedule, with its runs.</summary>
+    Schedule,
 }

@@ -55,7 +55,7 @@ internal sealed class UserCaller : Caller
         var text = kind == ResourceKind.Queue ? ResourceName.SourceOf(name) : name;
         foreach (var pattern in PatternsOf(permission, kind))
         {
-            if (pattern.Matches(text))
+            if (pattern.Matches(text) && (kind != ResourceKind.State || ReservedKeys.MayMean(pattern.Text, text)))
             {
                 return true;
             }
@@ -78,7 +78,8 @@ internal sealed class UserCaller : Caller
 
         foreach (var wide in PatternsOf(permission, kind))
         {
-            if (kind == ResourceKind.Queue ? PatternCover.CoversQueues(wide, narrow) : PatternCover.Covers(wide, narrow))
+            var isCovered = kind == ResourceKind.Queue ? PatternCover.CoversQueues(wide, narrow) : PatternCover.Covers(wide, narrow);
+            if (isCovered && (kind != ResourceKind.State || ReservedKeys.MayMean(wide.Text, pattern)))
             {
                 return true;
             }
@@ -86,6 +87,8 @@ internal sealed class UserCaller : Caller
 
         return false;
     }
+
+    public override bool MayAny(Permission permission, ResourceKind kind) => IsAdministrator || PatternsOf(permission, kind).Length > 0;
 
     /// <summary>Keeps that a password was right, by a hash of it that only this process can make.</summary>
     public void Remember(byte[] proof) => Volatile.Write(ref _proof, proof);

@@ -94,7 +94,8 @@ internal sealed class ClientBackends : IHealthProbe, IAsyncDisposable
         return url;
     }
 
-    private Backend? Of<T>() => _byShape.GetValueOrDefault(typeof(T), _main!);
+    /// <summary>The backend that would be asked for a shape.</summary>
+    public Backend? Of<T>() => _byShape.GetValueOrDefault(typeof(T), _main!);
 
     private async ValueTask OpenForAsync<TShape>(string? url, BackendRegistry registry, BackendContext context, CancellationToken cancellationToken)
         where TShape : class

@@ -5,6 +5,10 @@ using Millrace.Configuration;
 using Millrace.Diagnostics;
 using Millrace.Pipeline;
 using Millrace.Queues;
+using Millrace.Scheduling;
+using Millrace.Scheduling.History;
+using Millrace.Scheduling.Jobs;
+using Millrace.Scheduling.Schedules;
 using Millrace.Storage;
 using Millrace.Streams;
 
@@ -44,6 +48,18 @@ public sealed class MillraceClient : IAsyncDisposable
     /// <exception cref="MillraceConfigurationException">Nobody has state to keep the metadata of the streams in.</exception>
     public StreamCatalog Streams => State.Streams;
 
+    /// <summary>The schedules: defines, shows, pauses and removes them. A <see cref="Scheduling.Scheduler"/> fires them.</summary>
+    /// <exception cref="BackendCapabilityException">The backend has no queues or no state.</exception>
+    public ScheduleClient Schedules => State.Schedules.Client;
+
+    /// <summary>The jobs of the backend: to enqueue them, and to look after those that were.</summary>
+    /// <exception cref="BackendCapabilityException">The backend has no queues.</exception>
+    public JobClient Jobs => State.Jobs;
+
+    /// <summary>The history of the runs of jobs and schedules.</summary>
+    /// <exception cref="BackendCapabilityException">The backend has no queues.</exception>
+    public RunHistory Runs => State.Jobs.History;
+
     /// <summary>The probe of the backend's health; a real round trip.</summary>
     public IHealthProbe Health => State.Backends.Health;
 
@@ -52,6 +68,9 @@ public sealed class MillraceClient : IAsyncDisposable
 
     /// <summary>Whether the backend has no channels and <see cref="MillraceClientOptions.ChannelUrlWhereMissing"/> stands in for it.</summary>
     internal bool HasPairedChannels => State.Backends.HasPairedChannels;
+
+    /// <summary>Whether a schedule stands at the class of a registered job.</summary>
+    internal bool HasScheduledJobs => ScheduledJobs.Of(_options.Jobs).Any();
 
     /// <summary>The dispatchers of the queues: whoever leases in this process does it through them.</summary>
     internal QueueDispatchers Dispatchers => State.Dispatchers;
@@ -128,6 +147,15 @@ public sealed class MillraceClient : IAsyncDisposable
         return Worker<T>(queue, handler.HandleAsync, options);
     }
 
+    /// <summary>A worker that runs the jobs of a queue that are registered in <see cref="MillraceClientOptions.Jobs"/>. It does nothing until it is started.</summary>
+    /// <param name="options">How to work; null for defaults.</param>
+    /// <exception cref="MillraceConfigurationException">An option is out of range, or the backend lacks what a limit needs.</exception>
+    /// <exception cref="InvalidNameException">The queue's name is not valid.</exception>
+    public JobWorker JobWorker(JobWorkerOptions? options = null) => JobWorker(options, Find<IStateStore>() is null ? null : State.Schedules.Gate);
+
+    /// <summary>A worker of jobs that asks about the occurrences of schedules.</summary>
+    internal JobWorker JobWorker(JobWorkerOptions? options, IOccurrenceGate? gate) => Jobs.CreateWorker(options ?? new JobWorkerOptions(), gate, State.Telemetry);
+
     /// <summary>A producer of messages into a stream. The stream is created by the first append unless the options say otherwise.</summary>
     /// <typeparam name="T">The type of the messages.</typeparam>
     /// <param name="stream">The stream's name.</param>
@@ -152,6 +180,19 @@ public sealed class MillraceClient : IAsyncDisposable
         var consumer = new StreamConsumer<T>(stream, options ?? new StreamConsumerOptions(), StreamEnvironmentOf());
         _streaming[consumer] = true;
         return consumer;
+    }
+
+    /// <summary>
+    /// A node that fires the schedules, beside any number of others. It does nothing until it is started. Defines those that stand as <see cref="ScheduleAttribute"/> at the jobs that are
+    /// registered in <see cref="MillraceClientOptions.Jobs"/>.
+    /// </summary>
+    /// <param name="options">How to work, and the schedules that the application's code defines; null for defaults.</param>
+    /// <exception cref="MillraceConfigurationException">An option is out of range.</exception>
+    /// <exception cref="BackendCapabilityException">The backend has no queues or no state.</exception>
+    public Scheduler Scheduler(SchedulerOptions? options = null)
+    {
+        var given = options ?? SchedulerOptions.Default;
+        return State.Schedules.NewScheduler(given with { Unread = [.. given.Unread, .. ScheduledJobs.Of(_options.Jobs)] }, Track, Untrack);
     }
 
     /// <summary>
@@ -207,7 +248,7 @@ public sealed class MillraceClient : IAsyncDisposable
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (_opened is null)
             {
-                _opened = await Opened.OpenAsync(_urls, _options, cancellationToken).ConfigureAwait(false);
+                _opened = await Opened.OpenAsync(this, _urls, _options, cancellationToken).ConfigureAwait(false);
                 _options.LoggerFactory.CreateLogger("Millrace.Client").InstanceOpened(Instance, _opened.Backends.Name);
             }
         }
@@ -242,8 +283,10 @@ public sealed class MillraceClient : IAsyncDisposable
         // Asked for by the first worker: a backend without queues has none, and says so then.
         private readonly Lazy<QueueDispatchers> _dispatchers;
         private readonly Lazy<StreamCatalog> _streams;
+        private readonly Lazy<ScheduleServices> _schedules;
+        private readonly Lazy<JobClient> _jobs;
 
-        private Opened(ClientBackends backends, MillraceClientOptions options)
+        private Opened(MillraceClient client, ClientBackends backends, MillraceClientOptions options)
         {
             Backends = backends;
             Telemetry = new MillraceTelemetry(backends.Name, options.TimeProvider);
@@ -253,6 +296,8 @@ public sealed class MillraceClient : IAsyncDisposable
                 Routing = backends.Find<IQueueRouting>(),
             });
             _streams = new(() => new StreamCatalog(backends.Require<IStreamStore>(), backends.RequireStateOfStreams(), options.TimeProvider));
+            _jobs = new(() => CreateJobs(client, options));
+            _schedules = new(() => new ScheduleServices(_jobs.Value.Environment, options.LoggerFactory));
         }
 
         public ClientBackends Backends { get; }
@@ -263,8 +308,12 @@ public sealed class MillraceClient : IAsyncDisposable
 
         public StreamCatalog Streams => _streams.Value;
 
-        public static async ValueTask<Opened> OpenAsync(InstanceUrls urls, MillraceClientOptions options, CancellationToken cancellationToken) =>
-            new(await ClientBackends.OpenAsync(urls, options, cancellationToken).ConfigureAwait(false), options);
+        public ScheduleServices Schedules => _schedules.Value;
+
+        public JobClient Jobs => _jobs.Value;
+
+        public static async ValueTask<Opened> OpenAsync(MillraceClient client, InstanceUrls urls, MillraceClientOptions options, CancellationToken cancellationToken) =>
+            new(client, await ClientBackends.OpenAsync(urls, options, cancellationToken).ConfigureAwait(false), options);
 
         public async ValueTask DisposeAsync()
         {
@@ -279,6 +328,19 @@ public sealed class MillraceClient : IAsyncDisposable
             }
 
             await Backends.DisposeAsync().ConfigureAwait(false);
+        }
+
+        private JobClient CreateJobs(MillraceClient client, MillraceClientOptions options)
+        {
+            var logger = options.LoggerFactory.CreateLogger("Millrace.Jobs");
+            var hasStreams = Backends.Find<IStreamStore>() is not null && (Backends.Find<IStateStore>() is not null || Backends.Of<IStreamStore>()?.State is not null);
+            if (!hasStreams && options.RunHistory.IsEnabled)
+            {
+                logger.NoHistory();
+            }
+
+            var runs = new RunAppender(hasStreams ? Streams : null, options.RunHistory, options.TimeProvider, logger);
+            return new JobClient(new JobEnvironment(client, options) { Runs = runs });
         }
     }
 }

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Millrace.Pipeline;
 using Millrace.Queues;
+using Millrace.Scheduling;
 using Millrace.Serialization;
 using Millrace.Storage;
 
@@ -46,6 +47,12 @@ public sealed class MillraceClientOptions : PipelineOptions
 
     /// <summary>The serializers by name and content type.</summary>
     public MessageSerializers Serializers { get; } = new();
+
+    /// <summary>The jobs that workers can run.</summary>
+    public JobRegistry Jobs { get; } = new();
+
+    /// <summary>How the history of runs is kept.</summary>
+    public RunHistoryOptions RunHistory { get; set; } = new();
 
     /// <summary>The most bytes of a body before it is compressed and after it is unpacked; 32 MiB unless set. A body that would unpack to more is unreadable.</summary>
     public int MaxBodyBytes { get; set; } = QueueCapabilities.DefaultMaxBodyBytes;
@@ -94,6 +101,7 @@ public sealed class MillraceClientOptions : PipelineOptions
         }
 
         Leasing.Validate();
+        RunHistory.Retention.Validate();
         foreach (var pipeline in _queues.Values.Prepend(this))
         {
             if (pipeline.Serializer is { } serializer)

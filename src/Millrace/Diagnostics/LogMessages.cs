@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Millrace.Diagnostics;
 
-/// <summary>Every message that the core logs, with an id that stays: 1000–1099 loops, dispatch, workers and locks; 1100–1149 clients and pipelines; 1150–1199 clients of streams; 1200–1299 the client of a server; 1300–1399 files; 1400–1449 schedules.</summary>
+/// <summary>Every message that the core logs, with an id that stays: 1000–1099 loops, dispatch, workers and locks; 1100–1149 clients and pipelines; 1150–1199 clients of streams; 1200–1299 the client of a server; 1300–1399 files; 1400–1449 jobs and schedules.</summary>
 internal static partial class LogMessages
 {
     [LoggerMessage(1000, LogLevel.Error, "'{Loop}' crashed and is not restarted.")]
@@ -167,27 +167,48 @@ internal static partial class LogMessages
     [LoggerMessage(1312, LogLevel.Warning, "Saving an index or deleting old segments of stream '{Stream}', partition {Partition}, failed; it is tried again.")]
     public static partial void MaintenanceFailed(this ILogger logger, Exception exception, string stream, int partition);
 
-    [LoggerMessage(1400, LogLevel.Warning, "Occurrences of schedule '{Schedule}' are neither waiting nor running any more, and nobody said that they have ended: {Runs}. They no longer hold back others.")]
+    [LoggerMessage(1400, LogLevel.Warning, "There is no job '{Job}' in this worker: message {MessageId} of queue '{Queue}' (attempt {Attempt}) goes back for a while.")]
+    public static partial void UnknownJob(this ILogger logger, string job, MessageId messageId, string queue, int attempt);
+
+    [LoggerMessage(1401, LogLevel.Error, "{Count} runs are missing in the history, because it could not be appended to.")]
+    public static partial void HistoryIncomplete(this ILogger logger, Exception exception, int count);
+
+    [LoggerMessage(1402, LogLevel.Information, "No history of runs is kept, because no backend with streams is configured.")]
+    public static partial void NoHistory(this ILogger logger);
+
+    [LoggerMessage(1403, LogLevel.Warning, "The progress of a job could not be written; its end is.")]
+    public static partial void ProgressNotWritten(this ILogger logger, Exception exception);
+
+    [LoggerMessage(1404, LogLevel.Warning, "The queue '{Queue}' dead-letters a message after {MaxDeliveries} deliveries (maxDeliveries): retry policies of jobs that ask for more attempts get so many.")]
+    public static partial void JobQueueBound(this ILogger logger, string queue, int maxDeliveries);
+
+    [LoggerMessage(1406, LogLevel.Warning, "What is kept of job {MessageId} of queue '{Queue}' could not be read or written: it comes again in {Delay}.")]
+    public static partial void JobDocumentsUnavailable(this ILogger logger, Exception exception, MessageId messageId, string queue, TimeSpan delay);
+
+    [LoggerMessage(1405, LogLevel.Debug, "Removed {Count} documents of jobs that ended more than a day ago.")]
+    public static partial void JobDocumentsRemoved(this ILogger logger, int count);
+
+    [LoggerMessage(1410, LogLevel.Warning, "Occurrences of schedule '{Schedule}' are neither waiting nor running any more, and nobody said that they have ended: {Runs}. They no longer hold back others.")]
     public static partial void OccurrencesLost(this ILogger logger, string schedule, string runs);
 
-    [LoggerMessage(1401, LogLevel.Error, "{Count} occurrences of schedule '{Schedule}' could not be sent; they are sent again after {Delay}.")]
+    [LoggerMessage(1411, LogLevel.Error, "{Count} occurrences of schedule '{Schedule}' could not be sent; they are sent again after {Delay}.")]
     public static partial void OccurrencesNotSent(this ILogger logger, Exception exception, string schedule, int count, TimeSpan delay);
 
-    [LoggerMessage(1402, LogLevel.Warning, "{Count} occurrences of schedule '{Schedule}' were claimed and, as far as is known, not sent by a node that has gone since; they are sent again.")]
+    [LoggerMessage(1412, LogLevel.Warning, "{Count} occurrences of schedule '{Schedule}' were claimed and, as far as is known, not sent by a node that has gone since; they are sent again.")]
     public static partial void OccurrencesSentAgain(this ILogger logger, string schedule, int count);
 
-    [LoggerMessage(1403, LogLevel.Error, "The schedule '{Schedule}' cannot be read and is not fired. Remove it or define it again.")]
+    [LoggerMessage(1413, LogLevel.Error, "The schedule '{Schedule}' cannot be read and is not fired. Remove it or define it again.")]
     public static partial void ScheduleUnreadable(this ILogger logger, Exception exception, string schedule);
 
-    [LoggerMessage(1404, LogLevel.Error, "Firing the schedule '{Schedule}' failed and is tried again in {Delay}.")]
+    [LoggerMessage(1414, LogLevel.Error, "Firing the schedule '{Schedule}' failed and is tried again in {Delay}.")]
     public static partial void ScheduleNotFired(this ILogger logger, Exception exception, string schedule, TimeSpan delay);
 
-    [LoggerMessage(1405, LogLevel.Error, "The schedule '{Schedule}' of {Source} was refused; the others are fired.")]
+    [LoggerMessage(1415, LogLevel.Error, "The schedule '{Schedule}' of {Source} was refused; the others are fired.")]
     public static partial void ScheduleRefused(this ILogger logger, Exception exception, string schedule, string source);
 
-    [LoggerMessage(1406, LogLevel.Information, "The schedule '{Schedule}' was {Change} by {Source}.")]
+    [LoggerMessage(1416, LogLevel.Information, "The schedule '{Schedule}' was {Change} by {Source}.")]
     public static partial void ScheduleChanged(this ILogger logger, string schedule, string change, string source);
 
-    [LoggerMessage(1407, LogLevel.Warning, "{Source} does not define these schedules any more, so they are not fired: {Schedules}. Remove them, or define them again.")]
+    [LoggerMessage(1417, LogLevel.Warning, "{Source} does not define these schedules any more, so they are not fired: {Schedules}. Remove them, or define them again.")]
     public static partial void SchedulesOrphaned(this ILogger logger, string source, string schedules);
 }

@@ -11,7 +11,8 @@ public static class MillraceDiagnostics
 
     /// <summary>
     /// The name of the <see cref="System.Diagnostics.Metrics.Meter"/>, for <c>AddMeter</c>: <c>messaging.client.sent.messages</c>, <c>messaging.client.consumed.messages</c>,
-    /// <c>messaging.client.operation.duration</c>, <c>messaging.process.duration</c>, <c>millrace.retries</c>, <c>millrace.dead_letters</c>.
+    /// <c>messaging.client.operation.duration</c>, <c>messaging.process.duration</c>, <c>millrace.retries</c>, <c>millrace.dead_letters</c>,
+    /// <c>millrace.job.runs</c>, <c>millrace.job.duration</c>, <c>millrace.job.lateness</c>.
     /// </summary>
     public const string MeterName = "Millrace";
 }

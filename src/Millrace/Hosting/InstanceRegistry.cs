@@ -35,9 +35,11 @@ internal sealed class InstanceRegistry
         var registration = new InstanceRegistration(name, urls);
         _instances.Add(registration);
         services.AddKeyedSingleton(name, (provider, _) => CreateClient(registration, provider));
+        services.AddKeyedSingleton(name, (provider, _) => provider.GetRequiredKeyedService<MillraceClient>(name).Jobs);
         if (registration.IsDefault)
         {
             services.AddSingleton(provider => provider.GetRequiredKeyedService<MillraceClient>(name));
+            services.AddSingleton(provider => provider.GetRequiredKeyedService<MillraceClient>(name).Jobs);
         }
 
         return registration;

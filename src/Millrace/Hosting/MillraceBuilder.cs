@@ -11,7 +11,7 @@ namespace Millrace.Hosting;
 /// Says what an instance of Millrace does in an application: which messages it handles and sends, and how. Given to the function that is passed to
 /// <see cref="MillraceServiceCollectionExtensions.AddMillrace(IServiceCollection, string, Action{MillraceBuilder}?)"/>. Not safe for concurrent use.
 /// </summary>
-public sealed class MillraceBuilder
+public sealed partial class MillraceBuilder
 {
     private readonly InstanceRegistry _instances;
 

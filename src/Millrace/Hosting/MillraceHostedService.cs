@@ -3,6 +3,8 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Millrace.Client;
 using Millrace.Diagnostics;
+using Millrace.Scheduling;
+using Millrace.Scheduling.Schedules;
 
 namespace Millrace.Hosting;
 
@@ -20,6 +22,15 @@ internal sealed class MillraceHostedService(IServiceProvider services, InstanceR
         {
             var client = services.GetRequiredKeyedService<MillraceClient>(instance.Name);
             _workers.AddRange(instance.Workers.Select(make => make(client)));
+            _workers.AddRange(JobWorkersOf(instance).Select(options => client.JobWorker(options)));
+            if (instance.Scheduler is { } scheduler)
+            {
+                _workers.Add(client.Scheduler(scheduler with { Unread = [.. instance.Schedules.Select(schedule => new UnreadSchedule(schedule.Name, () => schedule.Make(client)))] }));
+            }
+            else if (client.HasScheduledJobs)
+            {
+                _workers.Add(client.Scheduler());
+            }
         }
     }
 
@@ -42,6 +53,9 @@ internal sealed class MillraceHostedService(IServiceProvider services, InstanceR
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private static List<JobWorkerOptions> JobWorkersOf(InstanceRegistration instance) =>
+        instance.JobWorkers.Count == 0 && instance.HasJobs ? [new JobWorkerOptions()] : instance.JobWorkers;
 
     // A host without its worker would look alive and do nothing. Restarted, it meets the fault again and says so, or works.
     private async Task WatchAsync(IMessageWorker worker)

@@ -49,11 +49,4 @@ internal sealed class DeliveryHandler(string queue, Type bodyType, HandleDelegat
         _logger.MessageRefused(context.Id, queue, reason, exception.Message);
         return HandlingResult.DeadLetter(reason, exception.Message);
     }
-
-    private sealed class NoServices : IServiceProvider
-    {
-        public static readonly NoServices Instance = new();
-
-        public object? GetService(Type serviceType) => null;
-    }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Millrace.Scheduling.Jobs;
 
 namespace Millrace.Pipeline;
 
@@ -16,6 +17,18 @@ internal static class HandlePipeline
                 .. settings.HandleMiddleware,
             ],
             handler);
+
+    /// <summary>The whole way of a job's message, in order: trace, decompress, deserialize by the job's name, validate, middleware, run.</summary>
+    public static HandleDelegate ComposeForJobs(PipelineSettings settings) =>
+        Chain(
+            [
+                new TraceOnHandle(settings.Telemetry),
+                new DecompressOnHandle(settings.MaxBodyBytes),
+                new DeserializeJob(),
+                new ValidateJob(),
+                .. settings.HandleMiddleware,
+            ],
+            RunJob.InvokeAsync);
 
     private static HandleDelegate Chain(ReadOnlySpan<IHandleMiddleware> steps, HandleDelegate last)
     {

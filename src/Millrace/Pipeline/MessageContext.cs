@@ -1,4 +1,5 @@
 using Millrace.Queues;
+using Millrace.Scheduling;
 using Millrace.Storage;
 
 namespace Millrace.Pipeline;
@@ -68,7 +69,10 @@ public sealed class MessageContext
     /// </summary>
     public HandlingResult Result { get; set; }
 
-    internal Type? BodyType { get; init; }
+    internal Type? BodyType { get; set; }
+
+    /// <summary>The run that this is an attempt of, if the message is a job.</summary>
+    internal JobContext? Job { get; init; }
 
     /// <summary>The body's bytes on their way through the pipeline: as stored, then unpacked.</summary>
     internal ReadOnlyMemory<byte> Bytes { get; set; }

@@ -44,6 +44,8 @@ internal readonly record struct AttemptVerdict(Settlement Settlement, AttemptOut
                 return new(Settlement.Complete(token), AttemptOutcome.Handled);
             case HandlingResult.Outcome.Return:
                 return new(Settlement.Release(token, countAttempt: false), AttemptOutcome.Returned);
+            case HandlingResult.Outcome.Postpone:
+                return new(Settlement.Release(token, result.Delay < maxDelay ? result.Delay : maxDelay, countAttempt: false), AttemptOutcome.Returned);
             case HandlingResult.Outcome.DeadLetter:
                 return Dead(token, Shortened(result.Reason, MaxReasonLength)!, error);
         }
@@ -93,7 +95,8 @@ internal readonly record struct AttemptVerdict(Settlement Settlement, AttemptOut
         }
     }
 
-    private static string? Shortened(string? text, int length)
+    /// <summary>The text, or its beginning.</summary>
+    public static string? Shortened(string? text, int length)
     {
         if (text is null || text.Length <= length)
         {

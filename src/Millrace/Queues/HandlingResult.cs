@@ -12,6 +12,7 @@ public readonly record struct HandlingResult
         RetryAfter,
         DeadLetter,
         Return,
+        Postpone,
     }
 
     internal Outcome Kind { get; private init; }
@@ -29,6 +30,14 @@ public readonly record struct HandlingResult
 
     /// <summary>The message was not handled at all and goes back to its place, without an attempt being counted.</summary>
     public static HandlingResult Return { get; } = new() { Kind = Outcome.Return };
+
+    /// <summary>The message was not handled at all and comes again after a delay, without an attempt being counted: what it needs is not there yet.</summary>
+    /// <param name="delay">Not negative.</param>
+    public static HandlingResult Postpone(TimeSpan delay)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(delay, TimeSpan.Zero);
+        return new() { Kind = Outcome.Postpone, Delay = delay };
+    }
 
     /// <summary>The attempt failed; the worker's <see cref="RetryPolicy"/> decides what follows.</summary>
     public static HandlingResult Fail(Exception exception)

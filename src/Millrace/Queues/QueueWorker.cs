@@ -104,6 +104,12 @@ public sealed class QueueWorker : IAsyncDisposable
     /// <summary>Where settlements are measured; nowhere unless set.</summary>
     internal MillraceTelemetry? Telemetry { get; init; }
 
+    /// <summary>What must have happened before a batch of messages whose handlers have ended is settled; nothing unless set. Must not fail.</summary>
+    internal Func<ValueTask>? BeforeSettling { get; init; }
+
+    /// <summary>Cancels the handler of a message, if it runs here.</summary>
+    internal void CancelRunning(MessageId id) => _inbox.CancelRunning(id);
+
     private async Task StartOnceAsync()
     {
         await RequirePolicyFitsAsync().ConfigureAwait(false);
@@ -155,7 +161,7 @@ public sealed class QueueWorker : IAsyncDisposable
             var consumer = _dispatcher.AddConsumer(_inbox, new DispatchConsumerOptions { Credit = _options.Credit });
             await using (consumer.ConfigureAwait(false))
             {
-                var settler = new WorkerSettler(consumer, _dispatchers.Environment, OnSettled, Telemetry);
+                var settler = new WorkerSettler(consumer, _dispatchers.Environment, OnSettled, Telemetry, BeforeSettling);
                 var slots = new Task[_options.Concurrency];
                 for (var i = 0; i < slots.Length; i++)
                 {

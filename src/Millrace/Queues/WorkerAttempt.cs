@@ -9,6 +9,7 @@ internal enum AttemptCancellation
     LeaseLost,
     Stopping,
     TimedOut,
+    Asked,
 }
 
 /// <summary>One delivery in a worker, from its arrival to its settlement. Safe for concurrent use.</summary>
@@ -54,6 +55,18 @@ internal sealed class WorkerAttempt(Delivery delivery)
                 CancellationToken.None,
                 TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
                 TaskScheduler.Default);
+        }
+    }
+
+    /// <summary>Whether its handler runs.</summary>
+    public bool IsRunning
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _cancellation is not null && !_ended;
+            }
         }
     }
 

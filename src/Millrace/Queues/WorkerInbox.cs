@@ -69,18 +69,32 @@ internal sealed class WorkerInbox(Action<Exception> onCallbackError) : IDelivery
         _waiting.Writer.TryComplete();
     }
 
+    /// <summary>Cancels the attempts at a message whose handler runs; one that waits is left alone.</summary>
+    public void CancelRunning(MessageId id)
+    {
+        foreach (var attempt in Snapshot())
+        {
+            if (attempt.Delivery.Message.Id == id && attempt.IsRunning)
+            {
+                attempt.Cancel(AttemptCancellation.Asked, onCallbackError);
+            }
+        }
+    }
+
     /// <summary>Cancels every attempt that runs.</summary>
     public void CancelAll()
     {
-        WorkerAttempt[] attempts;
-        lock (_gate)
-        {
-            attempts = [.. _attempts.Values];
-        }
-
-        foreach (var attempt in attempts)
+        foreach (var attempt in Snapshot())
         {
             attempt.Cancel(AttemptCancellation.Stopping, onCallbackError);
+        }
+    }
+
+    private WorkerAttempt[] Snapshot()
+    {
+        lock (_gate)
+        {
+            return [.. _attempts.Values];
         }
     }
 }

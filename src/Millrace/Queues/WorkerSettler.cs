@@ -8,7 +8,12 @@ namespace Millrace.Queues;
 /// Settles for a worker. What comes while one batch is on its way goes in the next, so that many handlers that finish together share an operation and a lone one does not
 /// wait. Transient faults are repeated until the lease is lost. Safe for concurrent use.
 /// </summary>
-internal sealed class WorkerSettler(DispatchConsumer consumer, DispatchEnvironment environment, Action<WorkerAttempt, AttemptOutcome, SettleResult> onSettled, MillraceTelemetry? telemetry = null)
+internal sealed class WorkerSettler(
+    DispatchConsumer consumer,
+    DispatchEnvironment environment,
+    Action<WorkerAttempt, AttemptOutcome, SettleResult> onSettled,
+    MillraceTelemetry? telemetry = null,
+    Func<ValueTask>? beforeSettling = null)
 {
     private readonly Lock _gate = new();
     private readonly TaskCompletionSource _fault = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -98,6 +103,11 @@ internal sealed class WorkerSettler(DispatchConsumer consumer, DispatchEnvironme
 
     private async Task SettleAsync(List<Pending> batch)
     {
+        if (beforeSettling is not null)
+        {
+            await beforeSettling().ConfigureAwait(false);
+        }
+
         var settlements = new Settlement[batch.Count];
         for (var i = 0; i < settlements.Length; i++)
         {

@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace Millrace.Scheduling;
 
 /// <summary>How a run, or an occurrence that did not become one, has ended.</summary>
+[JsonConverter(typeof(CamelCaseEnumConverter<RunOutcome>))]
 public enum RunOutcome
 {
     /// <summary>It returned.</summary>

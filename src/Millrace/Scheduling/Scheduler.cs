@@ -47,10 +47,17 @@ public sealed class Scheduler : IMessageWorker
 
     string IMessageWorker.Queue => "schedules";
 
+    /// <summary>Told of this node when it starts; nobody unless set.</summary>
+    internal Action<IMessageWorker>? OnStart { get; init; }
+
+    /// <summary>Told of this node when it has stopped; nobody unless set.</summary>
+    internal Action<IMessageWorker>? OnStop { get; init; }
+
     /// <summary>Stores the schedules of the application's code, reads all schedules, and starts to fire them; returns when that has begun.</summary>
     /// <exception cref="InvalidOperationException">The scheduler has been stopped.</exception>
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
+        OnStart?.Invoke(this);
         await DefineAsync(cancellationToken).ConfigureAwait(false);
         _schedules.OnChanged += _node.Notice;
         _loop.Start();
@@ -63,6 +70,7 @@ public sealed class Scheduler : IMessageWorker
     {
         _schedules.OnChanged -= _node.Notice;
         await _loop.StopAsync(_options.DrainTimeout, cancellationToken).ConfigureAwait(false);
+        OnStop?.Invoke(this);
     }
 
     /// <summary>Stops without waiting.</summary>
@@ -70,6 +78,7 @@ public sealed class Scheduler : IMessageWorker
     {
         _schedules.OnChanged -= _node.Notice;
         await _loop.DisposeAsync().ConfigureAwait(false);
+        OnStop?.Invoke(this);
     }
 
     private async Task DefineAsync(CancellationToken cancellationToken)
@@ -81,7 +90,20 @@ public sealed class Scheduler : IMessageWorker
         }
 
         var source = $"code:{application}";
-        var results = await _schedules.PutManyAsync(_options.Schedules, source, cancellationToken).ConfigureAwait(false);
+        var definitions = new List<ScheduleDefinition>(_options.Schedules);
+        foreach (var unread in _options.Unread)
+        {
+            try
+            {
+                definitions.Add(unread.Read());
+            }
+            catch (MillraceException exception)
+            {
+                _logger.ScheduleRefused(exception, unread.Name, source);
+            }
+        }
+
+        var results = await _schedules.PutManyAsync(definitions, source, cancellationToken).ConfigureAwait(false);
         foreach (var result in results)
         {
             if (result.Error is { } error)
@@ -94,7 +116,9 @@ public sealed class Scheduler : IMessageWorker
             }
         }
 
-        var orphans = await _schedules.OrphanAsync(source, results.Select(result => result.Name).ToHashSet(StringComparer.Ordinal), cancellationToken).ConfigureAwait(false);
+        // One that was refused is still wanted: what is stored of it goes on.
+        var defined = results.Select(result => result.Name).Concat(_options.Unread.Select(unread => unread.Name)).ToHashSet(StringComparer.Ordinal);
+        var orphans = await _schedules.OrphanAsync(source, defined, cancellationToken).ConfigureAwait(false);
         if (orphans.Count > 0)
         {
             _logger.SchedulesOrphaned(source, string.Join(", ", orphans));

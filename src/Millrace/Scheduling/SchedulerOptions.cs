@@ -1,3 +1,5 @@
+using Millrace.Scheduling.Schedules;
+
 namespace Millrace.Scheduling;
 
 /// <summary>How a <see cref="Scheduler"/> works. Immutable; validated when the scheduler is made.</summary>
@@ -18,11 +20,11 @@ public sealed record SchedulerOptions
     /// <summary>The schedules that the application's code defines; none unless set. They are stored when the scheduler starts: what is the same as before goes on as if nothing had happened.</summary>
     public IReadOnlyList<ScheduleDefinition> Schedules { get; init; } = [];
 
+    /// <summary>Schedules of the application's code that are yet to be read.</summary>
+    internal IReadOnlyList<UnreadSchedule> Unread { get; init; } = [];
+
     /// <summary>How many schedules are fired at the same time; 64 unless set, 1 to 10,000.</summary>
     public int Concurrency { get; init; } = 64;
-
-    /// <summary>The name of this node, for the history; null, the default: the machine and the process.</summary>
-    public string? Node { get; init; }
 
     /// <summary>How long a stop waits for occurrences that are being sent; 30 s unless set.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);

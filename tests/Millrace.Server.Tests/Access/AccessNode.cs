@@ -67,6 +67,7 @@ internal sealed class AccessNode : IAsyncDisposable
             ResourceKind.Queue => rule with { Queues = patterns },
             ResourceKind.Topic => rule with { Topics = patterns },
             ResourceKind.Stream => rule with { Streams = patterns },
+            ResourceKind.Schedule => rule with { Schedules = patterns },
             ResourceKind.Lock => rule with { Locks = patterns },
             _ => rule with { State = patterns },
         };

@@ -35,6 +35,9 @@ internal static class AccessTable
     private static readonly Grant[][] Sees = [.. Enum.GetValues<Permission>().Select(permission => new[] { new Grant(permission, ResourceKind.Queue) })];
     private static readonly Grant[][] SeesStream = [.. Enum.GetValues<Permission>().Select(permission => new[] { new Grant(permission, ResourceKind.Stream) })];
     private static readonly Grant[][] ReadsGroups = [[new(Permission.Receive, ResourceKind.Stream)], [new(Permission.Manage, ResourceKind.Stream)]];
+    private static readonly Grant[][] SeesSchedule = [.. Enum.GetValues<Permission>().Select(permission => new[] { new Grant(permission, ResourceKind.Schedule) })];
+    private static readonly Grant[][] DefinesSchedule = [[new(Permission.Manage, ResourceKind.Schedule), new(Permission.Send, ResourceKind.Queue)]];
+    private static readonly Grant[][] RunsSchedule = [[new(Permission.Send, ResourceKind.Schedule), new(Permission.Send, ResourceKind.Queue)]];
     private static readonly Grant[][] Binds = [[new(Permission.Manage, ResourceKind.Queue), new(Permission.Receive, ResourceKind.Topic)]];
 
     /// <summary>By method and path as in <see cref="ApiEndpoints.Routes"/>.</summary>
@@ -105,6 +108,20 @@ internal static class AccessTable
         ["POST streams/{stream}/partitions/{partition}/trim"] = ManageStream(world => $"streams/{Of(world)}/partitions/0/trim", """{"beforeOffset":1}"""),
         ["POST streams/{stream}/partitions/{partition}/flush"] = Send(ResourceKind.Stream, world => $"streams/{Of(world)}/partitions/0/flush"),
 
+        ["GET schedules"] = new(Everybody, (_, _) => ("schedules", null)),
+        ["PUT schedules/{schedule}"] = new(
+            DefinesSchedule,
+            (world, _) => ($"schedules/{Of(world)}new", $$"""{"trigger":"0 3 * * *","message":{"text":"x"},"queue":"{{world.Name}}"}""")),
+        ["GET schedules/{schedule}"] = new(SeesSchedule, (world, _) => ($"schedules/{Of(world)}", null)),
+        ["DELETE schedules/{schedule}"] = ManageSchedule(world => $"schedules/{Of(world)}"),
+        ["POST schedules/{schedule}/pause"] = ManageSchedule(world => $"schedules/{Of(world)}/pause"),
+        ["POST schedules/{schedule}/resume"] = ManageSchedule(world => $"schedules/{Of(world)}/resume"),
+        ["POST schedules/{schedule}/run"] = new(RunsSchedule, (world, _) => ($"schedules/{Of(world)}/run", null)),
+        ["GET schedules/{schedule}/next"] = new(SeesSchedule, (world, _) => ($"schedules/{Of(world)}/next", null)),
+        ["GET schedules/{schedule}/runs"] = new(SeesSchedule, (world, _) => ($"schedules/{Of(world)}/runs", null)),
+        ["GET schedules/{schedule}/statistics"] = new(SeesSchedule, (world, _) => ($"schedules/{Of(world)}/statistics", null)),
+        ["GET runs"] = new(Everybody, (_, _) => ("runs", null)),
+
         ["POST channels/{topic}/messages"] = Send(ResourceKind.Topic, world => $"channels/{Escape(world.Topic)}/messages", "text"),
         ["GET channels/{topic}/messages"] = Receive(ResourceKind.Topic, world => $"channels/{Escape(world.Pattern)}/messages"),
         ["GET channels/{topic}/events"] = Receive(ResourceKind.Topic, world => $"channels/{Escape(world.Pattern)}/events"),
@@ -150,6 +167,8 @@ internal static class AccessTable
     private static string TypeOf(string body) => body.StartsWith('{') ? "application/json" : body == EmptyAppend ? RecordBytes.MediaType : "text/plain";
 
     private static AccessRow ManageStream(Func<AccessWorld, string> path, string? body = null) => new(Needs(Permission.Manage, ResourceKind.Stream), (world, _) => (path(world), body));
+
+    private static AccessRow ManageSchedule(Func<AccessWorld, string> path) => new(Needs(Permission.Manage, ResourceKind.Schedule), (world, _) => (path(world), null));
 
     private static AccessRow Manage(Func<AccessWorld, string> path, string? body = null) => new(Needs(Permission.Manage, ResourceKind.Queue), (world, _) => (path(world), body));
 

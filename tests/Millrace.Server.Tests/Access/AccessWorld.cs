@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
 using Millrace.Client;
+using Millrace.Scheduling;
+using Millrace.Scheduling.Triggers;
 using Millrace.Storage;
 using Millrace.Streams;
 using Xunit;
@@ -9,7 +11,8 @@ namespace Millrace.Server.Tests.Access;
 
 /// <summary>
 /// Everything of one name, so that each request finds what it is about: a queue with a message <c>m</c>, a dead letter <c>d</c> and a leased message, bound to topics; a lock that
-/// <c>me</c> holds; a document; a stream of two partitions with a record and a group <c>g</c>.
+/// <c>me</c> holds; a document; a stream of two partitions with a record and a group <c>g</c>; a schedule that
+/// sends to the queue.
 /// </summary>
 internal sealed class AccessWorld
 {
@@ -49,6 +52,7 @@ internal sealed class AccessWorld
         var partition = await store.Streams.OpenPartitionAsync(name, 0, Token);
         await partition.AppendAsync(new AppendRequest(new[] { new StreamRecord { Body = new byte[] { 1 } } }), Token);
         await store.Streams.SeekGroupAsync(name, "g", 0, 0, Token);
+        await store.Schedules.PutAsync(ScheduleOf(name), cancellationToken: Token);
         return new AccessWorld(store, name) { Leased = deliveries[1].Token, FencingToken = grant!.FencingToken };
     }
 
@@ -69,8 +73,22 @@ internal sealed class AccessWorld
         text.Append(await _store.Streams.GetAsync(Name, Token)).Append(await _store.Streams.GetAsync(Name + "new", Token)).AppendLine();
         text.AppendJoin(',', await _store.Streams.GetGroupAsync(Name, "g", Token)).AppendLine();
         text.Append(await (await _store.Streams.OpenPartitionAsync(Name, 0, Token)).GetStatsAsync(Token)).AppendLine();
+        foreach (var schedule in await _store.Schedules.ListAsync(new ScheduleQuery { Prefix = Name }, cancellationToken: Token))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{schedule.Definition.Name} {schedule.Version} {schedule.Status} {schedule.Fired}").AppendLine();
+        }
+
         return text.ToString();
     }
+
+    /// <summary>A schedule that sends to the queue of its name, not soon.</summary>
+    public static ScheduleDefinition ScheduleOf(string name, string? queue = null) => new()
+    {
+        Name = name,
+        Trigger = Trigger.Parse("0 3 29 2 *"),
+        Target = new MessageTarget { Body = "x"u8.ToArray() },
+        Queue = queue ?? name,
+    };
 
     private static Envelope Message(string id) => new("{}"u8.ToArray()) { Id = new MessageId(id) };
 }

@@ -16,6 +16,13 @@ internal static class RequestSamples
 
     private const string NewRecord = """{"body":"Ym9keQ==","key":"k","headers":{"h":"v"},"timestamp":"2026-01-31T08:30:00Z","partition":0}""";
 
+    private const string JobSchedule =
+        """
+        {"name":"c","trigger":{"cron":"0 3 * * *","zone":"Europe/Berlin"},"job":{"name":"j","version":2,"arguments":{"a":1}},"queue":"q","description":"d","start":"2026-01-31T08:30:00Z",
+        "end":"2099-01-31T08:30:00Z","jitterMs":1.5,"maxRuns":5,"misfire":{"policy":"fireAll","count":5,"graceMs":1000},"overlap":{"policy":"allow","count":2},"timeoutMs":1000,
+        "retry":{"kind":"linear","maxAttempts":3,"delayMs":10,"maxDelayMs":1000,"factor":3,"retryOn":["E"],"failOn":["F"]},"priority":5,"tags":["t"],"metadata":{"m":"v"},"enabled":true}
+        """;
+
     private static readonly (string Method, string Path, string Shape, string Json)[] All =
     [
         ("PUT", "/queues/q/settings", "QueueSettings", """{"maxDeliveries":3,"maxLength":10,"maxBytes":1000,"overflow":"refuse","deadLetterExpired":true,"deleteAfterIdleMs":9e9,"dedupWindowMs":5,"dedupMaxEntries":6}"""),
@@ -38,6 +45,11 @@ internal static class RequestSamples
         ("POST", "/streams/s/batches", "RecordBatch", $$"""{"records":[{{NewRecord}},{"text":"x","keyBase64":"AA=="},{"json":{"a":[1]} }],"partition":1,"producerId":"p","firstSequence":5}"""),
         ("POST", "/streams/s/groups/g/seek", "Seek", """{"partition":1,"to":"next"}"""),
         ("POST", "/streams/s/partitions/0/trim", "Trim", """{"beforeOffset":0}"""),
+        ("PUT", "/schedules/c", "ScheduleDefinition", JobSchedule),
+        ("PUT", "/schedules/c", "ScheduleDefinition", """{"trigger":{"every":"00:05:00"},"message":{"body":"Ym9keQ==","contentType":"text/plain","headers":{"h":"v"}},"queue":"q"}"""),
+        ("PUT", "/schedules/c", "ScheduleDefinition", """{"trigger":"0 3 * * *","message":{"text":"x"}}"""),
+        ("PUT", "/schedules/c", "ScheduleDefinition", """{"trigger":"0 3 * * *","message":{"json":{"a":[1]}}}"""),
+        ("PUT", "/schedules/c", "ScheduleDefinition", """{"trigger":"0 3 * * *","job":{"name":"j","argumentsBase64":"AA==","contentType":"application/x"}}"""),
         ("POST", "/locks/l/acquire", "LockAcquisition", """{"owner":"me","leaseMs":60000}"""),
         ("POST", "/locks/l/renew", "LockRenewal", """{"owner":"me","fencingToken":1,"leaseMs":60000}"""),
         ("POST", "/locks/l/release", "LockRelease", """{"owner":"me","fencingToken":1}"""),

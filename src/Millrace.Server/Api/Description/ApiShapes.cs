@@ -14,7 +14,7 @@ internal sealed partial class ApiShapes(OpenApiDocument document, ApiLimits limi
 
     /// <summary>All of them, by name.</summary>
     public IEnumerable<(string Name, OpenApiSchema Schema)> All() =>
-        [.. OfNode(), .. OfQueues(), .. OfMessages(), .. OfStreams(), .. OfReceivers(), .. OfSettlements(), .. OfOperations(), .. OfChannels(), .. OfLocks(), .. OfState(), .. OfConnections(), .. OfProblems()];
+        [.. OfNode(), .. OfQueues(), .. OfMessages(), .. OfStreams(), .. OfSchedules(), .. OfReceivers(), .. OfSettlements(), .. OfOperations(), .. OfChannels(), .. OfLocks(), .. OfState(), .. OfConnections(), .. OfProblems()];
 
     /// <summary>Refers to a shape.</summary>
     public IOpenApiSchema Ref(string name) => new OpenApiSchemaReference(name, document);

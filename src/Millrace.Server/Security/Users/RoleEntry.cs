@@ -20,6 +20,8 @@ internal sealed record RoleRule
 
     public IReadOnlyList<TopicPattern> Streams { get; init; } = [];
 
+    public IReadOnlyList<TopicPattern> Schedules { get; init; } = [];
+
     public IReadOnlyList<TopicPattern> Locks { get; init; } = [];
 
     public IReadOnlyList<TopicPattern> State { get; init; } = [];
@@ -30,6 +32,7 @@ internal sealed record RoleRule
         ResourceKind.Queue => Queues,
         ResourceKind.Topic => Topics,
         ResourceKind.Stream => Streams,
+        ResourceKind.Schedule => Schedules,
         ResourceKind.Lock => Locks,
         ResourceKind.State => State,
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "No kind of resource."),

@@ -13,7 +13,7 @@ internal ref struct UsersFileReader
     private static readonly string[] PasswordFields = ["algorithm", "iterations", "salt", "hash"];
     private static readonly string[] KeyFields = ["name", "id", "hash", "created", "expires"];
     private static readonly string[] RoleFields = ["name", "rules"];
-    private static readonly string[] RuleFields = ["allow", "queues", "topics", "streams", "locks", "state"];
+    private static readonly string[] RuleFields = ["allow", "queues", "topics", "streams", "schedules", "locks", "state"];
 
     private static readonly string[] PermissionNames = ["send", "receive", "manage"];
 
@@ -297,6 +297,7 @@ internal ref struct UsersFileReader
                 "queues" => rule with { Queues = ReadPatterns(field) },
                 "topics" => rule with { Topics = ReadPatterns(field) },
                 "streams" => rule with { Streams = ReadPatterns(field) },
+                "schedules" => rule with { Schedules = ReadPatterns(field) },
                 "locks" => rule with { Locks = ReadPatterns(field) },
                 _ => rule with { State = ReadPatterns(field) },
             };

@@ -49,6 +49,7 @@ internal static class UsersFileWriter
         WritePatterns(json, "queues", rule.Queues);
         WritePatterns(json, "topics", rule.Topics);
         WritePatterns(json, "streams", rule.Streams);
+        WritePatterns(json, "schedules", rule.Schedules);
         WritePatterns(json, "locks", rule.Locks);
         WritePatterns(json, "state", rule.State);
     }

@@ -21,6 +21,9 @@ internal sealed record JobFollowUp
     /// <summary>The media type of the arguments.</summary>
     public string? ContentType { get; init; }
 
+    /// <summary>How long after that end it is due, in milliseconds.</summary>
+    public long Delay { get; init; }
+
     /// <summary>Its priority.</summary>
     public int Priority { get; init; } = MessagePriority.Default;
 

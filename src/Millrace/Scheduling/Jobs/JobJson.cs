@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Millrace.Scheduling.Jobs;
@@ -9,4 +8,9 @@ namespace Millrace.Scheduling.Jobs;
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip)]
 [JsonSerializable(typeof(JobTerms))]
+[JsonSerializable(typeof(JobDocument))]
+[JsonSerializable(typeof(UniqueDocument))]
+[JsonSerializable(typeof(BatchDocument))]
+[JsonSerializable(typeof(CancelDocument))]
+[JsonSerializable(typeof(RateDocument))]
 internal sealed partial class JobJson : JsonSerializerContext;

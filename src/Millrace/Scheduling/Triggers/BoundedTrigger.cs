@@ -13,6 +13,8 @@ internal sealed class BoundedTrigger : Trigger
 
     internal override int Parts => Inner.Parts + 1;
 
+    internal override int Depth => Inner.Depth + 1;
+
     public static Trigger Of(Trigger inner, DateTimeOffset? start, DateTimeOffset? end)
     {
         start = start is { } from ? RoundUp(from) : null;
@@ -27,7 +29,8 @@ internal sealed class BoundedTrigger : Trigger
 
         if (start >= end)
         {
-            throw new InvalidTriggerException($"A trigger that starts at {TriggerText.Format(start.Value)} cannot end at {TriggerText.Format(end.Value)}: the end must be later.");
+            throw new InvalidTriggerException(
+                $"A trigger that starts at {TriggerText.Format(start.Value)} cannot end at {TriggerText.Format(end.Value)}: the end must be later.");
         }
 
         if (start is null && end is null)
@@ -35,7 +38,7 @@ internal sealed class BoundedTrigger : Trigger
             return inner;
         }
 
-        RequireFew(inner.Parts + 1);
+        RequireFew(inner.Parts + 1, inner.Depth + 1);
         return new BoundedTrigger(inner, start, end);
     }
 

@@ -98,9 +98,9 @@ internal record struct CronDays
         // Seven bits that begin with the month's first day, laid five times one after the other.
         var week = Turn(Weekdays, first);
         var days = week * 0b1_0000001_0000001_0000001_0000001UL;
-        for (var nth = (NthWeekdays, Shift: 0); nth.NthWeekdays != 0; nth = (nth.NthWeekdays >> 7, nth.Shift + 7))
+        for (var shift = 0; NthWeekdays >> shift != 0; shift += 7)
         {
-            days |= Turn((byte)(nth.NthWeekdays & 0x7f), first) << nth.Shift;
+            days |= Turn((byte)(NthWeekdays >> shift & 0x7f), first) << shift;
         }
 
         days |= Turn(LastWeekdays, (first + length) % 7) << (length - 7);

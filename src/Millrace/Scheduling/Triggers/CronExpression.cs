@@ -47,7 +47,9 @@ public sealed class CronExpression : IEquatable<CronExpression>
         (_text, _seconds, _minutes, _hours, _days, _followsElapsedTime) = (text, seconds, minutes, hours, days, followsElapsedTime);
 
     /// <summary>Reads an expression.</summary>
-    /// <exception cref="InvalidTriggerException">It is not understood, or names days that no year has, such as the 30th of February; the message says where, and what is allowed.</exception>
+    /// <exception cref="InvalidTriggerException">
+    /// It is not understood, or names days that no year has, such as the 30th of February; the message says where, and what is allowed.
+    /// </exception>
     public static CronExpression Parse(string expression)
     {
         ArgumentNullException.ThrowIfNull(expression);
@@ -179,7 +181,9 @@ public sealed class CronExpression : IEquatable<CronExpression>
     }
 
     private int FirstTime() =>
-        (BitOperations.TrailingZeroCount(_hours) * SecondsPerHour) + (BitOperations.TrailingZeroCount(_minutes) * SecondsPerMinute) + BitOperations.TrailingZeroCount(_seconds);
+        (BitOperations.TrailingZeroCount(_hours) * SecondsPerHour)
+        + (BitOperations.TrailingZeroCount(_minutes) * SecondsPerMinute)
+        + BitOperations.TrailingZeroCount(_seconds);
 
     /// <summary>The first second of a day at or after <paramref name="from"/>; negative if there is none.</summary>
     private int NextTime(int from)

@@ -36,7 +36,8 @@ internal struct CronParser
     {
         if (length > CronExpression.MaxCharacters)
         {
-            throw InvalidTriggerException.In(text, CronExpression.MaxCharacters, $"it has {length} characters, and a cron expression may have {CronExpression.MaxCharacters}");
+            throw InvalidTriggerException.In(
+                text, CronExpression.MaxCharacters, $"it has {length} characters, and a cron expression may have {CronExpression.MaxCharacters}");
         }
 
         Span<Range> ranges = stackalloc Range[MostFields + 1];
@@ -55,7 +56,9 @@ internal struct CronParser
         {
             var position = count < FewestFields ? length : ranges[count - 1].Start.Value;
             throw InvalidTriggerException.In(
-                text, position, $"it has {(count < FewestFields ? Plural(count) : "more than 6 fields")}; there must be five (minute hour day month weekday), or six with seconds first");
+                text,
+                position,
+                $"it has {(count < FewestFields ? Plural(count) : "more than 6 fields")}; there must be five (minute hour day month weekday), or six with seconds first");
         }
 
         return new CronParser(text).ParseFields(ranges[..count]);
@@ -134,7 +137,9 @@ internal struct CronParser
         if (!_days.Exist())
         {
             throw InvalidTriggerException.In(
-                _text, ranges[3 - missing].Start.Value, $"no year has such a day ('{_text[ranges[3 - missing]]}' of month '{_text[ranges[4 - missing]]}'), so that it would never be due");
+                _text,
+                ranges[3 - missing].Start.Value,
+                $"no year has such a day ('{_text[ranges[3 - missing]]}' of month '{_text[ranges[4 - missing]]}'), so that it would never be due");
         }
 
         return new CronExpression(Normalize(ranges), sets[0], sets[1], (uint)sets[2], _days, followsElapsedTime);
@@ -208,7 +213,6 @@ internal struct CronParser
             return 0;
         }
 
-        var start = _at;
         var first = Value();
         if (_field == CronField.Day && TakesLetter('W'))
         {
@@ -230,18 +234,15 @@ internal struct CronParser
 
         if (!Takes('/'))
         {
-            return isRange ? Between(first, last, 1) : Between(first, first, 1);
+            return Between(first, last, 1);
         }
 
         _isRepeating = true;
         var step = Step();
-        return isRange || _at == start
+        return isRange
             ? Between(first, last, step)
-            : Steps(first % MaximumPlusOne(), _field.Minimum + _field.Size - 1, step);
+            : Steps(_field == CronField.Weekday ? first % _field.Size : first, _field.Minimum + _field.Size - 1, step);
     }
-
-    // Of weekdays 7 is 0; other fields hold no value beyond their last.
-    private readonly int MaximumPlusOne() => _field == CronField.Weekday ? _field.Size : _field.Maximum + 1;
 
     /// <summary>The values of a range, around its end if need be.</summary>
     private readonly ulong Between(int first, int last, int step)
@@ -333,7 +334,9 @@ internal struct CronParser
             var name = _text.AsSpan(start, Math.Min(CronField.NameLetters, _end - start));
             var named = _field.ValueOf(name);
             _at += name.Length;
-            return named >= 0 ? named : throw Fault(start, $"'{InvalidTriggerException.Shown(_text.AsSpan()[start.._end])}' is no {_field.Name}, which takes {_field.Allowed}");
+            return named >= 0
+                ? named
+                : throw Fault(start, $"'{InvalidTriggerException.Shown(_text.AsSpan()[start.._end])}' is no {_field.Name}, which takes {_field.Allowed}");
         }
 
         var value = Number();
@@ -387,7 +390,9 @@ internal struct CronParser
     private bool TakesLetter(char expected) => Takes(expected) || Takes(char.ToLowerInvariant(expected));
 
     private readonly InvalidTriggerException Unexpected() =>
-        Fault(_at, $"'{InvalidTriggerException.Shown(_text.AsSpan(_at, 1))}' was not expected in the {_field.Name} field, which takes {_field.Allowed}, with '*', '-', '/' and ','");
+        Fault(
+            _at,
+            $"'{InvalidTriggerException.Shown(_text.AsSpan(_at, 1))}' was not expected in the {_field.Name} field, which takes {_field.Allowed}, with '*', '-', '/' and ','");
 
     private readonly InvalidTriggerException Fault(int position, string reason) => InvalidTriggerException.In(_text, position, reason);
 }

@@ -3,14 +3,11 @@ namespace Millrace.Scheduling.Triggers;
 /// <summary>A trigger without what falls into the times of a calendar.</summary>
 internal sealed class ExcludingTrigger : Trigger
 {
-    // The calendar repeats itself after 400 years, and so do a cron expression and an exclusion by weekdays and times of day.
-    private const int CalendarYears = 400;
+    // A stretch of excluded time counts once, so these are 27 years of a daily trigger. What is not due by then is excluded always, and a search to the end of
+    // time would be long.
+    private const int MaxStretches = 10_000;
 
-    public ExcludingTrigger(Trigger inner, ExclusionCalendar calendar)
-    {
-        RequireFew(inner.Parts + 1);
-        (Inner, Calendar) = (inner, calendar);
-    }
+    private ExcludingTrigger(Trigger inner, ExclusionCalendar calendar) => (Inner, Calendar) = (inner, calendar);
 
     public Trigger Inner { get; }
 
@@ -18,16 +15,56 @@ internal sealed class ExcludingTrigger : Trigger
 
     internal override int Parts => Inner.Parts + 1;
 
-    public override DateTimeOffset? Next(DateTimeOffset after)
+    internal override int Depth => Inner.Depth + 1;
+
+    public static Trigger Of(Trigger inner, ExclusionCalendar calendar)
     {
-        var last = Calendar.LastDate is { } date && date.Year > after.Year ? date.Year : after.Year;
-        var next = Inner.Next(after);
-        while (next is { } due && Calendar.ExcludedUntil(due) is { } until)
+        ArgumentNullException.ThrowIfNull(calendar);
+        if (calendar.IsEmpty)
         {
-            next = due.Year - last > CalendarYears || until > DateTimeOffset.MaxValue.Ticks ? null : Inner.Next(new DateTimeOffset(until - 1, TimeSpan.Zero));
+            return inner;
         }
 
-        return next;
+        if (inner is BoundedTrigger bounded)
+        {
+            // The same either way, and with bounds outside, calendars upon calendars are looked at together.
+            return BoundedTrigger.Of(Of(bounded.Inner, calendar), bounded.Start, bounded.End);
+        }
+
+        RequireFew(inner.Parts + 1, inner.Depth + 1);
+        return new ExcludingTrigger(inner, calendar);
+    }
+
+    public override DateTimeOffset? Next(DateTimeOffset after)
+    {
+        Trigger innermost = this;
+        while (innermost is ExcludingTrigger excluding)
+        {
+            innermost = excluding.Inner;
+        }
+
+        for (var stretches = 0; stretches < MaxStretches; stretches++)
+        {
+            if (innermost.Next(after) is not { } due)
+            {
+                return null;
+            }
+
+            var until = ExcludedUntil(due);
+            if (until == 0)
+            {
+                return due;
+            }
+
+            if (until > DateTimeOffset.MaxValue.Ticks)
+            {
+                return null;
+            }
+
+            after = new DateTimeOffset(until - 1, TimeSpan.Zero);
+        }
+
+        return null;
     }
 
     public override bool Equals(Trigger? other) => other is ExcludingTrigger excluding && excluding.Inner.Equals(Inner) && excluding.Calendar.Equals(Calendar);
@@ -35,4 +72,18 @@ internal sealed class ExcludingTrigger : Trigger
     public override int GetHashCode() => HashCode.Combine(Inner, Calendar);
 
     public override string ToString() => $"{Inner}, except {Calendar}";
+
+    /// <summary>The furthest that one of the calendars excludes; 0 if none excludes the instant.</summary>
+    private long ExcludedUntil(DateTimeOffset due)
+    {
+        var furthest = 0L;
+        Trigger trigger = this;
+        while (trigger is ExcludingTrigger excluding)
+        {
+            furthest = Math.Max(furthest, excluding.Calendar.ExcludedUntil(due) ?? 0);
+            trigger = excluding.Inner;
+        }
+
+        return furthest;
+    }
 }

@@ -44,9 +44,6 @@ public sealed class ExclusionCalendar : IEquatable<ExclusionCalendar>
 
     internal bool IsEmpty => Dates.IsEmpty && Times.IsEmpty && Annual.IsEmpty && Weekdays == 0;
 
-    /// <summary>The last date that is excluded by itself.</summary>
-    internal DateOnly? LastDate => Dates.IsEmpty ? null : DateOnly.FromDayNumber(Dates[^1].Last);
-
     /// <summary>A calendar that excludes nothing yet.</summary>
     /// <param name="zone">The IANA id of the zone in which its dates and times are; null is UTC.</param>
     /// <exception cref="InvalidTriggerException">There is no such zone.</exception>
@@ -62,7 +59,8 @@ public sealed class ExclusionCalendar : IEquatable<ExclusionCalendar>
     /// <summary>This calendar, with all dates from one to another excluded too, both included.</summary>
     /// <exception cref="InvalidTriggerException">The last date is before the first.</exception>
     public ExclusionCalendar WithDateRange(DateOnly first, DateOnly last) => last < first
-        ? throw new InvalidTriggerException(FormattableString.Invariant($"The dates from {first:yyyy-MM-dd} to {last:yyyy-MM-dd} are none: the last must not be before the first."))
+        ? throw new InvalidTriggerException(
+            FormattableString.Invariant($"The dates from {first:yyyy-MM-dd} to {last:yyyy-MM-dd} are none: the last must not be before the first."))
         : new ExclusionCalendar(this) { Dates = Merge(Dates.Append((first.DayNumber, last.DayNumber)), gap: 1) };
 
     /// <summary>This calendar, with a date of every year excluded too, such as 12, 25 for the 25th of December.</summary>
@@ -91,7 +89,7 @@ public sealed class ExclusionCalendar : IEquatable<ExclusionCalendar>
     /// <exception cref="InvalidTriggerException">The times are equal or not in whole seconds, or the whole day would be excluded.</exception>
     public ExclusionCalendar WithTimes(TimeOnly from, TimeOnly to)
     {
-        if (from == to || (from.Ticks | to.Ticks) % TimeSpan.TicksPerSecond != 0 && (from.Ticks % TimeSpan.TicksPerSecond != 0 || to.Ticks % TimeSpan.TicksPerSecond != 0))
+        if (from == to || from.Ticks % TimeSpan.TicksPerSecond != 0 || to.Ticks % TimeSpan.TicksPerSecond != 0)
         {
             throw new InvalidTriggerException(FormattableString.Invariant($"The times from {from:HH:mm:ss.FFF} to {to:HH:mm:ss.FFF} must differ and be of whole seconds."));
         }
@@ -131,7 +129,8 @@ public sealed class ExclusionCalendar : IEquatable<ExclusionCalendar>
     }
 
     /// <summary>
-    /// Null if an instant is not excluded; otherwise the ticks, in UTC, of a later one before which all are. It may be excluded itself, and may be beyond the last instant there is.
+    /// Null if an instant is not excluded; otherwise the ticks, in UTC, of a later one before which all are. It may be excluded itself, and may be beyond the last
+    /// instant there is.
     /// </summary>
     internal long? ExcludedUntil(DateTimeOffset instant)
     {
@@ -232,6 +231,7 @@ public sealed class ExclusionCalendar : IEquatable<ExclusionCalendar>
 
         return merged.Count <= MaxStretches
             ? [.. merged]
-            : throw new InvalidTriggerException(string.Create(CultureInfo.InvariantCulture, $"A calendar may exclude {MaxStretches} stretches of dates or times, not {merged.Count}."));
+            : throw new InvalidTriggerException(
+                string.Create(CultureInfo.InvariantCulture, $"A calendar may exclude {MaxStretches} stretches of dates or times, not {merged.Count}."));
     }
 }

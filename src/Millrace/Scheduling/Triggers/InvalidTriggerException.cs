@@ -1,6 +1,9 @@
 namespace Millrace.Scheduling.Triggers;
 
-/// <summary>A trigger that cannot be: an expression that is not understood, a time zone that does not exist, a date that never comes. The message says what, where, and what is allowed.</summary>
+/// <summary>
+/// A trigger that cannot be: an expression that is not understood, a time zone that does not exist, a date that never comes. The message says what, where, and what
+/// is allowed.
+/// </summary>
 public sealed class InvalidTriggerException : MillraceConfigurationException
 {
     private const int ShownCharacters = 60;
@@ -13,7 +16,9 @@ public sealed class InvalidTriggerException : MillraceConfigurationException
         : base(message, innerException)
         => Position = position;
 
-    /// <summary>Where in the text that was given the fault is, as the 0-based index of a character; its length where something is missing at the end. Null where there is no text.</summary>
+    /// <summary>
+    /// Where in the text that was given the fault is, as the 0-based index of a character; its length where something is missing at the end. Null where there is no text.
+    /// </summary>
     public int? Position { get; }
 
     /// <summary>A fault in a text, with the text.</summary>

@@ -5,15 +5,15 @@ namespace Millrace.Scheduling.Triggers;
 /// Made by the factories here, or read from text by <see cref="Parse"/>.
 /// </summary>
 /// <remarks>
-/// Triggers of fixed local times (<see cref="Daily"/>, <see cref="Weekly(DayOfWeek, TimeOnly, string?)"/>, <see cref="Monthly"/>, and cron expressions without <c>*</c> or steps in
-/// hours, minutes and seconds) run once a day that has the time, also when clocks change: a time that is skipped runs at the first instant after the gap, one that is repeated at its first pass.
-/// Others (<see cref="Hourly"/>, <c>*/10 * * * *</c>) follow elapsed time: they run in both passes of a repeated hour, and nothing is made up for a skipped one.
+/// Triggers of fixed local times (<see cref="Daily"/>, <see cref="Weekly(DayOfWeek, TimeOnly, string?)"/>, <see cref="Monthly"/>, and cron expressions without
+/// <c>*</c> or steps in hours, minutes and seconds) run once for each of them, also when clocks change: a time that is skipped runs at the first instant after the gap,
+/// one that is repeated at its first pass. Others (<see cref="Hourly"/>, <c>*/10 * * * *</c>) follow elapsed time: they run in both passes of a repeated hour, and nothing is made up for a skipped one.
 /// See <see cref="CronExpression"/>.
 /// </remarks>
 public abstract class Trigger : IEquatable<Trigger>
 {
-    /// <summary>How many triggers one may be made of.</summary>
-    internal const int MaxParts = 100;
+    private const int MaxParts = 100;
+    private const int MaxDepth = 16;
 
     private protected Trigger()
     {
@@ -21,6 +21,9 @@ public abstract class Trigger : IEquatable<Trigger>
 
     /// <summary>Of how many triggers it is made, itself included.</summary>
     internal virtual int Parts => 1;
+
+    /// <summary>How deep triggers lie in it, itself included.</summary>
+    internal virtual int Depth => 1;
 
     /// <summary>A cron expression; see <see cref="CronExpression"/> for what may stand in it. <c>@every 5m</c> is taken too, and is <see cref="Every"/>.</summary>
     /// <param name="expression">Five fields, six with seconds first, or a macro.</param>
@@ -32,7 +35,9 @@ public abstract class Trigger : IEquatable<Trigger>
         return TriggerText.IsInterval(expression) ? Parse(expression, zone) : new CronTrigger(CronExpression.Parse(expression), ZoneTimeline.Of(zone));
     }
 
-    /// <summary>A fixed rate: at <paramref name="anchor"/> and every <paramref name="interval"/> before and after it. When it begins to count is said by <see cref="Between"/>.</summary>
+    /// <summary>
+    /// A fixed rate: at <paramref name="anchor"/> and every <paramref name="interval"/> before and after it. When it begins to count is said by <see cref="Between"/>.
+    /// </summary>
     /// <param name="interval">Whole milliseconds, 1 at least.</param>
     /// <param name="anchor">One of the instants; null is the Unix epoch, so that every node computes the same. Rounded up to the millisecond.</param>
     /// <exception cref="InvalidTriggerException">The interval is not positive or not of whole milliseconds.</exception>
@@ -100,12 +105,13 @@ public abstract class Trigger : IEquatable<Trigger>
     public static Trigger AnyOf(params Trigger[] triggers) => UnionTrigger.Of(triggers);
 
     /// <summary>
-    /// Reads the text form: a cron expression (<c>0 0 * * *</c>, <c>@hourly</c>), an interval (<c>every 5m</c>, <c>every 1h30m from 2027-01-01T00:00:00Z</c>, <c>@every 5m</c>)
-    /// or an instant (<c>at 2027-01-01T00:00:00Z</c>). A cron expression may be followed by its zone: <c>0 3 * * * in Europe/Berlin</c>.
+    /// Reads the text form: a cron expression (<c>0 0 * * *</c>, <c>@hourly</c>), an interval (<c>every 5m</c>, <c>every 1h30m from 2027-01-01T00:00:00Z</c>,
+    /// <c>@every 5m</c>) or an instant (<c>at 2027-01-01T00:00:00Z</c>). A cron expression may be followed by its zone: <c>0 3 * * * in Europe/Berlin</c>.
     /// </summary>
     /// <param name="text">The text.</param>
     /// <param name="zone">
-    /// The IANA id of the zone of a cron expression, and of an instant that is written without an offset. Refused with an interval, which has none, and with another zone in the text.
+    /// The IANA id of the zone of a cron expression, and of an instant that is written without an offset. Refused with an interval, which has none, and with another
+    /// zone in the text.
     /// </param>
     /// <exception cref="InvalidTriggerException">The text is not understood; the message says where, and what is allowed.</exception>
     public static Trigger Parse(string text, string? zone = null)
@@ -117,12 +123,10 @@ public abstract class Trigger : IEquatable<Trigger>
     /// <summary>The first instant strictly after <paramref name="after"/>, in UTC and whole milliseconds. Null: there is none any more.</summary>
     public abstract DateTimeOffset? Next(DateTimeOffset after);
 
-    /// <summary>This trigger, without what falls into the times of a calendar.</summary>
-    public Trigger Except(ExclusionCalendar calendar)
-    {
-        ArgumentNullException.ThrowIfNull(calendar);
-        return calendar.IsEmpty ? this : new ExcludingTrigger(this, calendar);
-    }
+    /// <summary>
+    /// This trigger, without what falls into the times of a calendar. What is excluded 10,000 times in a row (27 years of every day) counts as never due.
+    /// </summary>
+    public Trigger Except(ExclusionCalendar calendar) => ExcludingTrigger.Of(this, calendar);
 
     /// <summary>This trigger, within bounds.</summary>
     /// <param name="start">The first instant that counts; null: no bound.</param>
@@ -142,12 +146,17 @@ public abstract class Trigger : IEquatable<Trigger>
     /// <summary>The text form where there is one (cron expressions, intervals, instants), which <see cref="Parse"/> reads; a description of the others.</summary>
     public abstract override string ToString();
 
-    /// <summary>Refuses what is made of too many triggers, so that asking for the next instant stays quick.</summary>
-    internal static void RequireFew(int parts)
+    /// <summary>Refuses what is made of too many triggers, so that asking for the next instant stays quick, and what is nested deeper than a reader of JSON goes.</summary>
+    internal static void RequireFew(int parts, int depth = 1)
     {
         if (parts > MaxParts)
         {
             throw new InvalidTriggerException(FormattableString.Invariant($"A trigger may be made of {MaxParts} others at most, not of {parts}."));
+        }
+
+        if (depth > MaxDepth)
+        {
+            throw new InvalidTriggerException(FormattableString.Invariant($"Triggers may lie {MaxDepth} deep in each other, not {depth}."));
         }
     }
 

@@ -55,7 +55,8 @@ internal static class TriggerText
             return DateTimeOffset.TryParseExact(text, InstantFormats, CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal, out instant);
         }
 
-        instant = zone is null ? default : new DateTimeOffset((zone.InstantOf(parsed.Ticks / TimeSpan.TicksPerSecond) * TimeSpan.TicksPerSecond) + (parsed.Ticks % TimeSpan.TicksPerSecond), TimeSpan.Zero);
+        var (second, fraction) = Math.DivRem(parsed.Ticks, TimeSpan.TicksPerSecond);
+        instant = zone is null ? default : new DateTimeOffset((zone.InstantOf(second) * TimeSpan.TicksPerSecond) + fraction, TimeSpan.Zero);
         return zone is not null;
     }
 
@@ -64,7 +65,8 @@ internal static class TriggerText
         var (start, end) = NextWord(text, at);
         if (!TriggerDuration.TryParse(text.AsSpan()[start..end], out var interval, out var fault))
         {
-            throw InvalidTriggerException.In(text, start + fault, $"an interval is {TriggerDuration.Allowed}, not '{InvalidTriggerException.Shown(text.AsSpan()[start..end])}'");
+            throw InvalidTriggerException.In(
+                text, start + fault, $"an interval is {TriggerDuration.Allowed}, not '{InvalidTriggerException.Shown(text.AsSpan()[start..end])}'");
         }
 
         if (interval <= TimeSpan.Zero)

@@ -5,19 +5,21 @@ namespace Millrace.Scheduling.Triggers;
 /// <summary>Whenever one of several is due.</summary>
 internal sealed class UnionTrigger : Trigger
 {
-    private UnionTrigger(ImmutableArray<Trigger> triggers, int parts) => (Triggers, Parts) = (triggers, parts);
+    private UnionTrigger(ImmutableArray<Trigger> triggers, int parts, int depth) => (Triggers, Parts, Depth) = (triggers, parts, depth);
 
     /// <summary>Two at least, each once, none a union itself.</summary>
     public ImmutableArray<Trigger> Triggers { get; }
 
     internal override int Parts { get; }
 
+    internal override int Depth { get; }
+
     public static Trigger Of(Trigger[] triggers)
     {
         ArgumentNullException.ThrowIfNull(triggers);
         RequireFew(triggers.Length);
         var distinct = new List<Trigger>();
-        var parts = 1;
+        var (parts, depth) = (1, 1);
         foreach (var trigger in triggers)
         {
             ArgumentNullException.ThrowIfNull(trigger, nameof(triggers));
@@ -27,16 +29,17 @@ internal sealed class UnionTrigger : Trigger
                 {
                     distinct.Add(part);
                     parts += part.Parts;
+                    depth = Math.Max(depth, part.Depth + 1);
                 }
             }
         }
 
-        RequireFew(parts);
+        RequireFew(parts, depth);
         return distinct.Count switch
         {
             0 => throw new InvalidTriggerException("A trigger that is any of several needs one at least."),
             1 => distinct[0],
-            _ => new UnionTrigger([.. distinct], parts),
+            _ => new UnionTrigger([.. distinct], parts, depth),
         };
     }
 

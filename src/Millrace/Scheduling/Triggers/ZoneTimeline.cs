@@ -67,7 +67,8 @@ internal sealed class ZoneTimeline
         if (!IsWellFormed(id) || !TimeZoneInfo.TryFindSystemTimeZoneById(id, out var zone))
         {
             throw new InvalidTriggerException(
-                $"There is no time zone '{InvalidTriggerException.Shown(id)}' on this machine. Use an IANA id, spelt as in 'Europe/Berlin' or 'UTC'; on Linux the package tzdata has them.",
+                $"There is no time zone '{InvalidTriggerException.Shown(id)}' on this machine. "
+                + "Use an IANA id, spelt as in 'Europe/Berlin' or 'UTC'; on Linux the package tzdata has them.",
                 position);
         }
 

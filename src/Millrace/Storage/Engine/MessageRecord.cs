@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace Millrace.Storage.Engine;
 
 /// <summary>The form in which a journal has a message: all that its sender gave and the store added, closed by a checksum, so that it can be read back alone.</summary>
@@ -11,6 +13,7 @@ internal static class MessageRecord
     private const byte HasExpiry = 32;
     private const byte IsScheduled = 64;
     private const int ChecksumBytes = 4;
+    private const int UuidBytes = 16;
 
     // Everything but texts, headers and the body: kind, slot, flags, priority, sequence, three instants, a UUID, the lengths, the checksum.
     private const int MaxFixedBytes = 100;
@@ -131,15 +134,58 @@ internal static class MessageRecord
         throw new StorageCorruptException($"The message that the journal has at position {location} ({record.Length} bytes) is damaged: its checksum does not match.");
     }
 
-    /// <summary>Reads a record in memory that nobody changes any more, of which the message keeps its body's part; null when it is damaged.</summary>
-    public static Message? ReadShared(ReadOnlyMemory<byte> record)
+    /// <summary>Reads a whole record in memory that nobody changes any more, of which the message keeps its body's part.</summary>
+    public static Message ReadShared(ReadOnlyMemory<byte> record)
     {
-        var reader = new ChangeReader(record.Span);
-        return IsWhole(record.Span) ? Read(ref reader, withMessage: true, record).Message : null;
+        var bytes = record.Span;
+        if ((bytes[0] & ~HasSenderId) == 0)
+        {
+            return ReadPlain(record, bytes);
+        }
+
+        var reader = new ChangeReader(bytes);
+        return Read(ref reader, withMessage: true, record).Message!;
     }
 
     /// <summary>Whether the checksum of a record fits.</summary>
     public static bool IsWhole(ReadOnlySpan<byte> record) => record.Length > ChecksumBytes && Crc32C.Of(record[..^ChecksumBytes]) == ChecksumOf(record);
+
+    /// <summary>Whether the checksums of three records fit, in little more than the time that one takes.</summary>
+    public static (bool First, bool Second, bool Third) AreWhole(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, ReadOnlySpan<byte> third)
+    {
+        if (Math.Min(first.Length, Math.Min(second.Length, third.Length)) <= ChecksumBytes)
+        {
+            return (IsWhole(first), IsWhole(second), IsWhole(third));
+        }
+
+        var (a, b, c) = Crc32C.Of(first[..^ChecksumBytes], second[..^ChecksumBytes], third[..^ChecksumBytes]);
+        return (a == ChecksumOf(first), b == ChecksumOf(second), c == ChecksumOf(third));
+    }
+
+    /// <summary>
+    /// Reads a whole record with nothing but what every record has, which most are, in a third of the time that a reader takes: whoever takes from a long backlog waits for it.
+    /// </summary>
+    private static Message ReadPlain(ReadOnlyMemory<byte> record, ReadOnlySpan<byte> bytes)
+    {
+        var enqueuedAt = EndOfNumber(bytes, 2);
+        var id = enqueuedAt + sizeof(long);
+        return new Message
+        {
+            Id = new MessageId(new Guid(bytes.Slice(id, UuidBytes), bigEndian: true)),
+            Body = record[EndOfNumber(bytes, id + UuidBytes)..^ChecksumBytes],
+            Priority = bytes[1],
+            EnqueuedAt = new DateTimeOffset(BinaryPrimitives.ReadInt64LittleEndian(bytes[enqueuedAt..]), TimeSpan.Zero),
+        };
+    }
+
+    private static int EndOfNumber(ReadOnlySpan<byte> bytes, int start)
+    {
+        while (bytes[start++] >= 0x80)
+        {
+        }
+
+        return start;
+    }
 
     private static uint ChecksumOf(ReadOnlySpan<byte> record) => new ChangeReader(record[^ChecksumBytes..]).Fixed();
 

@@ -73,23 +73,28 @@ internal sealed partial class QueueCore
 
     private void NoteColdWrittenLocked(long frameStart)
     {
+        var stored = 0;
         foreach (var slot in _storedCold)
         {
             if (_table.FindCold(slot) is { Location: < QueueEntry.Nowhere } cold)
             {
-                var location = frameStart + OffsetOf(cold.Location);
-                _table.Move(slot, location, cold.RecordBytes);
-                _store.Journal!.NoteStored(location, cold.RecordBytes);
+                _table.Move(slot, frameStart + OffsetOf(cold.Location), cold.RecordBytes);
+                stored += cold.RecordBytes;
             }
             else if (_table.Find(slot) is { Location: < QueueEntry.Nowhere } entry)
             {
                 // It was wanted before it had a place.
                 entry.Location = frameStart + OffsetOf(entry.Location);
-                _store.Journal!.NoteStored(entry.Location, entry.RecordBytes);
+                stored += entry.RecordBytes;
             }
         }
 
         _storedCold.Clear();
+        if (stored > 0)
+        {
+            // All at once: a frame stands in one segment.
+            _store.Journal!.NoteStored(frameStart, stored);
+        }
     }
 
     /// <returns>The entry after those that were read.</returns>
@@ -129,16 +134,43 @@ internal sealed partial class QueueCore
             return next;
         }
 
+        ReadStretch(first, next, stretch);
         var memory = 0L;
         for (var entry = first; entry != next; entry = entry!.Next)
         {
-            entry!.Message ??= MessageRecord.ReadShared(stretch.AsMemory((int)(entry.Location - start), entry.RecordBytes));
-            memory += MessageMemory.Count(entry);
+            memory += MessageMemory.Count(entry!);
         }
 
         _store.Memory!.Add(memory);
         return next;
     }
+
+    /// <summary>Gives entries their messages, but for those whose records are damaged: whoever wants one of them learns of it.</summary>
+    private static void ReadStretch(QueueEntry first, QueueEntry? end, byte[] stretch)
+    {
+        var start = first.Location;
+        var entry = first;
+        while (entry != end)
+        {
+            var record = RecordIn(stretch, start, entry!);
+            if (entry!.Next is { } second && second != end && second.Next is { } third && third != end)
+            {
+                var (secondRecord, thirdRecord) = (RecordIn(stretch, start, second), RecordIn(stretch, start, third));
+                var whole = MessageRecord.AreWhole(record.Span, secondRecord.Span, thirdRecord.Span);
+                entry.Message ??= whole.First ? MessageRecord.ReadShared(record) : null;
+                second.Message ??= whole.Second ? MessageRecord.ReadShared(secondRecord) : null;
+                third.Message ??= whole.Third ? MessageRecord.ReadShared(thirdRecord) : null;
+                entry = third.Next;
+            }
+            else
+            {
+                entry.Message ??= MessageRecord.IsWhole(record.Span) ? MessageRecord.ReadShared(record) : null;
+                entry = entry.Next;
+            }
+        }
+    }
+
+    private static ReadOnlyMemory<byte> RecordIn(byte[] stretch, long start, QueueEntry entry) => stretch.AsMemory((int)(entry.Location - start), entry.RecordBytes);
 
     /// <summary>Leaves a message in the journal alone, if memory is short or those before it are there.</summary>
     private void SpareMemoryLocked(QueueEntry entry)

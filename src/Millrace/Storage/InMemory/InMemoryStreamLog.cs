@@ -6,6 +6,9 @@ namespace Millrace.Storage.InMemory;
 /// <remarks>Records stand in a list whose first <c>_trimmed</c> places are free; they are cut off when they are the larger half.</remarks>
 internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicClock clock)
 {
+    // Records of one append share arrays of so much: one is collected when the last of its records is gone.
+    private const int MaxSharedBytes = 64 * 1024;
+
     private readonly Lock _gate = new();
     private readonly List<StreamRecord> _records = [];
     private readonly ProducerSequences _producers = new();
@@ -30,32 +33,24 @@ internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicC
     /// <summary>Appends records that have been checked, and copies them.</summary>
     public AppendResult Append(in AppendRequest request, long bytes)
     {
-        var copies = new StreamRecord[request.Records.Length];
-        for (var i = 0; i < copies.Length; i++)
-        {
-            copies[i] = CopyOf(in request.Records.Span[i]);
-        }
-
+        var records = request.Records.Span;
+        var content = CopyOfContent(records);
         long first, end;
         lock (_gate)
         {
             ThrowIfEndedLocked();
             first = EndLocked;
-            if (request.ProducerId is { } producer && copies.Length > 0)
+            if (request.ProducerId is { } producer && records.Length > 0)
             {
-                if (_producers.FindRepeat(producer, request.FirstSequence, copies.Length) is { } repeat)
+                if (_producers.FindRepeat(producer, request.FirstSequence, records.Length) is { } repeat)
                 {
                     return repeat;
                 }
 
-                _producers.Note(producer, request.FirstSequence, copies.Length, first);
+                _producers.Note(producer, request.FirstSequence, records.Length, first);
             }
 
-            var now = clock.UtcNow;
-            for (var i = 0; i < copies.Length; i++)
-            {
-                _records.Add(copies[i] with { Offset = first + i, Timestamp = copies[i].Timestamp == default ? now : copies[i].Timestamp.ToUniversalTime() });
-            }
+            KeepLocked(records, content, first);
 
             _bytes += bytes;
             end = EndLocked;
@@ -154,11 +149,60 @@ internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicC
         _waiters.Fail(reason());
     }
 
-    private static StreamRecord CopyOf(in StreamRecord record) => record with
+    /// <summary>The keys and bodies of an append, one after the other, in as many arrays as keep each out of the heap of large objects where it can be.</summary>
+    private static byte[][] CopyOfContent(ReadOnlySpan<StreamRecord> records)
     {
-        Key = record.Key.IsEmpty ? default : record.Key.ToArray(),
-        Body = record.Body.IsEmpty ? default : record.Body.ToArray(),
-    };
+        var arrays = new List<byte[]>(1);
+        for (var from = 0; from < records.Length;)
+        {
+            var (to, size) = (from, 0);
+            do
+            {
+                size += records[to].Key.Length + records[to].Body.Length;
+                to++;
+            }
+            while (to < records.Length && size + records[to].Key.Length + records[to].Body.Length <= MaxSharedBytes);
+
+            var array = GC.AllocateUninitializedArray<byte>(size);
+            var written = 0;
+            for (; from < to; from++)
+            {
+                records[from].Key.Span.CopyTo(array.AsSpan(written));
+                written += records[from].Key.Length;
+                records[from].Body.Span.CopyTo(array.AsSpan(written));
+                written += records[from].Body.Length;
+            }
+
+            arrays.Add(array);
+        }
+
+        return [.. arrays];
+    }
+
+    private void KeepLocked(ReadOnlySpan<StreamRecord> records, byte[][] content, long first)
+    {
+        var now = clock.UtcNow;
+        var (array, written) = (0, 0);
+        for (var i = 0; i < records.Length; i++)
+        {
+            ref readonly var record = ref records[i];
+            var size = record.Key.Length + record.Body.Length;
+            if (written + size > content[array].Length)
+            {
+                (array, written) = (array + 1, 0);
+            }
+
+            _records.Add(new StreamRecord
+            {
+                Offset = first + i,
+                Key = record.Key.IsEmpty ? default : content[array].AsMemory(written, record.Key.Length),
+                Body = record.Body.IsEmpty ? default : content[array].AsMemory(written + record.Key.Length, record.Body.Length),
+                Headers = record.Headers,
+                Timestamp = record.Timestamp == default ? now : record.Timestamp.ToUniversalTime(),
+            });
+            written += size;
+        }
+    }
 
     private void RetainLocked()
     {

@@ -44,6 +44,12 @@ public sealed class ShapeTests
         { "POST", "/streams/s/batches", $$"""{"records":[{{Unknown}}]}""", ["NewRecord"] },
         { "POST", "/streams/s/groups/g/seek", Unknown, ["Seek"] },
         { "POST", "/streams/s/partitions/0/trim", Unknown, ["Trim"] },
+        { "PUT", "/schedules/c", Unknown, ["ScheduleDefinition"] },
+        { "PUT", "/schedules/c", $$"""{"job":{{Unknown}}}""", ["ScheduleJob"] },
+        { "PUT", "/schedules/c", $$"""{"message":{{Unknown}}}""", ["ScheduleMessage"] },
+        { "PUT", "/schedules/c", $$"""{"misfire":{{Unknown}}}""", ["MisfirePolicy"] },
+        { "PUT", "/schedules/c", $$"""{"overlap":{{Unknown}}}""", ["OverlapPolicy"] },
+        { "PUT", "/schedules/c", $$"""{"retry":{{Unknown}}}""", ["RetryPolicy"] },
         { "POST", "/locks/l/acquire", Unknown, ["LockAcquisition", "LockRenewal"] },
         { "POST", "/locks/l/renew", Unknown, ["LockRenewal"] },
         { "POST", "/locks/l/release", Unknown, ["LockRelease", "LockRenewal"] },
@@ -154,6 +160,14 @@ public sealed class ShapeTests
         yield return ("GET", Root + "/streams/{stream}/groups", await host.JsonAsync(HttpMethod.Get, "/streams/s/groups"));
         yield return ("GET", Root + "/streams/{stream}/groups/{group}", await host.JsonAsync(HttpMethod.Get, "/streams/s/groups/g"));
         yield return ("DELETE", Root + "/streams/{stream}/partitions/{partition}", await host.JsonAsync(HttpMethod.Delete, "/streams/s/partitions/1"));
+        yield return ("PUT", Root + "/schedules/{schedule}", await host.JsonAsync(HttpMethod.Put, "/schedules/c", """{"trigger":"0 3 * * *","message":{"text":"x"}}"""));
+        yield return ("GET", Root + "/schedules", await host.JsonAsync(HttpMethod.Get, "/schedules?limit=1"));
+        yield return ("GET", Root + "/schedules/{schedule}", await host.JsonAsync(HttpMethod.Get, "/schedules/c"));
+        yield return ("POST", Root + "/schedules/{schedule}/run", await host.JsonAsync(HttpMethod.Post, "/schedules/c/run"));
+        yield return ("GET", Root + "/schedules/{schedule}/next", await host.JsonAsync(HttpMethod.Get, "/schedules/c/next"));
+        yield return ("GET", Root + "/schedules/{schedule}/runs", await host.JsonAsync(HttpMethod.Get, "/schedules/c/runs"));
+        yield return ("GET", Root + "/schedules/{schedule}/statistics", await host.JsonAsync(HttpMethod.Get, "/schedules/c/statistics"));
+        yield return ("GET", Root + "/runs", await host.JsonAsync(HttpMethod.Get, "/runs"));
         yield return ("POST", Root + "/locks/{name}/acquire", await host.JsonAsync(HttpMethod.Post, "/locks/l/acquire", """{"owner":"me","leaseMs":10000}"""));
         yield return ("GET", Root + "/locks/{name}", await host.JsonAsync(HttpMethod.Get, "/locks/l"));
         yield return ("PUT", Root + "/state/{key}", await host.JsonAsync(HttpMethod.Put, "/state/k", "1"));

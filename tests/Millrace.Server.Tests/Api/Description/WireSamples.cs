@@ -1,5 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Millrace.Scheduling;
+using Millrace.Scheduling.Triggers;
 using Millrace.Serialization;
 using Millrace.Storage;
 using Millrace.Storage.Http.Wire;
@@ -38,7 +40,48 @@ internal static class WireSamples
 
     private static readonly StreamRecord Record = new() { Offset = 1, Timestamp = Now, Key = "k"u8.ToArray(), Headers = MessageHeaders.Create([new("name", "value")]), Body = "body"u8.ToArray() };
 
+    private static readonly RunTimes Times = new(TimeSpan.Zero, TimeSpan.FromTicks(15), TimeSpan.FromDays(1), TimeSpan.FromHours(1));
+
     private static readonly LeaseToken Token = new(1, 2);
+
+    private static ScheduleInfo Schedule() => new()
+    {
+        Definition = new ScheduleDefinition { Name = "s", Trigger = Trigger.Parse("every 5m"), Target = new JobTarget { Job = "j" } },
+        Version = 2,
+        Source = "api",
+        CreatedAt = Now,
+        Status = ScheduleStatus.Active,
+        NextDue = Now,
+        OpenRuns = ["s@2@5"],
+        LastOutcome = RunOutcome.Failed,
+        LastScheduledAt = Now,
+        LastFinishedAt = Now,
+        LastError = "error",
+    };
+
+    private static RunRecord Run() => new()
+    {
+        Run = "s@2@5",
+        Job = "j",
+        Schedule = "s",
+        Queue = "q",
+        Outcome = RunOutcome.Succeeded,
+        ScheduledAt = Now,
+        StartedAt = Now,
+        FinishedAt = Now,
+        Duration = TimeSpan.FromTicks(15),
+        Node = "host/1",
+        Attempt = 1,
+        Error = "error",
+        Result = """{"a":[1]}""",
+    };
+
+    private static void WriteObject(Utf8JsonWriter json, Action writeMembers)
+    {
+        json.WriteStartObject();
+        writeMembers();
+        json.WriteEndObject();
+    }
 
     /// <summary>Shapes and what was written of them.</summary>
     public static IEnumerable<(string Shape, JsonNode Json)> All() =>
@@ -57,6 +100,10 @@ internal static class WireSamples
         ("Settlement", Written(json => SettlementWire.Write(json, Settlement.Complete(Token)))),
         ("Settlement", Written(json => SettlementWire.Write(json, Settlement.Release(Token, TimeSpan.FromSeconds(1), countAttempt: false, "error")))),
         ("Settlement", Written(json => SettlementWire.Write(json, Settlement.DeadLetter(Token, "reason", "error")))),
+        ("Schedule", Written(json => ScheduleWire.WriteInfo(json, Schedule()))),
+        ("Run", Written(json => WriteObject(json, () => RunWire.WriteMembers(json, Run())))),
+        ("RunStatistics", Written(json => WriteObject(json, () => RunWire.WriteMembers(json, new RunStatistics { Duration = Times, Lateness = Times })))),
+        ("RunStatistics", Written(json => WriteObject(json, () => RunWire.WriteMembers(json, new RunStatistics())))),
         ("Transaction", Written(json => TransactionWire.Write(json, Transaction()))),
         ("TransactionResult", Written(json => TransactionWire.WriteResult(json, new TransactionResult(false, [Token])))),
         ("ChannelMessage", Written(json => ChannelMessageWire.Write(json, ChannelMessage(isGap: false)))),

@@ -218,7 +218,8 @@ internal sealed class RandomValues(ServedDescription description, Random random,
 
     private decimal Fraction(JsonObject schema, string field)
     {
-        var (minimum, maximum) = (Bound(schema, "minimum") ?? 0.0001m, Bound(schema, "maximum") ?? 0);
+        var minimum = Bound(schema, "minimum") ?? 0.0001m;
+        var maximum = Bound(schema, "maximum") ?? minimum + 1000;
         return OneIn(6) ? Pick(minimum, maximum) : Math.Clamp(field == "leaseMs" ? random.Next(2000) : random.Next(2000) / 100m, minimum, maximum);
     }
 

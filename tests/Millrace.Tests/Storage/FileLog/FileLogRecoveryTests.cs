@@ -166,6 +166,36 @@ public sealed class FileLogRecoveryTests
         Assert.Equal(Crc32C.Of([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]), Crc32C.Of(0x0807060504030201, 0x0C0B0A09));
     }
 
+    [Fact]
+    public void TheChecksum_OfAnyLength_IsThatOfItsDefinition_AloneAndWithOthers()
+    {
+        var bytes = new byte[64];
+        new Random(7).NextBytes(bytes);
+        for (var length = 0; length <= bytes.Length; length++)
+        {
+            var first = bytes.AsSpan(0, length);
+            var second = bytes.AsSpan(length / 2);
+            var third = bytes.AsSpan(0, 40);
+            Assert.Equal(ChecksumByDefinition(first), Crc32C.Of(first));
+            Assert.Equal((ChecksumByDefinition(first), ChecksumByDefinition(second), ChecksumByDefinition(third)), Crc32C.Of(first, second, third));
+        }
+    }
+
+    private static uint ChecksumByDefinition(ReadOnlySpan<byte> bytes)
+    {
+        var crc = uint.MaxValue;
+        foreach (var value in bytes)
+        {
+            crc ^= value;
+            for (var bit = 0; bit < 8; bit++)
+            {
+                crc = (crc & 1) == 0 ? crc >> 1 : (crc >> 1) ^ 0x82F63B78;
+            }
+        }
+
+        return ~crc;
+    }
+
     private async Task<long[]> WriteAsync(int count)
     {
         await using var log = Open(_files);

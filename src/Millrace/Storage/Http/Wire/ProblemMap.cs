@@ -9,6 +9,7 @@ internal static class ProblemMap
     public const string InvalidName = "invalid-name";
     public const string InvalidMessage = "invalid-message";
     public const string InvalidSettings = "invalid-settings";
+    public const string InvalidSchedule = "invalid-schedule";
     public const string Unauthorized = "unauthorized";
     public const string Forbidden = "forbidden";
     public const string CrossOrigin = "cross-origin";
@@ -18,6 +19,7 @@ internal static class ProblemMap
     public const string NotFound = "not-found";
     public const string QueueNotFound = "queue-not-found";
     public const string StreamNotFound = "stream-not-found";
+    public const string ScheduleNotFound = "schedule-not-found";
     public const string PartitionNotFound = "partition-not-found";
     public const string GroupNotFound = "group-not-found";
     public const string MessageNotFound = "message-not-found";
@@ -97,7 +99,7 @@ internal static class ProblemMap
         OffsetOutOfRange when problem.Trimmed is { } trimmed => new OffsetOutOfRangeException(problem.Subject ?? "", trimmed.Partition, trimmed.Offset, trimmed.EarliestOffset),
         QueueFull => new QueueFullException(problem.Subject ?? "", problem.Reason ?? ""),
         NotSupported => new BackendCapabilityException(problem.Subject ?? "", problem.Kind ?? "", problem.Available),
-        InvalidSettings => new MillraceConfigurationException(problem.Detail),
+        InvalidSettings or InvalidSchedule => new MillraceConfigurationException(problem.Detail),
         StorageCorrupt => new StorageCorruptException($"{problem.Detail} ({server})"),
         _ when problem.Status is 401 => new AccessDeniedException($"{server} does not let this client in: {problem.Detail}"),
         _ when problem.Status is 403 => new AccessDeniedException($"{server} does not allow this: {problem.Detail}"),

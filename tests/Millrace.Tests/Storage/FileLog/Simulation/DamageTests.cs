@@ -61,6 +61,32 @@ public sealed class DamageTests
         await AssertDeadAsync(backend, "kept");
     }
 
+    [Fact]
+    public async Task MessagesThatAreReadTogether_AreReadAsTheyWereSent_WhicheverIsDamaged()
+    {
+        // The first stays in memory; of the others some have an id, a type or headers, so that their records are not alike.
+        const int Count = 9;
+        await using var backend = await _folder.OpenAsync();
+        for (var damaged = 1; damaged < Count; damaged++)
+        {
+            var queue = $"q{damaged}";
+            var sent = Enumerable.Range(0, Count).Select(i => Various(queue, i)).ToArray();
+            foreach (var envelope in sent)
+            {
+                await backend.Queues!.EnqueueAsync(queue, new[] { envelope }, default, TestContext.Current.CancellationToken);
+            }
+
+            Assert.Equal(1, _folder.Flip($"{queue} message {damaged} "));
+            await using var receiver = await backend.Queues!.OpenReceiverAsync(queue, new ReceiverOptions(), TestContext.Current.CancellationToken);
+            var into = new Delivery[Count];
+            var count = await receiver.LeaseAsync(into, TimeSpan.Zero, TestContext.Current.CancellationToken);
+            var expected = sent.Where((_, i) => i != damaged).Select(Shown);
+            Assert.Equal(expected, into[..count].Select(delivery => Shown(delivery.Message)));
+            var dead = await backend.Require<IQueueAdmin>().BrowseAsync($"{queue}!dead", new BrowseQuery(), TestContext.Current.CancellationToken);
+            Assert.Equal(DeadLetterInfo.DamagedReason, Assert.Single(dead.Messages).Message.DeadLetter!.Reason);
+        }
+    }
+
     [Theory]
     [InlineData(false, true)]
     [InlineData(true, false)]
@@ -127,6 +153,24 @@ public sealed class DamageTests
         var fault = await Assert.ThrowsAsync<StorageCorruptException>(() => _folder.OpenAsync());
         Assert.Contains("identity", fault.Message, StringComparison.Ordinal);
     }
+
+    private static Envelope Various(string queue, int i) => new(Encoding.UTF8.GetBytes($"{queue} message {i} {new string('.', i)}"))
+    {
+        Id = i % 3 == 1 ? new MessageId($"id {i}") : i % 3 == 2 ? new MessageId($"00000000-0000-4000-8000-00000000000{i}") : default,
+        ContentType = i % 4 == 0 ? "text/plain" : null,
+        Headers = i % 5 == 0 ? MessageHeaders.Of(("number", $"{i}")) : MessageHeaders.Empty,
+    };
+
+    private static string Shown(Envelope envelope) => Shown(envelope.Id, envelope.Body, envelope.ContentType, envelope.Headers!);
+
+    private static string Shown(Message message)
+    {
+        var isStores = message.Id.TryGetUuid(out var uuid) && uuid.Version == 7;
+        return Shown(isStores ? default : message.Id, message.Body, message.ContentType, message.Headers);
+    }
+
+    private static string Shown(MessageId id, ReadOnlyMemory<byte> body, string? contentType, MessageHeaders headers) =>
+        $"{id} {Encoding.UTF8.GetString(body.Span)} {contentType} {string.Join(',', headers.Select(header => header.Key + "=" + header.Value))}";
 
     /// <summary>Sends and takes until the journal has been cut, so that there are two checkpoints; some messages are left.</summary>
     private async Task<List<string>> SendManyAsync()

@@ -1,0 +1,146 @@
+using Millrace.Client;
+using Millrace.Diagnostics;
+using Millrace.Hosting;
+using Millrace.Queues;
+using Millrace.Scheduling.Jobs;
+using Millrace.Storage;
+
+namespace Millrace.Scheduling;
+
+/// <summary>
+/// Runs the jobs of one queue: those that were enqueued, and the occurrences of schedules. Made by <see cref="MillraceClient.JobWorker(JobWorkerOptions?)"/>; start it once, stop it once. Safe for concurrent
+/// use. Disposing stops it without waiting for jobs.
+/// </summary>
+public sealed class JobWorker : IMessageWorker
+{
+    private readonly MillraceClient _client;
+    private readonly JobEnvironment _environment;
+    private readonly QueueWorker _worker;
+    private readonly List<BackgroundLoop> _loops = [];
+    private readonly Lock _gate = new();
+    private Task? _start;
+
+    internal JobWorker(MillraceClient client, JobEnvironment environment, JobRunner runner, JobWorkerOptions options, MillraceTelemetry telemetry)
+    {
+        (_client, _environment) = (client, environment);
+        _worker = new QueueWorker(client.Dispatchers, options.Queue, runner.HandleAsync, options.ToQueueWorkerOptions())
+        {
+            Telemetry = telemetry,
+            BeforeSettling = environment.Runs.IsEnabled ? environment.Runs.FlushAsync : null,
+        };
+        if (environment.FoundState is { } state)
+        {
+            var marks = new CancelMarks(state, environment.TimeProvider, id => _worker.CancelRunning(id));
+            runner.Marks = marks;
+            _loops.Add(LoopOf($"cancellation of jobs of queue '{options.Queue}'", marks.WatchAsync));
+            _loops.Add(LoopOf("removal of old documents of jobs", new JobSweeper(environment).RunAsync));
+        }
+    }
+
+    /// <summary>The queue.</summary>
+    public string Queue => _worker.Queue;
+
+    /// <summary>Ends when the worker has stopped. Fails when it had to stop because of a fault that is not transient.</summary>
+    public Task Completion => _worker.Completion;
+
+    /// <summary>What the worker has done and holds; a moment's picture.</summary>
+    public QueueWorkerStats Stats => _worker.Stats;
+
+    /// <summary>Starts to work, and ends when the queue is open. The queue is created, with settings that suit jobs, if it does not exist.</summary>
+    public async Task StartAsync(CancellationToken cancellationToken = default)
+    {
+        _client.Track(this);
+        Task start;
+        lock (_gate)
+        {
+            start = _start ??= StartOnceAsync();
+        }
+
+        await start.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Stops: takes nothing new, waits for the jobs that run up to <see cref="JobWorkerOptions.DrainTimeout"/>, then cancels them and hands back what is left, without counting an attempt.</summary>
+    /// <param name="cancellationToken">Ends the waiting early, as the timeout does.</param>
+    public async Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            await _worker.StopAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            await EndLoopsAsync().ConfigureAwait(false);
+            _client.Untrack(this);
+        }
+    }
+
+    /// <summary>Works until the token is cancelled, then stops as <see cref="StopAsync"/> does and returns.</summary>
+    /// <param name="cancellationToken">Says when to stop.</param>
+    /// <exception cref="MillraceException">The worker could not start, or met a fault that is not transient.</exception>
+    public async Task RunAsync(CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            await StartAsync(cancellationToken).ConfigureAwait(false);
+            await Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && !Completion.IsCompleted)
+        {
+            await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await _worker.DisposeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            await EndLoopsAsync().ConfigureAwait(false);
+            _client.Untrack(this);
+        }
+    }
+
+    private async Task StartOnceAsync()
+    {
+        await _environment.Queues.EnsureAsync(Queue, CancellationToken.None).ConfigureAwait(false);
+        await WarnOfBoundAsync().ConfigureAwait(false);
+        await _worker.StartAsync().ConfigureAwait(false);
+        lock (_gate)
+        {
+            foreach (var loop in _loops)
+            {
+                if (!loop.IsStopRequested)
+                {
+                    loop.Start();
+                }
+            }
+        }
+    }
+
+    private async ValueTask WarnOfBoundAsync()
+    {
+        if (_environment.Admin is { } admin && _environment.Store.Capabilities.Has(QueueFeatures.CountsAttempts))
+        {
+            var settings = await admin.GetSettingsAsync(Queue).ConfigureAwait(false);
+            if (settings.MaxDeliveries < JobQueues.Settings.MaxDeliveries)
+            {
+                _environment.Logger.JobQueueBound(Queue, settings.MaxDeliveries);
+            }
+        }
+    }
+
+    private async ValueTask EndLoopsAsync()
+    {
+        foreach (var loop in _loops)
+        {
+            await loop.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private BackgroundLoop LoopOf(string name, Func<LoopTokens, Task> body) =>
+        new(name, body, new BackgroundLoopOptions { TimeProvider = _environment.TimeProvider, Logger = _environment.Logger });
+}

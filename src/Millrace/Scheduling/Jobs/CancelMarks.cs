@@ -1,0 +1,86 @@
+using System.Collections.Frozen;
+using Millrace.Hosting;
+using Millrace.Storage;
+
+namespace Millrace.Scheduling.Jobs;
+
+/// <summary>
+/// The jobs that are to be cancelled: documents under <see cref="JobKeys.Cancels"/>, which anybody writes and each worker watches. Safe for concurrent use.
+/// </summary>
+/// <param name="state">Where they are.</param>
+/// <param name="timeProvider">The clock.</param>
+/// <param name="onMarked">Told of each new mark, after <see cref="Contains"/> knows it.</param>
+internal sealed class CancelMarks(IStateStore state, TimeProvider timeProvider, Action<string> onMarked)
+{
+    // A store may wake a watcher for changes elsewhere; it must not list at the pace of all writes.
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+
+    private volatile FrozenSet<string> _marked = FrozenSet<string>.Empty;
+
+    /// <summary>Whether nothing is marked, as far as is known.</summary>
+    public bool IsEmpty => _marked.Count == 0;
+
+    /// <summary>Whether a job is marked, as far as is known.</summary>
+    public bool Contains(string id) => _marked.Contains(id);
+
+    /// <summary>Marks a job.</summary>
+    public static async ValueTask MarkAsync(IStateStore state, string id, DateTimeOffset now, CancellationToken cancellationToken) =>
+        await state.PutAsync(JobKeys.OfCancel(id), JobDocuments.Write(new CancelDocument(now)), expectedVersion: null, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Asks the store itself whether a job is marked.</summary>
+    public async ValueTask<bool> IsMarkedAsync(string id, CancellationToken cancellationToken) =>
+        Contains(id) || await state.GetAsync(JobKeys.OfCancel(id), cancellationToken).ConfigureAwait(false) is not null;
+
+    /// <summary>Removes the mark of a job that has ended.</summary>
+    public async ValueTask ClearAsync(string id, CancellationToken cancellationToken) =>
+        await state.DeleteAsync(JobKeys.OfCancel(id), expectedVersion: null, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Watches until it is told to stop.</summary>
+    public async Task WatchAsync(LoopTokens tokens)
+    {
+        while (true)
+        {
+            var revision = await ReadAsync(tokens.Stopping).ConfigureAwait(false);
+            await Task.Delay(Pause, timeProvider, tokens.Draining).ConfigureAwait(false);
+            await state.WaitForChangeAsync(JobKeys.Cancels, revision, tokens.Draining).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask<long> ReadAsync(CancellationToken cancellationToken)
+    {
+        const int limit = 1000;
+        var found = new HashSet<string>(StringComparer.Ordinal);
+        long? revision = null;
+        string? after = null;
+        while (true)
+        {
+            var page = await state.ListAsync(JobKeys.Cancels, after, limit, cancellationToken).ConfigureAwait(false);
+            revision ??= page.Revision;
+            foreach (var document in page.Documents)
+            {
+                found.Add(document.Key[JobKeys.Cancels.Length..]);
+                after = document.Key;
+            }
+
+            if (page.Documents.Count < limit)
+            {
+                break;
+            }
+        }
+
+        var before = _marked;
+        if (found.Count > 0 || before.Count > 0)
+        {
+            _marked = found.ToFrozenSet(StringComparer.Ordinal);
+            foreach (var id in found)
+            {
+                if (!before.Contains(id))
+                {
+                    onMarked(id);
+                }
+            }
+        }
+
+        return revision.Value;
+    }
+}

@@ -1,0 +1,114 @@
+using Millrace.Scheduling.Schedules;
+
+namespace Millrace.Scheduling.Jobs;
+
+/// <summary>
+/// The end of a run, in its order: what follows is enqueued, documents are written, the history is, the occurrence leaves the open ones, what is no longer needed is removed. Each step
+/// can be repeated, and is when it meets a transient fault. Safe for concurrent use.
+/// </summary>
+internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, JobFollowUps followUps, JobBatches batches, IOccurrenceGate? gate)
+{
+    /// <summary>Finds out whether a document says that a run has ended.</summary>
+    /// <returns>False when it must not run, and nothing is known of how it ended: all that there was to do has been done.</returns>
+    public async ValueTask<bool> BeginAsync(JobRun run, CancellationToken cancellationToken)
+    {
+        if (run.Terms.Track)
+        {
+            run.Tracked = await TrackedJob.FindAsync(environment, run.Key, cancellationToken).ConfigureAwait(false);
+            run.Ended = run.Tracked?.Document.Ended;
+        }
+
+        if (run.Terms.Unique is { } key && run.Ended is null)
+        {
+            // Without the document it has ended, or another job has taken the key over from it.
+            if (await uniques.FindAsync(key, run.Key, cancellationToken).ConfigureAwait(false) is not { } unique)
+            {
+                return false;
+            }
+
+            run.Ended = unique.Ended;
+        }
+
+        if (run.Ended is null && run.Terms.Batch is { } batch && await batches.HasEndedAsync(batch, run.Terms.Member, cancellationToken).ConfigureAwait(false))
+        {
+            // The bit does not say how. What follows the batch may still have to be enqueued; the rest was, or is lost with the crash.
+            await environment.PersistAsync(token => batches.EndAsync(batch, run.Terms.Member, failed: false, token), cancellationToken).ConfigureAwait(false);
+            return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Ends a run for good.</summary>
+    public async ValueTask EndAsync(JobRun run, RunRecord record, CancellationToken cancellationToken)
+    {
+        if (run.Terms.Then is { } then)
+        {
+            await environment.PersistAsync(token => followUps.EnqueueAsync(then, run.Key, record.Outcome, token), cancellationToken).ConfigureAwait(false);
+        }
+
+        if (run.Tracked is { } tracked)
+        {
+            await environment.PersistAsync(token => EndTrackedAsync(run, tracked, record, token), cancellationToken).ConfigureAwait(false);
+        }
+
+        if (run.Terms.Unique is { } key)
+        {
+            await environment.PersistAsync(token => uniques.EndAsync(key, run.Key, record, token), cancellationToken).ConfigureAwait(false);
+        }
+
+        if (run.Terms.Batch is { } batch)
+        {
+            var failed = record.Outcome != RunOutcome.Succeeded;
+            await environment.PersistAsync(token => batches.EndAsync(batch, run.Terms.Member, failed, token), cancellationToken).ConfigureAwait(false);
+        }
+
+        await environment.Runs.AppendAsync(record).ConfigureAwait(false);
+        if (run.Occurrence is { } occurrence && gate is not null)
+        {
+            await environment.PersistAsync(token => gate.EndAsync(occurrence, record, token), cancellationToken).ConfigureAwait(false);
+        }
+
+        if (run.Terms.Unique is not null)
+        {
+            await environment.PersistAsync(token => uniques.ReleaseAsync(run.Terms.Unique, run.Key, token), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask EndTrackedAsync(JobRun run, TrackedJob tracked, RunRecord record, CancellationToken cancellationToken)
+    {
+        // Each is enqueued before the document says that the job has ended; whoever adds one changes the document, and is seen before it is written.
+        var enqueued = 0;
+        while (true)
+        {
+            var next = tracked.Document.Next ?? [];
+            for (; enqueued < next.Count; enqueued++)
+            {
+                if (JobFollowUps.Follows(next[enqueued], record.Outcome))
+                {
+                    await followUps.EnqueueAsync(next[enqueued], next[enqueued].Id!, ended: null, cancellationToken).ConfigureAwait(false);
+                }
+            }
+
+            var grown = false;
+            await tracked.ChangeAsync(
+                document =>
+                {
+                    grown = (document.Next?.Count ?? 0) > enqueued;
+                    return grown || document.Ended is not null ? null : document with { State = StateOf(record.Outcome), Ended = record, Attempt = Math.Max(document.Attempt, record.Attempt) };
+                },
+                cancellationToken).ConfigureAwait(false);
+            if (!grown)
+            {
+                return;
+            }
+        }
+    }
+
+    private static JobState StateOf(RunOutcome outcome) => outcome switch
+    {
+        RunOutcome.Succeeded => JobState.Succeeded,
+        RunOutcome.Failed => JobState.Failed,
+        _ => JobState.Cancelled,
+    };
+}
