@@ -184,12 +184,12 @@ public sealed class ScheduleClient
         var documents = _store.ListAsync("", null, cancellationToken);
         await foreach (var document in documents.ConfigureAwait(false))
         {
-            if (ScheduleStore.TryRead(document) is not { } schedule || schedule.Source != source || defined.Contains(schedule.Definition.Name))
+            var name = document.Key[ScheduleKeys.DefinitionPrefix.Length..];
+            if (defined.Contains(name) || ScheduleDocuments.SourceOf(document) != source)
             {
                 continue;
             }
 
-            var name = schedule.Definition.Name;
 
             await ChangeAsync(
                 name,

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using Millrace.Scheduling.Triggers;
 
 namespace Millrace.Scheduling;
@@ -60,7 +61,7 @@ public sealed record ScheduleDefinition
     public IReadOnlyList<string> Tags { get; init; } = [];
 
     /// <summary>Whatever a user wants to keep with it.</summary>
-    public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = ReadOnlyDictionary<string, string>.Empty;
 
     /// <summary>Whether it is fired at all; true unless set. Part of the definition, unlike a pause, which a user sets at run time and a new definition leaves.</summary>
     public bool IsEnabled { get; init; } = true;

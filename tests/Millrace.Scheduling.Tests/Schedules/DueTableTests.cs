@@ -35,9 +35,9 @@ public sealed class DueTableTests
                     while (table.TakeDue(now) is { } due)
                     {
                         var first = expected.Values.Min();
-                        Assert.Equal(first, expected[due.Name]);
+                        Assert.Equal(first, expected[due.Key]);
                         Assert.True(first <= now);
-                        expected[due.Name] = null;
+                        expected[due.Key] = null;
                     }
 
                     break;
@@ -48,6 +48,6 @@ public sealed class DueTableTests
         }
 
         Assert.Null(table.TakeDue(DateTimeOffset.MinValue));
-        Assert.Same(table.Find(table.Entries.First().Name), table.GetOrAdd(table.Entries.First().Name));
+        Assert.Same(table.Find(table.Entries.First().Key), table.GetOrAdd(table.Entries.First().Key));
     }
 }

@@ -3,11 +3,14 @@ using Millrace.Storage;
 namespace Millrace.Scheduling.Schedules;
 
 /// <summary>What a node holds of a schedule.</summary>
-internal sealed class DueEntry(string name)
+internal sealed class DueEntry(string key)
 {
     internal int Position = -1;
 
-    public string Name { get; } = name;
+    /// <summary>The key of its definition: where the store is in memory, the same object as there.</summary>
+    public string Key { get; } = key;
+
+    public string Name => Key[ScheduleKeys.DefinitionPrefix.Length..];
 
     /// <summary>The revision of its definition that was read last.</summary>
     public long Revision { get; set; }
@@ -25,26 +28,26 @@ internal sealed class DueEntry(string name)
     public bool IsChanged { get; set; }
 }
 
-/// <summary>The schedules of a node by name and by the time at which they are next looked at. Not safe for concurrent use.</summary>
+/// <summary>The schedules of a node by the key of their definition and by the time at which they are next looked at. Not safe for concurrent use.</summary>
 internal sealed class DueTable
 {
-    private readonly Dictionary<string, DueEntry> _byName = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, DueEntry> _byKey = new(StringComparer.Ordinal);
     private readonly IndexedHeap<DueEntry, Position> _heap = new();
 
-    public int Count => _byName.Count;
+    public int Count => _byKey.Count;
 
     /// <summary>When the first one is due, in ticks of UTC; <see cref="long.MaxValue"/> when none ever is.</summary>
     public long FirstDue => _heap.FirstKey;
 
-    public IReadOnlyCollection<DueEntry> Entries => _byName.Values;
+    public IReadOnlyCollection<DueEntry> Entries => _byKey.Values;
 
-    public DueEntry? Find(string name) => _byName.GetValueOrDefault(name);
+    public DueEntry? Find(string key) => _byKey.GetValueOrDefault(key);
 
-    public DueEntry GetOrAdd(string name)
+    public DueEntry GetOrAdd(string key)
     {
-        if (!_byName.TryGetValue(name, out var entry))
+        if (!_byKey.TryGetValue(key, out var entry))
         {
-            _byName.Add(name, entry = new DueEntry(name));
+            _byKey.Add(key, entry = new DueEntry(key));
         }
 
         return entry;
@@ -78,10 +81,8 @@ internal sealed class DueTable
     public void Remove(DueEntry entry)
     {
         Set(entry, null);
-        _byName.Remove(entry.Name);
+        _byKey.Remove(entry.Key);
     }
-
-    public void EnsureCapacity(int count) => _byName.EnsureCapacity(count);
 
     private readonly struct Position : IHeapPosition<DueEntry>
     {

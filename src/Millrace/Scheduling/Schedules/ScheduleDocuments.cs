@@ -26,7 +26,7 @@ internal static class ScheduleDocuments
             json.WriteStartObject();
             json.WriteNumber(Version, schedule.Version);
             json.WriteNumber(Since, schedule.Since.ToUnixTimeMilliseconds());
-            json.WriteNumber(CreatedAt, schedule.CreatedAt.ToUnixTimeMilliseconds());
+            WriteTime(json, CreatedAt, schedule.CreatedAt == schedule.Since ? null : schedule.CreatedAt);
             json.WriteString(Source, schedule.Source);
             WriteTime(json, PausedAt, schedule.PausedAt);
             WriteTime(json, OrphanedAt, schedule.OrphanedAt);
@@ -81,6 +81,31 @@ internal static class ScheduleDocuments
         }
     }
 
+    /// <summary>Where a schedule comes from, without reading the rest of it; null when it cannot be read.</summary>
+    public static string? SourceOf(StateDocument document)
+    {
+        try
+        {
+            var json = new WireReader(document.Value.Span, isStrict: false);
+            json.BeginObject();
+            while (json.NextField())
+            {
+                if (json.Is(Source))
+                {
+                    return json.Text();
+                }
+
+                json.Skip();
+            }
+        }
+        catch (WireFormatException)
+        {
+            // The nodes report it.
+        }
+
+        return null;
+    }
+
     public static CursorDocument ReadCursor(StateDocument document)
     {
         try
@@ -109,7 +134,8 @@ internal static class ScheduleDocuments
     private static ScheduleDocument ReadSchedule(ReadOnlySpan<byte> utf8)
     {
         ScheduleDefinition? definition = null;
-        var (version, since, createdAt, source) = (0L, default(DateTimeOffset), default(DateTimeOffset), "");
+        var (version, since, source) = (0L, default(DateTimeOffset), "");
+        DateTimeOffset? createdAt = null;
         DateTimeOffset? pausedAt = null;
         DateTimeOffset? orphanedAt = null;
         var json = new WireReader(utf8, isStrict: false);
@@ -155,7 +181,7 @@ internal static class ScheduleDocuments
             Definition = definition ?? throw new WireFormatException("The field 'definition' is missing."),
             Version = version,
             Since = since,
-            CreatedAt = createdAt,
+            CreatedAt = createdAt ?? since,
             Source = source,
             PausedAt = pausedAt,
             OrphanedAt = orphanedAt,

@@ -10,6 +10,8 @@ namespace Millrace.Scheduling.Schedules;
 /// </summary>
 internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, TimeProvider timeProvider, ILogger logger, int concurrency)
 {
+    private const int ManySchedules = 20_000;
+
     // The wall clock may be set: what was due in an hour may be due now.
     private static readonly TimeSpan LongestSleep = TimeSpan.FromMinutes(1);
 
@@ -50,6 +52,12 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
     {
         var changes = await store.ReadChangesAsync(tokens.Draining).ConfigureAwait(false);
         await ReadAllAsync(tokens.Draining).ConfigureAwait(false);
+        if (Stats.Count >= ManySchedules)
+        {
+            // What reading so many has left behind is several times as much as what is kept of them, and a process that then sleeps would never come to collect it.
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        }
+
         _seenChanges = changes.Value.Count;
         _loaded.TrySetResult();
 
@@ -75,7 +83,7 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
     {
         lock (_gate)
         {
-            LookNowLocked(_table.GetOrAdd(name));
+            LookNowLocked(_table.GetOrAdd(ScheduleKeys.OfDefinition(name)));
         }
 
         _wake.Set();
@@ -103,22 +111,21 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
         var documents = store.ListAsync("", null, cancellationToken);
         await foreach (var document in documents.ConfigureAwait(false))
         {
-            var name = document.Key[ScheduleKeys.DefinitionPrefix.Length..];
             lock (_gate)
             {
-                var entry = _table.GetOrAdd(name);
-                found.Add(entry.Name);
+                var entry = _table.GetOrAdd(document.Key);
+                found.Add(entry.Key);
                 if (entry.Revision == document.Version || entry.IsBusy)
                 {
                     continue;
                 }
 
                 entry.Revision = document.Version;
-                _table.Set(entry, FirstLook(document, cursors.GetValueOrDefault(name)));
+                _table.Set(entry, FirstLook(document, cursors.Count > 0 ? cursors.GetValueOrDefault(entry.Name) : default));
             }
         }
 
-        foreach (var leftover in cursors.Keys.Where(name => !found.Contains(name)))
+        foreach (var leftover in cursors.Keys.Where(name => !found.Contains(ScheduleKeys.OfDefinition(name))))
         {
             // Written by a node that stood still while the schedule was removed.
             await store.RemoveCursorAsync(leftover, cancellationToken).ConfigureAwait(false);
@@ -126,7 +133,7 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
 
         lock (_gate)
         {
-            foreach (var gone in _table.Entries.Where(entry => !found.Contains(entry.Name) && !entry.IsBusy).ToList())
+            foreach (var gone in _table.Entries.Where(entry => !found.Contains(entry.Key) && !entry.IsBusy).ToList())
             {
                 _table.Remove(gone);
             }
