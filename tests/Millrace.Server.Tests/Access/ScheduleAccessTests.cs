@@ -124,6 +124,34 @@ public sealed class ScheduleAccessTests
     }
 
     [Fact]
+    public async Task AWorkerOfJobs_ThroughTheServer_RunsWhatTheServerFires_WithTheRoleOfTheGuide()
+    {
+        RoleRule[] rules =
+        [
+            new() { Allow = [Permission.Send, Permission.Receive, Permission.Manage], Queues = Patterns("jobs"), Streams = Patterns("millrace-runs") },
+            new()
+            {
+                Allow = [Permission.Send, Permission.Receive],
+                Schedules = Patterns("*"),
+                Locks = Patterns("*"),
+                State = [.. new[] { "!job!*", "!unique!*", "!batch!*", "!cancel!*", "!rate!*" }.SelectMany(Patterns)],
+            },
+        ];
+        await using var node = await AccessNode.StartAsync([AccessNode.User(Ann, "role")], [new RoleEntry("role", rules)], options => options.RunsSchedulers = true);
+        await using var mill = await MillraceClient.OpenAsync(node.UrlFor(Ann), options => options.Jobs.Add<NoticedJob>(), Token);
+        await node.Store.Schedules.PutAsync(AccessWorld.ScheduleOf("s") with { Target = new JobTarget { Job = "noticed" }, Queue = "jobs" }, cancellationToken: Token);
+        var run = await node.Store.Schedules.RunNowAsync("s", Token);
+        await using var worker = mill.JobWorker();
+        await worker.StartAsync(Token);
+
+        Assert.Equal(run, await NoticedJob.Ran.Task.WaitAsync(TimeSpan.FromSeconds(30), Token));
+        await worker.StopAsync(Token);
+
+        Assert.Equal(1, (await node.Store.Schedules.GetAsync("s", Token))!.Succeeded);
+        Assert.Equal(run, Assert.Single((await node.Store.Runs.ListAsync(new RunQuery { Schedule = "s" }, Token)).Runs).Run);
+    }
+
+    [Fact]
     public async Task TheDocumentOfASchedule_ThatAClientWrites_MustBeItsOwn_AndSendWhereTheClientMay()
     {
         await using var node = await StartAsync(Rule([Permission.Manage, Permission.Receive], schedules: "mine"), Rule([Permission.Send], queues: "q"));
@@ -189,4 +217,17 @@ public sealed class ScheduleAccessTests
     };
 
     private static TopicPattern[] Patterns(string? pattern) => pattern is null ? [] : [TopicPattern.Parse(pattern)];
+
+    /// <summary>Says that it ran.</summary>
+    [Job("noticed")]
+    private sealed record NoticedJob : IJob
+    {
+        public static TaskCompletionSource<string> Ran { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task RunAsync(JobContext context, CancellationToken cancellationToken)
+        {
+            Ran.TrySetResult(context.Id.ToString());
+            return Task.CompletedTask;
+        }
+    }
 }

@@ -24,6 +24,9 @@ internal sealed class DueEntry(string key)
     /// <summary>Whether it is being fired: then whoever does it also says when it is next due.</summary>
     public bool IsBusy { get; set; }
 
+    /// <summary>Since when it has been due without having been fired, in ticks of UTC, once it was taken; kept while firing it fails.</summary>
+    public long? DueSince { get; set; }
+
     /// <summary>Whether it was changed while it was being fired.</summary>
     public bool IsChanged { get; set; }
 }

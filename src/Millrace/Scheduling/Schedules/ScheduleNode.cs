@@ -27,6 +27,9 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
     private readonly AsyncSignal _wake = new();
     private readonly TaskCompletionSource _loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly DueTable _table = new();
+
+    // Those that are being fired, or could not be.
+    private readonly HashSet<DueEntry> _late = [];
     private long _seenChanges;
     private int _firing;
     private long _fired;
@@ -41,7 +44,7 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
         {
             lock (_gate)
             {
-                var first = _table.FirstDue;
+                var first = _late.Aggregate(_table.FirstDue, static (first, entry) => Math.Min(first, entry.DueSince ?? first));
                 return (_table.Count, first == long.MaxValue ? null : new DateTimeOffset(first, TimeSpan.Zero), _fired);
             }
         }
@@ -121,7 +124,12 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
                 }
 
                 entry.Revision = document.Version;
+<<<<<<< HEAD
                 _table.Set(entry, FirstLook(document, cursors.Count > 0 ? cursors.GetValueOrDefault(entry.Name) : default));
+=======
+                ForgetLateLocked(entry);
+                _table.Set(entry, FirstLook(document, cursors.GetValueOrDefault(name)));
+>>>>>>> api
             }
         }
 
@@ -135,6 +143,7 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
         {
             foreach (var gone in _table.Entries.Where(entry => !found.Contains(entry.Key) && !entry.IsBusy).ToList())
             {
+                ForgetLateLocked(gone);
                 _table.Remove(gone);
             }
         }
@@ -218,11 +227,14 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
     {
         lock (_gate)
         {
+            var due = _table.FirstDue;
             if (Volatile.Read(ref _firing) >= concurrency || _table.TakeDue(timeProvider.GetUtcNow()) is not { } entry)
             {
                 return null;
             }
 
+            entry.DueSince ??= due;
+            _late.Add(entry);
             entry.IsBusy = true;
             entry.IsChanged = false;
             return entry;
@@ -286,6 +298,7 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
             return;
         }
 
+        ForgetLateLocked(entry);
         _fired += done.Fired;
         if (!done.Exists && !entry.IsChanged)
         {
@@ -302,6 +315,12 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
         {
             LookNowLocked(entry);
         }
+    }
+
+    private void ForgetLateLocked(DueEntry entry)
+    {
+        entry.DueSince = null;
+        _late.Remove(entry);
     }
 
     private void LookNowLocked(DueEntry entry)
