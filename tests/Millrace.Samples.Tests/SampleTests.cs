@@ -100,10 +100,27 @@ public sealed class SampleTests : IDisposable
         await RunHostedWorkerAsync(server.Url);
     }
 
-    private async Task RunHostedWorkerAsync(string? url)
+    [Fact]
+    public Task Schedules_TickAndRunJobs() => RunSchedulesAsync(null);
+
+    [Fact]
+    public async Task Schedules_WithAServer_TickAndRunJobs()
     {
-        using var process = Start("HostedWorker", [], url);
-        var awaited = new HashSet<string> { "Order A-1", "Order A-2", "Order A-3", "Order A-4", "not enough of 'gear'", "Not sent: OrderPlaced is not valid" };
+        await using var server = await SampleServer.StartAsync(_folder.FullName, PathOf("apps/millrace", "Millrace.App"));
+
+        await RunSchedulesAsync(server.Url);
+    }
+
+    private Task RunSchedulesAsync(string? url) =>
+        RunUntilAsync("Schedules", url, "tick of ", "invoice for A-1, attempt 1", "invoice for A-2, attempt 1", "invoice for A-2, a copy, attempt 1");
+
+    private Task RunHostedWorkerAsync(string? url) =>
+        RunUntilAsync("HostedWorker", url, "Order A-1", "Order A-2", "Order A-3", "Order A-4", "not enough of 'gear'", "Not sent: OrderPlaced is not valid");
+
+    private async Task RunUntilAsync(string sample, string? url, params string[] texts)
+    {
+        using var process = Start(sample, [], url);
+        var awaited = texts.ToHashSet(StringComparer.Ordinal);
         var seen = new List<string>();
 
         while (awaited.Count > 0 && await process.StandardOutput.ReadLineAsync(Token) is { } line)

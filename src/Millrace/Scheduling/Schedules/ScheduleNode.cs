@@ -124,12 +124,8 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
                 }
 
                 entry.Revision = document.Version;
-<<<<<<< HEAD
-                _table.Set(entry, FirstLook(document, cursors.Count > 0 ? cursors.GetValueOrDefault(entry.Name) : default));
-=======
                 ForgetLateLocked(entry);
-                _table.Set(entry, FirstLook(document, cursors.GetValueOrDefault(name)));
->>>>>>> api
+                _table.Set(entry, FirstLook(document, cursors.Count > 0 ? cursors.GetValueOrDefault(entry.Name) : default));
             }
         }
 
