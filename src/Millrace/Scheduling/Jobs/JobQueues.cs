@@ -21,7 +21,15 @@ internal sealed class JobQueues(IQueueAdmin? admin)
     private async ValueTask CreateAsync(IQueueAdmin store, string queue, CancellationToken cancellationToken)
     {
         ResourceName.Require(queue, "queue");
-        await store.CreateQueueAsync(queue, Settings, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await store.CreateQueueAsync(queue, Settings, cancellationToken).ConfigureAwait(false);
+        }
+        catch (AccessDeniedException)
+        {
+            // Whoever may only send does not create queues; the workers, or an administrator, do.
+        }
+
         _known[queue] = true;
     }
 }
