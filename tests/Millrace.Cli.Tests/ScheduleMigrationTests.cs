@@ -2,7 +2,6 @@ using System.Text;
 using Millrace.Client;
 using Millrace.Scheduling;
 using Millrace.Scheduling.Triggers;
-using Millrace.Storage;
 using Xunit;
 
 namespace Millrace.Cli.Tests;

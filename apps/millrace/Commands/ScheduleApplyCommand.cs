@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Millrace.App.Output;
 using Millrace.App.Schedules;
-using Millrace.Scheduling;
 using Millrace.Storage.Http.Wire;
 
 namespace Millrace.App.Commands;

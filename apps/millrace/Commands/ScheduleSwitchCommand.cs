@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Millrace.Scheduling;
 
 namespace Millrace.App.Commands;
 

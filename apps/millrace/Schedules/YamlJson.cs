@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -13,6 +14,8 @@ internal static class YamlJson
 
     // What aliases make of a small file has an end.
     private const int MaxJsonBytes = 64 * 1024 * 1024;
+
+    private static readonly SearchValues<char> NumberCharacters = SearchValues.Create("0123456789.eE+-");
 
     /// <exception cref="MillraceConfigurationException">It is no YAML, or no one document of it; says where.</exception>
     public static byte[] Convert(string path, string text)
@@ -105,7 +108,7 @@ internal static class YamlJson
         }
     }
 
-    private static bool IsNumber(string text) => text.AsSpan().ContainsAnyInRange('0', '9') && !text.AsSpan().ContainsAnyExcept("0123456789.eE+-");
+    private static bool IsNumber(string text) => text.AsSpan().ContainsAnyInRange('0', '9') && !text.AsSpan().ContainsAnyExcept(NumberCharacters);
 
     private static MillraceConfigurationException Fault(string path, Mark at, string what, Exception? innerException = null)
     {

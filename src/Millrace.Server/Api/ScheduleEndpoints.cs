@@ -3,7 +3,6 @@ using Microsoft.AspNetCore.Http;
 using Millrace.Scheduling;
 using Millrace.Scheduling.Schedules;
 using Millrace.Server.Security;
-using Millrace.Storage;
 using Millrace.Storage.Http.Wire;
 
 namespace Millrace.Server.Api;

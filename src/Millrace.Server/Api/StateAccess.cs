@@ -1,6 +1,5 @@
 using Millrace.Scheduling.Schedules;
 using Millrace.Server.Security;
-using Millrace.Storage;
 using Millrace.Streams;
 
 namespace Millrace.Server.Api;
