@@ -10,6 +10,7 @@ internal static class SchedulerArea
         new("memory-due", JobCases.MemoryDueAsync),
         new("durable-oneshot", JobCases.DurableOneshotAsync),
         new("durable-due", JobCases.DurableDueAsync),
+        new("schedules-200k", ScheduleCases.ManyAsync),
         new("cron-next", CronCases.NextAsync),
         new("cron-rare", CronCases.RareAsync),
     ]);
