@@ -6,6 +6,9 @@ namespace Millrace.Bench.Scheduler;
 /// <summary>A client with a worker of one job that calls back.</summary>
 internal sealed class JobSite : IAsyncDisposable
 {
+    // Many short jobs: the next ones are there when one has run.
+    private const int Prefetch = 2_000;
+
     private readonly MillraceClient _client;
     private readonly JobWorker _worker;
 
@@ -28,7 +31,7 @@ internal sealed class JobSite : IAsyncDisposable
                 });
             },
             cancellationToken);
-        var worker = client.JobWorker(new JobWorkerOptions { Concurrency = concurrency, Prefetch = concurrency * 4 });
+        var worker = client.JobWorker(new JobWorkerOptions { Concurrency = concurrency, Prefetch = Prefetch });
         await worker.StartAsync(cancellationToken);
         return new JobSite(client, worker);
     }

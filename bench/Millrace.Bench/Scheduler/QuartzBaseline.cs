@@ -7,8 +7,13 @@ namespace Millrace.Bench.Scheduler;
 internal static class QuartzBaseline
 {
     /// <summary>Schedules and runs so many jobs that are due at once, from several callers.</summary>
+    /// <param name="count">How many.</param>
+    /// <param name="callers">From how many callers.</param>
+    /// <param name="batch">How many are handed over in one call.</param>
+    /// <param name="concurrency">How many run at once.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <returns>How many a second, from the first that is scheduled to the end of the last run.</returns>
-    public static async Task<double> OneshotAsync(int count, int callers, int concurrency, CancellationToken cancellationToken)
+    public static async Task<double> OneshotAsync(int count, int callers, int batch, int concurrency, CancellationToken cancellationToken)
     {
         CountingJob.Begin(count);
         var scheduler = await QuartzSchedulerBuilder.Create(_ => { }).UseProperties(new Dictionary<string, string>
@@ -29,9 +34,9 @@ internal static class QuartzBaseline
             var scheduling = Enumerable.Range(0, callers).Select(_ => Task.Run(
                 async () =>
                 {
-                    for (var i = 0; i < count / callers; i++)
+                    for (var i = 0; i < count / callers / batch; i++)
                     {
-                        await scheduler.ScheduleJob(TriggerBuilder.Create().ForJob(job.Key).StartNow().Build(), cancellationToken: cancellationToken);
+                        await ScheduleAsync(scheduler, job, batch, cancellationToken);
                     }
                 },
                 cancellationToken)).ToArray();
@@ -43,6 +48,25 @@ internal static class QuartzBaseline
         {
             await scheduler.Shutdown(false, cancellationToken);
         }
+    }
+
+    private static async ValueTask ScheduleAsync(IScheduler scheduler, IJobDetail job, int batch, CancellationToken cancellationToken)
+    {
+        if (batch == 1)
+        {
+            await scheduler.ScheduleJob(TriggerBuilder.Create().ForJob(job.Key).StartNow().Build(), cancellationToken: cancellationToken);
+            return;
+        }
+
+        // Triggers that are handed over together bring their job.
+        var own = JobBuilder.Create<CountingJob>().WithIdentity(Guid.NewGuid().ToString("N")).Build();
+        var triggers = new ITrigger[batch];
+        for (var i = 0; i < batch; i++)
+        {
+            triggers[i] = TriggerBuilder.Create().ForJob(own.Key).StartNow().Build();
+        }
+
+        await scheduler.ScheduleJob(own, triggers, cancellationToken: cancellationToken);
     }
 
     private sealed class CountingJob : Quartz.IJob
