@@ -19,7 +19,11 @@ internal static class ScheduleHistoryCommand
 
     public static Command Create(CliContext context)
     {
-        var schedule = new Argument<string?>("SCHEDULE") { Description = "Only runs of this schedule; those of all, and of jobs without one, unless set.", Arity = ArgumentArity.ZeroOrOne };
+        var schedule = new Argument<string?>("SCHEDULE")
+        {
+            Description = "Only runs of this schedule; those of all, and of jobs without one, unless set.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         var job = new Option<string?>("--job") { Description = "Only runs of this job.", HelpName = "NAME" };
         var run = new Option<string?>("--run") { Description = "Only this run, with all of its attempts.", HelpName = "ID" };
         var outcome = new Option<RunOutcome?>("--outcome") { Description = $"Only those that ended so: {Words}.", HelpName = "OUTCOME", CustomParser = ParseOutcome };

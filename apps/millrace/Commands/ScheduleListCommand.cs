@@ -19,7 +19,10 @@ internal static class ScheduleListCommand
         var tag = new Option<string?>("--tag") { Description = "Only those with this tag.", HelpName = "TAG" };
         var status = new Option<ScheduleStatus?>("--status") { Description = $"Only those of this status: {Words}.", HelpName = "STATUS", CustomParser = ParseStatus };
         var command = new CliCommand(
-            "list", "List schedules by name: whether they are fired, when they are due next, in UTC, and what came of them.", "millrace schedule list", "millrace schedule list --status paused --json")
+            "list",
+            "List schedules by name: whether they are fired, when they are due next, in UTC, and what came of them.",
+            "millrace schedule list",
+            "millrace schedule list --status paused --json")
         {
             prefix, tag, status,
         };

@@ -10,7 +10,12 @@ namespace Millrace.App.Commands;
 /// <summary>The options that say what a schedule is.</summary>
 internal sealed class ScheduleOptions
 {
-    private readonly Option<string?> _cron = new("--cron") { Description = "When it is due: a cron expression of 5 fields, or of 6 with seconds first; or @hourly and the like.", HelpName = "EXPRESSION" };
+    private readonly Option<string?> _cron = new("--cron")
+    {
+        Description = "When it is due: a cron expression of 5 fields, or of 6 with seconds first; or @hourly and the like.",
+        HelpName = "EXPRESSION",
+    };
+
     private readonly Option<string?> _every = new("--every") { Description = "It is due again and again after this time: 30s, 5m, 1h30m.", HelpName = "DURATION" };
     private readonly Option<string?> _at = new("--at") { Description = "It is due once, at this time: 2027-01-01T00:00:00Z, or without 'Z' in the zone of --zone.", HelpName = "TIME" };
     private readonly Option<string?> _zone = new("--zone") { Description = "The time zone of --cron or --at, such as Europe/Berlin; UTC unless set.", HelpName = "ZONE" };
@@ -35,7 +40,9 @@ internal sealed class ScheduleOptions
         "--overlap", "What becomes of an occurrence while an earlier one has not ended: skip, buffer-one, allow:N or cancel-running; skip unless set.", ParseOverlap);
 
     private readonly Option<JobRetry?> _retry = Policy<JobRetry>(
-        "--retry", "What follows a failure: none, or KIND:ATTEMPTS:DELAY:LONGEST, of kind exponential, fixed, linear or random, such as fixed:5:10s; exponential:10:1s:5m unless set.", ParseRetry);
+        "--retry",
+        "What follows a failure: none, or KIND:ATTEMPTS:DELAY:LONGEST, of kind exponential, fixed, linear or random, such as fixed:5:10s; exponential:10:1s:5m unless set.",
+        ParseRetry);
 
     private readonly Option<TimeSpan?> _timeout = DurationText.Option("--timeout", "How long one attempt of a job may take; any time unless set.");
     private readonly Option<TimeSpan?> _jitter = DurationText.Option("--jitter", "Fire each occurrence up to so much later.");

@@ -57,9 +57,13 @@ internal static class ScheduleShowCommand
         void Line(string label, string text) => output.WriteLine($"{label + ":",-10} {text}");
     }
 
-    private static string LastOf(ScheduleInfo info) => info.LastOutcome is { } outcome
-        ? $"due {MessageText.Time(info.LastScheduledAt)}, {ScheduleWire.WordOf(outcome)} at {MessageText.Time(info.LastFinishedAt)}{(info.LastError is { } error ? ": " + MessageText.Preview(error) : "")}"
-        : "-";
+    private static string LastOf(ScheduleInfo info)
+    {
+        var error = info.LastError is { } text ? ": " + MessageText.Preview(text) : "";
+        return info.LastOutcome is { } outcome
+            ? $"due {MessageText.Time(info.LastScheduledAt)}, {ScheduleWire.WordOf(outcome)} at {MessageText.Time(info.LastFinishedAt)}{error}"
+            : "-";
+    }
 
     // As a file of schedules has it.
     private static string DefinitionOf(ScheduleDefinition definition)

@@ -50,7 +50,9 @@ internal static class ScheduleFileSource
         catch (WireFormatException exception)
         {
             throw new MillraceConfigurationException(
-                $"The schedules file {path} is no file of schedules: {exception.Message} It is an object with the field 'schedules', an array of definitions, in {ScheduleFileText.Forms}.", exception);
+                $"The schedules file {path} is no file of schedules: {exception.Message} It is an object with the field 'schedules', an array of definitions, in "
+                + $"{ScheduleFileText.Forms}.",
+                exception);
         }
     }
 

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
@@ -110,9 +109,7 @@ internal static class YamlJson
 
     private static bool IsNumber(string text) => text.AsSpan().ContainsAnyInRange('0', '9') && !text.AsSpan().ContainsAnyExcept(NumberCharacters);
 
-    private static MillraceConfigurationException Fault(string path, Mark at, string what, Exception? innerException = null)
-    {
-        var text = new StringBuilder().Append(CultureInfo.InvariantCulture, $"The schedules file {path} is no YAML that can be read, line {at.Line}, column {at.Column}: {what.TrimEnd('.')}.");
-        return new MillraceConfigurationException(text.ToString(), innerException);
-    }
+    private static MillraceConfigurationException Fault(string path, Mark at, string what, Exception? innerException = null) => new(
+        string.Create(CultureInfo.InvariantCulture, $"The schedules file {path} is no YAML that can be read, line {at.Line}, column {at.Column}: {what.TrimEnd('.')}."),
+        innerException);
 }

@@ -48,7 +48,9 @@ internal sealed class NodeProcess(CliContext context, ServerConfiguration config
         }
 
         var instance = instances.All.FirstOrDefault(instance => instance.Name == InstanceUrls.DefaultInstance)
-            ?? (instances.All.Count == 1 ? instances.All[0] : throw new MillraceConfigurationException($"The schedules of {file} are those of the instance 'default', which is not configured."));
+            ?? (instances.All.Count == 1
+                ? instances.All[0]
+                : throw new MillraceConfigurationException($"The schedules of {file} are those of the instance 'default', which is not configured."));
         var logger = loggers.CreateLogger("Millrace.Scheduling");
         var applied = await ScheduleFileSource.ApplyAsync(instance.Client.Schedules, file, keepsOthers: false, stop);
         foreach (var result in applied.Results)

@@ -14,7 +14,9 @@ internal static class ScheduleEndpoints
 
     private static readonly TextParameter Prefix = new("prefix", "Only names that begin with this.");
     private static readonly TextParameter Tag = new("tag", "Only those that have this tag.");
-    private static readonly ChoiceParameter<ScheduleStatus?> Status = new("status", "Only those of this status.", [("any", null), .. ScheduleWire.Statuses.Select(s => (s.Word, (ScheduleStatus?)s.Status))]);
+    private static readonly ChoiceParameter<ScheduleStatus?> Status = new(
+        "status", "Only those of this status.", [("any", null), .. ScheduleWire.Statuses.Select(status => (status.Word, (ScheduleStatus?)status.Status))]);
+
     private static readonly TextParameter After = new("after", "Only names after this one: 'next' of the page before.");
     private static readonly NumberParameter Limit = new("limit", "The most schedules of a page.", 100, 1, MaxPage);
     private static readonly NumberParameter Count = new("count", "How many occurrences at most.", 10, 1, MaxPage);

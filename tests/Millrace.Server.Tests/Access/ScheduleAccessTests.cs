@@ -16,6 +16,8 @@ public sealed class ScheduleAccessTests
 {
     private const string Ann = "ann";
 
+    private static readonly string[] OfJobs = ["!job!*", "!unique!*", "!batch!*", "!cancel!*", "!rate!*"];
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -134,7 +136,7 @@ public sealed class ScheduleAccessTests
                 Allow = [Permission.Send, Permission.Receive],
                 Schedules = Patterns("*"),
                 Locks = Patterns("*"),
-                State = [.. new[] { "!job!*", "!unique!*", "!batch!*", "!cancel!*", "!rate!*" }.SelectMany(Patterns)],
+                State = [.. OfJobs.SelectMany(Patterns)],
             },
         ];
         await using var node = await AccessNode.StartAsync([AccessNode.User(Ann, "role")], [new RoleEntry("role", rules)], options => options.RunsSchedulers = true);
