@@ -82,7 +82,7 @@ public sealed class ScheduleFirerTests : IAsyncDisposable
         await FireAsync();
 
         Assert.Equal(["s@1@1893456003000"], await _world.SentAsync());
-        Assert.Equal(1, _world.Logger.Count(1400));
+        Assert.Equal(1, _world.Logger.Count(1410));
         Assert.Equal(["s@1@1893456003000"], (await _world.CursorAsync("s")).Open.Select(open => open.Id));
     }
 

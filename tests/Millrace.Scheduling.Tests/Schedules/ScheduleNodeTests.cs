@@ -91,14 +91,14 @@ public sealed class ScheduleNodeTests : IAsyncDisposable
         await _world.AdvanceAsync(TimeSpan.FromSeconds(10));
 
         Assert.StartsWith("c@", Assert.Single(await _world.SentAsync(1)), StringComparison.Ordinal);
-        await ScheduleWorld.WhenAsync(() => _world.Logger.Entries.Any(entry => entry.Id == 1403 && entry.Text.Contains("'a'", StringComparison.Ordinal))
-            && _world.Logger.Entries.Count(entry => entry.Id == 1403 && entry.Text.Contains("'b'", StringComparison.Ordinal)) >= 2);
+        await ScheduleWorld.WhenAsync(() => _world.Logger.Entries.Any(entry => entry.Id == 1413 && entry.Text.Contains("'a'", StringComparison.Ordinal))
+            && _world.Logger.Entries.Count(entry => entry.Id == 1413 && entry.Text.Contains("'b'", StringComparison.Ordinal)) >= 2);
 
         // They are not tried every second.
         await _world.AdvanceAsync(TimeSpan.FromSeconds(5));
         await _world.AsleepAsync();
-        Assert.Equal(0, _world.Logger.Count(1404));
-        Assert.InRange(_world.Logger.Count(1403), 3, 3);
+        Assert.Equal(0, _world.Logger.Count(1414));
+        Assert.InRange(_world.Logger.Count(1413), 3, 3);
     }
 
     [Fact]
@@ -188,7 +188,7 @@ public sealed class ScheduleNodeTests : IAsyncDisposable
         Assert.Equal([claim.Id], await _world.SentAsync(1));
         await ScheduleWorld.WhenAsync(() => node.Stats.FirstDue >= ScheduleWorld.Start.AddSeconds(120));
         Assert.Null((await _world.CursorAsync("s")).Open[0].PendingSince);
-        Assert.Equal(1, _world.Logger.Count(1402));
+        Assert.Equal(1, _world.Logger.Count(1412));
     }
 
     [Fact]
@@ -198,7 +198,7 @@ public sealed class ScheduleNodeTests : IAsyncDisposable
         await _world.Client.PutAsync(Allowing("s", 60), cancellationToken: Cancel);
         var node = await _world.StartNodeAsync(queues: queues);
         await _world.AdvanceAsync(TimeSpan.FromSeconds(60));
-        await ScheduleWorld.WhenAsync(() => _world.Logger.Count(1401) == 1);
+        await ScheduleWorld.WhenAsync(() => _world.Logger.Count(1411) == 1);
         queues.IsAway = false;
         await ScheduleWorld.WhenAsync(() => _world.Clock.UntilNextTimer == TimeSpan.FromSeconds(5));
         _world.Clock.Advance(TimeSpan.FromSeconds(5));
@@ -206,7 +206,7 @@ public sealed class ScheduleNodeTests : IAsyncDisposable
         _world.Clock.Advance(AfterAPendingOne);
 
         Assert.Single(await _world.SentAsync(1));
-        Assert.Equal(0, _world.Logger.Count(1404));
+        Assert.Equal(0, _world.Logger.Count(1414));
     }
 
     [Fact]

@@ -27,9 +27,9 @@ public sealed class SchedulerTests : IAsyncDisposable
 
         Assert.Equal(["a", "c", "old"], (await _world.Client.ListAsync(cancellationToken: Cancel)).Select(info => info.Definition.Name));
         Assert.Equal((ScheduleStatus.Orphaned, "code:app"), ((await _world.Client.GetAsync("old", Cancel))!.Status, (await _world.Client.GetAsync("old", Cancel))!.Source));
-        Assert.Contains(_world.Logger.Entries, entry => entry.Id == 1405 && entry.Text.Contains("'b@'", StringComparison.Ordinal));
-        Assert.Contains(_world.Logger.Entries, entry => entry.Id == 1407 && entry.Text.EndsWith("old. Remove them, or define them again.", StringComparison.Ordinal));
-        Assert.Equal(2, _world.Logger.Entries.Count(entry => entry.Id == 1406 && entry.Text.Contains("created", StringComparison.Ordinal) && !entry.Text.Contains("'old'", StringComparison.Ordinal)));
+        Assert.Contains(_world.Logger.Entries, entry => entry.Id == 1415 && entry.Text.Contains("'b@'", StringComparison.Ordinal));
+        Assert.Contains(_world.Logger.Entries, entry => entry.Id == 1417 && entry.Text.EndsWith("old. Remove them, or define them again.", StringComparison.Ordinal));
+        Assert.Equal(2, _world.Logger.Entries.Count(entry => entry.Id == 1416 && entry.Text.Contains("created", StringComparison.Ordinal) && !entry.Text.Contains("'old'", StringComparison.Ordinal)));
         Assert.Equal((3, ScheduleWorld.Start.AddSeconds(30), TimeSpan.Zero), (second.Stats.Schedules, second.Stats.NextDue, second.Stats.Overdue));
 
         await ScheduleWorld.WhenAsync(() => _world.Clock.ActiveTimers >= 2);
