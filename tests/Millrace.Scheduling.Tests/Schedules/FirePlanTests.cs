@@ -1,5 +1,4 @@
 using Millrace.Scheduling.Schedules;
-using Millrace.Scheduling.Triggers;
 using Xunit;
 
 namespace Millrace.Scheduling.Tests.Schedules;

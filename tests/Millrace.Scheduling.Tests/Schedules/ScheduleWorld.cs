@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Text;
-using Microsoft.Extensions.Logging.Abstractions;
 using Millrace.Scheduling.Schedules;
 using Millrace.Scheduling.Triggers;
 using Millrace.Storage;

@@ -1,6 +1,5 @@
 using Millrace.Scheduling.Jobs;
 using Millrace.Scheduling.Schedules;
-using Millrace.Scheduling.Triggers;
 using Millrace.Storage;
 using Millrace.Storage.Engine;
 

@@ -49,6 +49,7 @@ public sealed class SimulationTests
     [InlineData(379)]
     [InlineData(1000)]
     [InlineData(1831)]
+    [InlineData(21394)]
     public async Task Occurrences_InAHistoryThatFoundAFault_StartOnce(int seed) => await RunAsync(seed);
 
     private static async Task<SimulatedHistory> RunAsync(int seed)
