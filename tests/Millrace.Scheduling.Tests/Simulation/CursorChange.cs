@@ -53,8 +53,7 @@ internal sealed class CursorChange
 
     /// <summary>What is wrong with it; null if nothing.</summary>
     public string? FindViolation() =>
-        _after.Version < _before.Version ? $"the cursor went back from version {_before.Version} to {_after.Version}"
-        : _after.Cursor < _from ? $"the cursor went back from {_from:O} to {_after.Cursor:O}"
+        _after.Cursor < _from ? $"the cursor went back from {_from:O} to {_after.Cursor:O}"
         : _fired.Find(open => !_dues.Contains(open.Due)) is { Id: { } never } ? $"{never} was claimed, and was not due in this step"
         : _after.Fired - _before.Fired != Claims.Count ? $"{Claims.Count} were claimed, and {_after.Fired - _before.Fired} counted"
         : FindMiscount() ?? FindBrokenPolicy();

@@ -73,6 +73,9 @@ internal sealed class KnownSchedule
     /// <summary>As it is; null after it was removed.</summary>
     public ScheduleDocument? Current { get; set; }
 
-    /// <summary>Each version of this life as it was written last.</summary>
+    /// <summary>The versions of this life.</summary>
+    public HashSet<long> OfThisLife { get; } = [];
+
+    /// <summary>Each version as it was written last.</summary>
     public Dictionary<long, ScheduleDocument> Versions { get; } = [];
 }

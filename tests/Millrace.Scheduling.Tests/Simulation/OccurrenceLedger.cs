@@ -230,6 +230,7 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
         if (!existed)
         {
             known.Life++;
+            known.OfThisLife.Clear();
         }
 
         Note(document is null ? $"removed {name}" : $"defined {name}, version {document.Version}, paused {document.PausedAt}, {document.Definition.Trigger}, since {document.Since:O}");
@@ -246,6 +247,7 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
         if (document is not null)
         {
             known.Versions[document.Version] = document;
+            known.OfThisLife.Add(document.Version);
         }
 
         DefinitionChanged?.Invoke(name);
@@ -272,6 +274,12 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
 
         var change = new CursorChange(schedule, before, after);
         Note($"cursor {name}: {change}");
+        // One that was given a version, and stood still before it wrote it, may write a lower one than that of a life that came and went meanwhile.
+        if (after.Version < before.Version && known.OfThisLife.Contains(before.Version))
+        {
+            Fail($"the cursor of {name} went back from version {before.Version} to {after.Version}");
+        }
+
         // What was claimed for a schedule that had been removed is dropped, and found to be lost when one of its name is there again.
         if (known.Current is not null && !change.Closed.Exists(id => _claimed[id].IsRemoved) && change.FindViolation() is { } violation)
         {
