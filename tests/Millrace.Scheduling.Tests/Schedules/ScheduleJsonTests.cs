@@ -177,6 +177,13 @@ public sealed class ScheduleJsonTests
     public void Definition_WithAnInvalidTrigger_IsRefusedWithTheFault(string trigger) =>
         Assert.Throws<InvalidTriggerException>(() => Read($"{{\"name\":\"s\",\"trigger\":\"{trigger}\"}}"));
 
+    [Theory]
+    [InlineData("{\"name\":\"s\"")]
+    [InlineData("{\"name\":\"s\",\"tags\":[\"a\"")]
+    [InlineData("{\"name\":\"s\",")]
+    public void JsonThatIsCutOff_IsCalledThat(string json) =>
+        Assert.Contains("no valid JSON", Assert.Throws<WireFormatException>(() => Read(json)).Message, StringComparison.Ordinal);
+
     [Fact]
     public void Definition_UnderAnotherName_IsRefused()
     {

@@ -329,7 +329,7 @@ internal ref struct WireReader
     private static string Shown(string text) => text.Length <= MaxShown ? text : string.Concat(text.AsSpan(0, MaxShown), "…");
 
     private static WireFormatException Malformed(JsonException exception) => new(
-        exception.Message.Contains("depth", StringComparison.OrdinalIgnoreCase)
+        exception.Message.Contains("maximum configured depth", StringComparison.OrdinalIgnoreCase)
             ? $"The JSON is nested more than {MaxDepth} deep."
             : string.Create(CultureInfo.InvariantCulture, $"The body is no valid JSON (line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1})."),
         exception);
