@@ -23,6 +23,8 @@ internal sealed class ClaimedOccurrence(string schedule, int life, long version,
 
     public bool IsSent { get; set; }
 
+    public int Leases { get; set; }
+
     public int Starts { get; set; }
 
     public int SkippedRecords { get; set; }

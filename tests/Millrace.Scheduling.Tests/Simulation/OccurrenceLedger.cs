@@ -79,6 +79,7 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
     {
         var occurrence = _claimed[delivery.Message.Id.ToString()];
         var run = new LeasedRun(occurrence, machine, delivery.Token, delivery.Attempt, ++_events) { LiveUntil = world.Passed + lease };
+        occurrence.Leases++;
         if (_runs.Find(other => other.Occurrence == occurrence && other.IsLive(world.Passed)) is not null)
         {
             Fail($"{occurrence.Id} is delivered twice at the same time");
@@ -152,8 +153,8 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
 
         foreach (var other in _runs)
         {
-            // One that runs though it has ended has been started again after its lease was lost, and ended by who lost it.
-            if (other != run && other.IsRunning && other.IsLive(world.Passed) && (other.Occurrence.EndedAt is null || other.Occurrence.Starts == 1)
+            // One that runs though it has ended has been leased again after its lease was lost, and ended by who lost it.
+            if (other != run && other.IsRunning && other.IsLive(world.Passed) && (other.Occurrence.EndedAt is null || other.Occurrence.Leases == 1)
                 && other.Occurrence.Schedule == occurrence.Schedule && other.Occurrence.Life == occurrence.Life
                 && (kind != OverlapKind.Skip || !(occurrence.IsAskedFor || other.Occurrence.IsAskedFor)))
             {

@@ -12,7 +12,8 @@ public sealed class SimulationTests
     [Fact]
     public async Task Occurrences_WhateverHappensToNodes_StartOnce()
     {
-        var seed = TestScale.Seed();
+        // At CI size the same histories each time: one that fails is then the fault of the change that is tested. New ones are for the full size.
+        var seed = TestScale.Seed(ciSeed: 1);
         var histories = TestScale.IsFull ? 5_000 : 300;
         var watch = Stopwatch.StartNew();
         var (starts, skips) = (0, 0);
