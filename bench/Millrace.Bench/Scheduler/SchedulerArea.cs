@@ -5,12 +5,13 @@ internal static class SchedulerArea
 {
     public static BenchArea Create() => new("scheduler",
     [
+        // First: it measures the memory of the process.
+        new("schedules-200k", ScheduleCases.ManyAsync),
         new("memory-oneshot", JobCases.MemoryOneshotAsync),
         new("memory-burst", JobCases.MemoryBurstAsync),
         new("memory-due", JobCases.MemoryDueAsync),
         new("durable-oneshot", JobCases.DurableOneshotAsync),
         new("durable-due", JobCases.DurableDueAsync),
-        new("schedules-200k", ScheduleCases.ManyAsync),
         new("cron-next", CronCases.NextAsync),
         new("cron-rare", CronCases.RareAsync),
     ]);

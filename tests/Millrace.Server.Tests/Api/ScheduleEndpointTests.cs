@@ -24,6 +24,7 @@ public sealed class ScheduleEndpointTests
             Assert.Equal(HttpStatusCode.Created, created.StatusCode);
         }
 
+        var first = (int)(await host.JsonAsync(HttpMethod.Get, "/schedules/nightly"))["version"]!;
         Assert.Equal("unchanged", await ChangeAsync("""{"trigger":"0 3 * * * in Europe/Berlin","message":{"text":"x"},"queue":"q"}"""));
         Assert.Equal("updated", await ChangeAsync("""{"trigger":"0 4 * * * in Europe/Berlin","message":{"text":"x"},"queue":"q"}"""));
         await DoneAsync(HttpMethod.Post, "/schedules/nightly/pause");
@@ -32,7 +33,8 @@ public sealed class ScheduleEndpointTests
         var shown = await host.JsonAsync(HttpMethod.Get, "/schedules/nightly");
         Assert.Equal("paused", (string)shown["status"]!);
         Assert.Null(shown["nextDue"]);
-        Assert.Equal((2, 1, "api"), ((int)shown["version"]!, (int)shown["fired"]!, (string)shown["source"]!));
+        Assert.Equal((1, "api"), ((int)shown["fired"]!, (string)shown["source"]!));
+        Assert.True((int)shown["version"]! > first);
         Assert.Equal("""{"name":"nightly","trigger":{"cron":"0 4 * * *","zone":"Europe/Berlin"},"message":{"text":"x"},"queue":"q"}""", shown["definition"]!.ToJsonString());
         Assert.Equal("eA==", (string)(await host.JsonAsync(HttpMethod.Get, $"/queues/q/messages/{Uri.EscapeDataString(run)}"))["body"]!);
         Assert.Equal("unchanged", await ChangeAsync(shown["definition"]!.ToJsonString()));
