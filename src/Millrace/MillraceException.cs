@@ -191,20 +191,26 @@ public sealed class StreamNotFoundException : MillraceException
 {
     /// <summary>Names the stream.</summary>
     public StreamNotFoundException(string stream)
-        : base($"There is no stream '{stream}'. Create it with client.Streams.CreateAsync, or append to it with a producer that may create it (Create, the default).")
+        : base($"There is no stream '{stream}'. Create it first: 'millrace stream create {stream}', or client.Streams.CreateAsync in code; a producer creates it unless it was told not to.")
         => Stream = stream;
 
     /// <summary>The stream that was asked for.</summary>
     public string Stream { get; }
 }
 
-/// <summary>A read below the start of a stream's partition (law S5).</summary>
+/// <summary>A read below the start of a stream's partition, or by one who stands beyond its end (law S5).</summary>
 public sealed class OffsetOutOfRangeException : MillraceException
 {
     /// <summary>Names the offsets.</summary>
     public OffsetOutOfRangeException(string stream, int partition, long offset, long earliest)
         : base($"Offset {offset} of stream '{stream}', partition {partition}, has been trimmed: the earliest is {earliest}.")
         => (Stream, Partition, Offset, Earliest) = (stream, partition, offset, earliest);
+
+    /// <summary>Of an offset that lies beyond the end. Names the offsets.</summary>
+    public OffsetOutOfRangeException(string stream, int partition, long offset, long earliest, long end)
+        : base($"Offset {offset} of stream '{stream}', partition {partition}, lies beyond its end: the next record gets the offset {end}. Either nobody has written so far yet, or what lay there "
+            + $"was lost or deleted. Seek to {end} to go on with what comes, or to {earliest} for everything that is there.")
+        => (Stream, Partition, Offset, Earliest, End) = (stream, partition, offset, earliest, end);
 
     /// <summary>The stream that was read.</summary>
     public string Stream { get; }
@@ -217,4 +223,7 @@ public sealed class OffsetOutOfRangeException : MillraceException
 
     /// <summary>The earliest offset that can be read.</summary>
     public long Earliest { get; }
+
+    /// <summary>The end of the partition when the offset lies beyond it; null when the offset has been trimmed.</summary>
+    public long? End { get; }
 }

@@ -57,13 +57,15 @@ internal static class StreamTailCommand
         foreach (var number in StreamAccess.PartitionsOf(info, request.Partition))
         {
             var log = await catalog.Streams.OpenPartitionAsync(request.Stream, number, cancellationToken);
-            var start = request.Group is null ? request.Start : StartingPoint.At(positions.FirstOrDefault(position => position.Partition == number)?.Offset ?? 0);
             var stats = await log.GetStatsAsync(cancellationToken);
-            var offset = await start.ResolveAsync(log, cancellationToken);
+            var offset = request.Group is null
+                ? await request.Start.ResolveAsync(log, cancellationToken)
+                : positions.FirstOrDefault(position => position.Partition == number)?.Offset ?? stats.EarliestOffset;
+            await log.RequireWithinAsync(request.Stream, number, offset, cancellationToken);
             ends[number] = stats.EndOffset;
             if (request.Follow || offset < stats.EndOffset)
             {
-                places.Add((number, log, request.Group is null ? offset : Math.Max(offset, stats.EarliestOffset)));
+                places.Add((number, log, offset));
             }
         }
 
@@ -74,13 +76,13 @@ internal static class StreamTailCommand
         OutputWriter output, Request request, List<(int Partition, IStreamPartition Log, long Offset)> places, Dictionary<int, long> ends, CancellationToken cancellationToken)
     {
         var printed = 0L;
-        using var follower = new PartitionFollower(places);
+        using var follower = new PartitionFollower(request.Stream, places);
         while (printed < request.Count && (request.Follow || follower.Positions.Any(position => position.Offset < ends[position.Partition])))
         {
             var part = await follower.ReadAsync((int)Math.Min(PageRecords, request.Count - printed), PageBytes, cancellationToken);
-            if (part.Trimmed is { } trimmed)
+            if (part.Missing is { } missing)
             {
-                throw trimmed;
+                throw missing;
             }
 
             using var page = part.Page!;

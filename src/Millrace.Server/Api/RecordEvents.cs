@@ -21,15 +21,22 @@ internal sealed class RecordEvents
         _indexes = Enumerable.Range(0, _positions.Length).ToDictionary(index => _positions[index].Partition);
     }
 
-    public ValueTask BeginAsync() => _output.BeginAsync("following"u8.ToArray());
+    /// <summary>Begins with the place where following begins, so that who is cut off before the first record comes back to it. An event without data is none, but its id counts.</summary>
+    public async ValueTask BeginAsync()
+    {
+        await _output.BeginAsync("following"u8.ToArray()).ConfigureAwait(false);
+        WriteId();
+        _output.Write("\n\n"u8);
+        await _output.FlushAsync().ConfigureAwait(false);
+    }
 
     public ValueTask KeepAliveAsync() => _output.KeepAliveAsync();
 
     public async ValueTask WriteAsync(FollowedPage page)
     {
-        if (page.Trimmed is { } trimmed)
+        if (page.Missing is { } missing)
         {
-            WriteGap(page.Partition, trimmed);
+            WriteGap(page.Partition, missing);
         }
         else
         {
@@ -59,16 +66,21 @@ internal sealed class RecordEvents
     }
 
     // Never a silent skip (S5).
-    private void WriteGap(int partition, OffsetOutOfRangeException trimmed)
+    private void WriteGap(int partition, OffsetOutOfRangeException missing)
     {
-        WriteId(partition, trimmed.Earliest);
+        WriteId(partition, missing.End ?? missing.Earliest);
         _output.Write("\nevent: gap\ndata: "u8);
-        _output.WriteJson((partition, trimmed), static (json, gap) =>
+        _output.WriteJson((partition, missing), static (json, gap) =>
         {
             json.WriteStartObject();
             json.WriteNumber(WireNames.Partition, gap.partition);
-            json.WriteNumber(WireNames.Offset, gap.trimmed.Offset);
-            json.WriteNumber(WireNames.EarliestOffset, gap.trimmed.Earliest);
+            json.WriteNumber(WireNames.Offset, gap.missing.Offset);
+            json.WriteNumber(WireNames.EarliestOffset, gap.missing.Earliest);
+            if (gap.missing.End is { } end)
+            {
+                json.WriteNumber(WireNames.EndOffset, end);
+            }
+
             json.WriteEndObject();
         });
         _output.Write("\n\n"u8);
@@ -77,6 +89,11 @@ internal sealed class RecordEvents
     private void WriteId(int partition, long next)
     {
         _positions[_indexes[partition]].Next = next;
+        WriteId();
+    }
+
+    private void WriteId()
+    {
         for (var i = 0; i < _positions.Length; i++)
         {
             _output.Write(i == 0 ? "id: "u8 : ","u8);

@@ -55,12 +55,12 @@ internal static class RecordFollowing
             {
                 entered.Add(await call.Instance.Partitions.EnterAsync(stream, partition, call.Aborted).ConfigureAwait(false));
                 var log = entered[^1].Log;
-                logs.Add((partition, log, resumed.TryGetValue(partition, out var next) ? next : await StartAsync(log, from, call.Aborted).ConfigureAwait(false)));
+                logs.Add((partition, log, resumed.TryGetValue(partition, out var next) ? next : await StartAsync(log, stream, partition, from, call.Aborted).ConfigureAwait(false)));
             }
 
             if (!HttpMethods.IsHead(call.Context.Request.Method))
             {
-                using var follower = new PartitionFollower(logs);
+                using var follower = new PartitionFollower(stream, logs);
                 using var permission = call.Instance.Standing.HoldOne(call.Caller, Permission.Receive, ResourceKind.Stream, stream);
                 using var ending = CancellationTokenSource.CreateLinkedTokenSource(call.Aborted, call.Instance.Stopping, permission.Lost);
                 await RunAsync(call, follower, format, ending.Token).ConfigureAwait(false);
@@ -73,10 +73,10 @@ internal static class RecordFollowing
     }
 
     // A wrong offset is told here, as long as the answer can still be a problem.
-    private static async ValueTask<long> StartAsync(IStreamPartition log, StartingPoint from, CancellationToken cancellationToken)
+    private static async ValueTask<long> StartAsync(IStreamPartition log, string stream, int partition, StartingPoint from, CancellationToken cancellationToken)
     {
         var offset = await from.ResolveAsync(log, cancellationToken).ConfigureAwait(false);
-        (await log.ReadAsync(offset, 1, 1, cancellationToken).ConfigureAwait(false)).Dispose();
+        await log.RequireWithinAsync(stream, partition, offset, cancellationToken).ConfigureAwait(false);
         return offset;
     }
 

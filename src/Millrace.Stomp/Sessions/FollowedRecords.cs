@@ -10,9 +10,9 @@ internal sealed class FollowedRecords(PartitionFollower follower) : RecordSource
     public override async ValueTask<IReadOnlyList<SourcedRecord>> ReadAsync(int maxRecords, CancellationToken cancellationToken)
     {
         var part = await follower.ReadAsync(maxRecords, PageBytes, cancellationToken).ConfigureAwait(false);
-        if (part.Trimmed is { } trimmed)
+        if (part.Missing is { } missing)
         {
-            throw trimmed;
+            throw missing;
         }
 
         // The page is left to the collector: its records wait to be written.

@@ -166,12 +166,12 @@ internal sealed class StreamSubscription(BrokerResources resources, IFrameOutput
             var log = await resources.Streams!.OpenPartitionAsync(place.Stream, i, cancellationToken).ConfigureAwait(false);
             var offset = await place.From.ResolveAsync(log, cancellationToken).ConfigureAwait(false);
 
-            // So that an offset that has been trimmed is told of at once.
-            (await log.ReadAsync(offset, 1, 1, cancellationToken).ConfigureAwait(false)).Dispose();
+            // So that an offset that is not there is told of at once.
+            await log.RequireWithinAsync(place.Stream, i, offset, cancellationToken).ConfigureAwait(false);
             logs.Add((i, log, offset));
         }
 
-        return new PartitionFollower(logs);
+        return new PartitionFollower(place.Stream, logs);
     }
 
     private async Task PumpAsync(RecordSource source)

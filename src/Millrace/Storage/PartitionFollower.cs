@@ -9,11 +9,14 @@ internal sealed class PartitionFollower : IDisposable
     private readonly CancellationTokenSource _ended = new();
     private readonly Cursor[] _cursors;
     private readonly Dictionary<int, Cursor> _byPartition;
+    private readonly string _stream;
     private int _turn;
 
+    /// <param name="stream">The stream's name.</param>
     /// <param name="partitions">The partitions with the offsets at which to begin; their owner keeps them.</param>
-    public PartitionFollower(IEnumerable<(int Partition, IStreamPartition Log, long Offset)> partitions)
+    public PartitionFollower(string stream, IEnumerable<(int Partition, IStreamPartition Log, long Offset)> partitions)
     {
+        _stream = stream;
         _cursors = [.. partitions.Select(partition => new Cursor(partition.Partition, partition.Log) { Position = partition.Offset })];
         _byPartition = _cursors.ToDictionary(cursor => cursor.Partition);
     }
@@ -70,7 +73,7 @@ internal sealed class PartitionFollower : IDisposable
 
         try
         {
-            var page = await cursor.Log.ReadAsync(cursor.Position, maxRecords, maxBytes, cancellationToken).ConfigureAwait(false);
+            var page = await cursor.Log.ReadWithinAsync(_stream, cursor.Partition, cursor.Position, maxRecords, maxBytes, cancellationToken).ConfigureAwait(false);
             if (!page.Records.IsEmpty)
             {
                 cursor.Position = page.NextOffset;
@@ -79,10 +82,10 @@ internal sealed class PartitionFollower : IDisposable
 
             page.Dispose();
         }
-        catch (OffsetOutOfRangeException trimmed)
+        catch (OffsetOutOfRangeException missing)
         {
-            cursor.Position = trimmed.Earliest;
-            return new FollowedPage(cursor.Partition, null, trimmed);
+            cursor.Position = missing.End ?? missing.Earliest;
+            return new FollowedPage(cursor.Partition, null, missing);
         }
 
         cursor.Growing = cursor.Log.WaitForAsync(cursor.Position, _ended.Token).AsTask();
@@ -105,5 +108,5 @@ internal sealed class PartitionFollower : IDisposable
 /// <summary>What one partition had. Whoever reads it disposes the page.</summary>
 /// <param name="Partition">The partition.</param>
 /// <param name="Page">Records; null where some are missing.</param>
-/// <param name="Trimmed">Which records were trimmed before they were read (S5); reading goes on with the earliest. Null where there are records.</param>
-internal readonly record struct FollowedPage(int Partition, StreamPage? Page, OffsetOutOfRangeException? Trimmed);
+/// <param name="Missing">Which records were trimmed before they were read, or lie beyond an end that went back (S5); reading goes on with the earliest, or at the end. Null where there are records.</param>
+internal readonly record struct FollowedPage(int Partition, StreamPage? Page, OffsetOutOfRangeException? Missing);

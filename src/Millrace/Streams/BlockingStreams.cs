@@ -47,6 +47,27 @@ public static class BlockingStreams
         return Run(() => consumer.CommitAsync(cancellationToken).AsTask());
     }
 
+    /// <summary>Goes on at another offset; see <see cref="StreamConsumer{T}.SeekAsync"/>.</summary>
+    public static bool Seek<T>(this StreamConsumer<T> consumer, int partition, long offset, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(consumer);
+        return Run(() => consumer.SeekAsync(partition, offset, cancellationToken).AsTask());
+    }
+
+    /// <summary>How far the consumer is; see <see cref="StreamConsumer{T}.GetLagAsync"/>.</summary>
+    public static IReadOnlyList<StreamLag> GetLag<T>(this StreamConsumer<T> consumer, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(consumer);
+        return Run(() => consumer.GetLagAsync(cancellationToken).AsTask());
+    }
+
+    /// <summary>How much a stream holds; see <see cref="StreamCatalog.GetStatsAsync"/>.</summary>
+    public static StreamStats GetStats(this StreamCatalog streams, string stream, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(streams);
+        return Run(() => streams.GetStatsAsync(stream, cancellationToken).AsTask());
+    }
+
     // The one place in this library that blocks a thread: the tidy tests name this file.
     private static TResult Run<TResult>(Func<Task<TResult>> call) => Task.Run(call).GetAwaiter().GetResult();
 }

@@ -35,7 +35,7 @@ internal sealed class ProducerHurry
 /// <summary>
 /// A producer's way to one partition: one write at a time, so that order holds; what comes meanwhile shares the next one. Safe for concurrent use.
 /// </summary>
-internal sealed class ProducerLane(ProducerEnvironment environment, int partition)
+internal sealed class ProducerLane(ProducerEnvironment environment, int partition, int partitions)
 {
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(2);
@@ -121,9 +121,8 @@ internal sealed class ProducerLane(ProducerEnvironment environment, int partitio
             return;
         }
 
-        var startedAt = environment.TimeProvider.GetTimestamp();
-        using var timer = environment.TimeProvider.CreateTimer(static signal => ((AsyncSignal)signal!).Set(), _stirred, linger, Timeout.InfiniteTimeSpan);
-        while (MayLinger() && environment.TimeProvider.GetElapsedTime(startedAt) < linger)
+        using var deadline = new WakingDeadline(environment.TimeProvider, environment.TimeProvider.GetTimestamp(), linger, _stirred);
+        while (MayLinger() && deadline.Arm())
         {
             await _stirred.WaitAsync().ConfigureAwait(false);
         }
@@ -208,22 +207,40 @@ internal sealed class ProducerLane(ProducerEnvironment environment, int partitio
     {
         var startedAt = environment.TimeProvider.GetTimestamp();
         var backoff = new Backoff(FirstRetry, LongestRetry);
+        var failures = 0;
         while (true)
         {
             try
             {
-                _opened ??= await environment.Catalog.OpenPartitionAsync(environment.Stream, partition, CancellationToken.None).ConfigureAwait(false);
+                _opened ??= await OpenAsync(isFirst: failures == 0).ConfigureAwait(false);
                 return await _opened.AppendAsync(request, CancellationToken.None).ConfigureAwait(false);
             }
             catch (MillraceException exception) when (IsRepeatable(exception) && environment.TimeProvider.GetElapsedTime(startedAt) < environment.Bounds.RetryFor)
             {
                 // The stream may have been deleted and created again: then this partition is gone, and another one there.
                 _opened = null;
+                failures++;
                 var delay = backoff.Next();
                 environment.Logger.AppendRetries(exception, partition, environment.Stream, delay);
                 await Task.Delay(delay, environment.TimeProvider).ConfigureAwait(false);
             }
         }
+    }
+
+    private async ValueTask<IStreamPartition> OpenAsync(bool isFirst)
+    {
+        // After a failure as it is now, not as it was a second ago.
+        var stream = isFirst
+            ? await environment.Catalog.RequireAsync(environment.Stream, CancellationToken.None).ConfigureAwait(false)
+            : await environment.Catalog.GetAsync(environment.Stream, CancellationToken.None).ConfigureAwait(false) ?? throw new StreamNotFoundException(environment.Stream);
+        if (stream.Settings.Partitions != partitions)
+        {
+            throw new StreamMismatchException(
+                $"Stream '{environment.Stream}' was deleted and created again with {stream.Settings.Partitions:N0} partitions; this producer knows {partitions:N0}, and its keys belong elsewhere now. "
+                + "Make a new producer.");
+        }
+
+        return await environment.Catalog.OpenPartitionAsync(environment.Stream, partition, CancellationToken.None).ConfigureAwait(false);
     }
 
     private bool IsRepeatable(MillraceException exception) =>

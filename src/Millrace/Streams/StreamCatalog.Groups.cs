@@ -30,7 +30,7 @@ public sealed partial class StreamCatalog
         {
             var partition = await OpenPartitionAsync(stream, document.Partition, cancellationToken).ConfigureAwait(false);
             var stats = await partition.GetStatsAsync(cancellationToken).ConfigureAwait(false);
-            positions.Add(new StreamGroupPosition(document.Partition, document.Offset, document.Owner, document.Epoch, stats.EndOffset));
+            positions.Add(new StreamGroupPosition(document.Partition, document.Offset, document.Owner, document.Epoch, stats.EndOffset) { EarliestOffset = stats.EarliestOffset });
         }
 
         return positions;

@@ -177,6 +177,22 @@ public sealed partial class StreamCatalog
         }
     }
 
+    /// <summary>How much a stream holds, partition by partition.</summary>
+    /// <exception cref="StreamNotFoundException">There is no such stream.</exception>
+    public async ValueTask<StreamStats> GetStatsAsync(string stream, CancellationToken cancellationToken = default)
+    {
+        ResourceName.Require(stream, "stream");
+        var info = await RequireAsync(stream, cancellationToken).ConfigureAwait(false);
+        var partitions = new StreamPartitionStats[info.Settings.Partitions];
+        for (var i = 0; i < partitions.Length; i++)
+        {
+            var log = await _partitions.OpenAsync(info, i, cancellationToken).ConfigureAwait(false);
+            partitions[i] = await log.GetStatsAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        return new StreamStats(stream, partitions);
+    }
+
     /// <summary>A partition of a stream that exists. It is shared with every other caller: do not dispose it.</summary>
     /// <exception cref="StreamNotFoundException">There is no such stream.</exception>
     /// <exception cref="MillraceConfigurationException">The stream has no such partition.</exception>

@@ -10,43 +10,27 @@ public sealed partial class StreamConsumer<T>
     private async ValueTask FetchAsync(int maxRecords, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var clock = _environment.TimeProvider;
-        var startedAt = clock.GetTimestamp();
+        using var deadline = new WakingDeadline(clock, clock.GetTimestamp(), timeout, _wake);
         var isSweep = true;
-        ITimer? timer = null;
         await using var stop = cancellationToken.UnsafeRegister(static wake => ((AsyncSignal)wake!).Set(), _wake).ConfigureAwait(false);
-        try
+        while (true)
         {
-            while (true)
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            cancellationToken.ThrowIfCancellationRequested();
+            if (_member is { IsConfirmed: false } member)
             {
-                ObjectDisposedException.ThrowIf(_isDisposed, this);
-                cancellationToken.ThrowIfCancellationRequested();
-                if (_member is { IsConfirmed: false } member)
-                {
-                    // Others may have taken the partitions: nothing is handed out before that is known.
-                    await member.StepAsync(cancellationToken).ConfigureAwait(false);
-                }
-
-                if (HasBuffered() || await FetchRoundAsync(maxRecords, isSweep, cancellationToken).ConfigureAwait(false))
-                {
-                    return;
-                }
-
-                if (timeout != Timeout.InfiniteTimeSpan && clock.GetElapsedTime(startedAt) >= timeout)
-                {
-                    return;
-                }
-
-                // The first look is at every partition: what was appended a moment ago may not have woken anybody yet.
-                isSweep = false;
-                timer ??= timeout == Timeout.InfiniteTimeSpan
-                    ? null
-                    : clock.CreateTimer(static wake => ((AsyncSignal)wake!).Set(), _wake, WholeMilliseconds(timeout - clock.GetElapsedTime(startedAt)), Timeout.InfiniteTimeSpan);
-                await _wake.WaitAsync().ConfigureAwait(false);
+                // Others may have taken the partitions: nothing is handed out before that is known.
+                await member.StepAsync(cancellationToken).ConfigureAwait(false);
             }
-        }
-        finally
-        {
-            timer?.Dispose();
+
+            if (HasBuffered() || await FetchRoundAsync(maxRecords, isSweep, cancellationToken).ConfigureAwait(false) || !deadline.Arm())
+            {
+                return;
+            }
+
+            // The first look is at every partition: what was appended a moment ago may not have woken anybody yet.
+            isSweep = false;
+            await _wake.WaitAsync().ConfigureAwait(false);
         }
     }
 
@@ -103,9 +87,9 @@ public sealed partial class StreamConsumer<T>
         StreamPage page;
         try
         {
-            page = await partition.Log.ReadAsync(offset, maxRecords, _options.FetchBytes, cancellationToken).ConfigureAwait(false);
+            page = await partition.Log.ReadWithinAsync(Stream, partition.Number, offset, maxRecords, _options.FetchBytes, cancellationToken).ConfigureAwait(false);
         }
-        catch (OffsetOutOfRangeException trimmed) when (_options.WhenTrimmed == OffsetReset.Earliest)
+        catch (OffsetOutOfRangeException trimmed) when (trimmed.End is null && _options.WhenTrimmed == OffsetReset.Earliest)
         {
             _environment.Logger.OffsetReset(offset, Stream, partition.Number, trimmed.Earliest);
             lock (_gate)
@@ -117,6 +101,12 @@ public sealed partial class StreamConsumer<T>
             }
 
             return await FetchPartitionAsync(partition, maxRecords, cancellationToken).ConfigureAwait(false);
+        }
+        catch (BackendUnavailableException)
+        {
+            // So does a partition that was deleted answer, for ever.
+            await RequireSameStreamAsync(cancellationToken).ConfigureAwait(false);
+            throw;
         }
 
         using (page)
@@ -146,6 +136,15 @@ public sealed partial class StreamConsumer<T>
             }
 
             return count;
+        }
+    }
+
+    private async ValueTask RequireSameStreamAsync(CancellationToken cancellationToken)
+    {
+        var now = await _environment.Catalog.GetAsync(Stream, cancellationToken).ConfigureAwait(false) ?? throw new StreamNotFoundException(Stream);
+        if (now.CreatedAt != _stream!.CreatedAt)
+        {
+            throw new StreamMismatchException($"Stream '{Stream}' was deleted and created again while this consumer read it: its offsets mean other records now. Make a new consumer.");
         }
     }
 
@@ -249,8 +248,6 @@ public sealed partial class StreamConsumer<T>
             _member?.Stir();
         }
     }
-
-    private static TimeSpan WholeMilliseconds(TimeSpan time) => TimeSpan.FromMilliseconds(Math.Max(0, Math.Ceiling(time.TotalMilliseconds)));
 
     /// <summary>A message that was fetched and not handed out.</summary>
     private readonly record struct Buffered(ConsumedPartition Partition, int Generation, StreamMessage<T> Message)

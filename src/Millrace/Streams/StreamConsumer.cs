@@ -78,7 +78,8 @@ public sealed partial class StreamConsumer<T> : IAsyncDisposable
     /// <param name="cancellationToken">Ends the wait; nothing is lost by it.</param>
     /// <returns>The records, of each partition in order; empty when none came in time.</returns>
     /// <exception cref="StreamNotFoundException">There is no such stream, and the options do not say how to create it.</exception>
-    /// <exception cref="OffsetOutOfRangeException">The next record of a partition has been trimmed, and the options do not say to go on.</exception>
+    /// <exception cref="OffsetOutOfRangeException">The next record of a partition has been trimmed, and the options do not say to go on; or it lies beyond the end. Seek to go on.</exception>
+    /// <exception cref="StreamMismatchException">The stream was deleted and created again while this consumer read it.</exception>
     /// <exception cref="MessageSerializationException">The next record of a partition cannot be read as a <typeparamref name="T"/>. It says which; seek past it to go on.</exception>
     /// <exception cref="InvalidOperationException">Another read is under way.</exception>
     public async ValueTask<IReadOnlyList<StreamMessage<T>>> ReadAsync(int maxRecords, TimeSpan timeout, CancellationToken cancellationToken = default)
@@ -192,7 +193,7 @@ public sealed partial class StreamConsumer<T> : IAsyncDisposable
         foreach (var partition in partitions)
         {
             var stats = await partition.Log.GetStatsAsync(cancellationToken).ConfigureAwait(false);
-            lags.Add(new StreamLag(partition.Number, partition.Delivered, stats.EndOffset));
+            lags.Add(new StreamLag(partition.Number, partition.Delivered, stats.EndOffset) { EarliestOffset = stats.EarliestOffset });
         }
 
         return lags;

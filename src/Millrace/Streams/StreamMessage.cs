@@ -45,8 +45,11 @@ public readonly record struct StreamPosition(int Partition, long Offset);
 /// <param name="EndOffset">The end of the partition.</param>
 public readonly record struct StreamLag(int Partition, long Offset, long EndOffset)
 {
-    /// <summary>How many records the caller has not received yet.</summary>
-    public long Records => Math.Max(0, EndOffset - Offset);
+    /// <summary>The partition's first record that has not been trimmed.</summary>
+    public long EarliestOffset { get; init; }
+
+    /// <summary>How many records that are there the caller has not received yet.</summary>
+    public long Records => Math.Max(0, EndOffset - Math.Max(Offset, EarliestOffset));
 }
 
 /// <summary>What became of a commit. A partition that was lost to another member is an expected outcome: its records are that member's now, and come again there.</summary>

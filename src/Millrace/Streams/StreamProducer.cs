@@ -71,7 +71,7 @@ public sealed class StreamProducer<T> : IAsyncDisposable
     /// <exception cref="InvalidMessageException">The message has no key where one is asked for, or breaks a limit.</exception>
     /// <exception cref="MessageSerializationException">The message cannot be written.</exception>
     /// <exception cref="StreamNotFoundException">There is no such stream, and the options do not let it be created.</exception>
-    /// <exception cref="StreamMismatchException">The stream has other settings than the options say.</exception>
+    /// <exception cref="StreamMismatchException">The stream has other settings than the options say, or was deleted and created again with another partition count.</exception>
     public async ValueTask<StreamAppendResult> AppendAsync(T message, StreamAppendOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(message);
@@ -100,7 +100,7 @@ public sealed class StreamProducer<T> : IAsyncDisposable
     /// </summary>
     /// <param name="messages">The messages, in order.</param>
     /// <param name="optionsOf">The wishes for one message; null, or returning null, for none.</param>
-    /// <param name="cancellationToken">Honoured until the producer has accepted the batch.</param>
+    /// <param name="cancellationToken">Honoured while the batch waits for room. What had room in one partition is stored even when the wait for another one is cancelled.</param>
     /// <returns>Where each message is, in order.</returns>
     /// <exception cref="InvalidMessageException">A message has no key where one is asked for, or breaks a limit; nothing was stored.</exception>
     /// <exception cref="MessageSerializationException">A message cannot be written; nothing was stored.</exception>
@@ -252,7 +252,7 @@ public sealed class StreamProducer<T> : IAsyncDisposable
                 if (_lanes is null)
                 {
                     var info = await _catalog.EnsureAsync(Stream, _options.Settings, _options.Create, cancellationToken).ConfigureAwait(false);
-                    _lanes = [.. Enumerable.Range(0, info.Settings.Partitions).Select(partition => new ProducerLane(_environment, partition))];
+                    _lanes = [.. Enumerable.Range(0, info.Settings.Partitions).Select(partition => new ProducerLane(_environment, partition, info.Settings.Partitions))];
                 }
 
                 // Returns when the append has its place in its lane, or waits for room in line.

@@ -15,7 +15,7 @@ public sealed class RecordEventTests
         await using var host = await ApiHost.StartAsync();
         await host.JsonAsync(HttpMethod.Put, "/streams/s", """{"partitions":2}""");
         await host.JsonAsync(HttpMethod.Post, "/streams/s/batches", """{"partition":0,"records":[{"text":"a"},{"text":"two\nlines","headers":{"event":"note"}}]}""");
-        using (var first = await FollowAsync(host, "/streams/s/events?from=first"))
+        using (var first = await FollowAsync(host, "/streams/s/events?from=first", "id: 0:-1,1:-1"))
         {
             Assert.Equal(["id: 0:0,1:-1", "data: a"], await ReadAsync(first));
             Assert.Equal(["id: 0:1,1:-1", "event: note", "data: two", "data: lines"], await ReadAsync(first));
@@ -23,7 +23,7 @@ public sealed class RecordEventTests
             Assert.Equal(["id: 0:1,1:0", "data: b"], await ReadAsync(first));
         }
 
-        using var again = await FollowAsync(host, "/streams/s/events?partitions=0&format=json", "0:0");
+        using var again = await FollowAsync(host, "/streams/s/events?partitions=0&format=json", "id: 0:0", "0:0");
         var (id, data) = (await ReadAsync(again)) is [var i, var d] ? (i, d) : default;
         Assert.Equal("id: 0:1", id);
         Assert.StartsWith("""data: {"partition":0,"offset":1,""", data, StringComparison.Ordinal);
@@ -37,13 +37,29 @@ public sealed class RecordEventTests
         await host.JsonAsync(HttpMethod.Post, "/streams/s/batches", """{"records":[{"text":"a"},{"text":"b"},{"text":"c"}]}""");
         using var trimmed = await host.SendAsync(HttpMethod.Post, "/streams/s/partitions/0/trim", """{"beforeOffset":2}""");
 
-        using var resumed = await FollowAsync(host, "/streams/s/events", "0:0");
+        using var resumed = await FollowAsync(host, "/streams/s/events", "id: 0:0", "0:0");
         Assert.Equal(["id: 0:1", "event: gap", """data: {"partition":0,"offset":1,"earliestOffset":2}"""], await ReadAsync(resumed));
         Assert.Equal(["id: 0:2", "data: c"], await ReadAsync(resumed));
 
         var problem = await host.RefusedAsync(HttpStatusCode.Gone, "offset-out-of-range", HttpMethod.Get, "/streams/s/events?from=1");
         Assert.Contains("the earliest is 2", problem.Detail, StringComparison.Ordinal);
         await host.RefusedAsync(HttpStatusCode.Gone, "offset-out-of-range", HttpMethod.Get, "/streams/s/partitions/0/records?offset=0");
+    }
+
+    [Fact]
+    public async Task APlaceBeyondTheEnd_IsAGapForWhoComesBack_AndAtFirstAProblem()
+    {
+        await using var host = await ApiHost.StartAsync();
+        await host.JsonAsync(HttpMethod.Put, "/streams/s");
+        await host.JsonAsync(HttpMethod.Post, "/streams/s/batches", """{"records":[{"text":"a"},{"text":"b"}]}""");
+
+        using var resumed = await FollowAsync(host, "/streams/s/events", "id: 0:8", "0:8");
+        Assert.Equal(["id: 0:1", "event: gap", """data: {"partition":0,"offset":9,"earliestOffset":0,"endOffset":2}"""], await ReadAsync(resumed));
+        await host.JsonAsync(HttpMethod.Post, "/streams/s/records", "c");
+        Assert.Equal(["id: 0:2", "data: c"], await ReadAsync(resumed));
+
+        var problem = await host.RefusedAsync(HttpStatusCode.Gone, "offset-out-of-range", HttpMethod.Get, "/streams/s/events?from=9");
+        Assert.Contains("lies beyond its end", problem.Detail, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -78,7 +94,7 @@ public sealed class RecordEventTests
         await host.RefusedAsync(HttpStatusCode.Conflict, "stream-mismatch", HttpMethod.Put, "/streams/s", """{"partitions":5}""");
     }
 
-    private static async Task<StreamReader> FollowAsync(ApiHost host, string path, string? lastEventId = null)
+    private static async Task<StreamReader> FollowAsync(ApiHost host, string path, string start, string? lastEventId = null)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(host.Address, ApiHost.Root + path));
         if (lastEventId is not null)
@@ -90,6 +106,9 @@ public sealed class RecordEventTests
         Assert.Equal((HttpStatusCode.OK, "text/event-stream"), (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType));
         var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(Token));
         Assert.Equal([": following", "retry: 2000"], await ReadAsync(reader));
+
+        // Where it begins: an event without data, so that a browser that is cut off before the first record comes back to it.
+        Assert.Equal([start], await ReadAsync(reader));
         return reader;
     }
 

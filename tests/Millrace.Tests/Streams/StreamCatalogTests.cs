@@ -200,6 +200,8 @@ public sealed class StreamCatalogTests : IAsyncLifetime
         var position = Assert.Single(await Streams.GetGroupAsync("orders", "g", Cancel));
         Assert.Equal(new StreamGroupPosition(0, 3, null, 2, 5), position);
         Assert.Equal(2, position.Lag);
+        await (await Streams.OpenPartitionAsync("orders", 0, Cancel)).TrimAsync(4, Cancel);
+        Assert.Equal(1, Assert.Single(await Streams.GetGroupAsync("orders", "g", Cancel)).Lag);
         Assert.True(await Streams.DeleteGroupAsync("orders", "g", Cancel));
         Assert.False(await Streams.DeleteGroupAsync("orders", "g", Cancel));
         Assert.Equal([longName], await Streams.ListGroupsAsync("orders", Cancel));

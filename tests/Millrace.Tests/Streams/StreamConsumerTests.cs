@@ -80,6 +80,83 @@ public sealed class StreamConsumerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task S4_ATimerThatFiresEarly_DoesNotLeaveTheReadWaiting()
+    {
+        var registry = new BackendRegistry();
+        registry.Add("scripted", (_, _, _) => new ValueTask<Backend>(Backend.Of("scripted", _store, new StateEngine())));
+        await using var client = await MillraceClient.OpenAsync("scripted:", options => (options.Backends, options.TimeProvider) = (registry, new EarlyTimers(_clock)), Cancel);
+        await client.Streams.CreateAsync("early", new StreamSettings(), Cancel);
+        await using var consumer = client.StreamConsumer<string>("early");
+        var read = consumer.ReadAsync(10, TimeSpan.FromMilliseconds(20), Cancel).AsTask();
+
+        await ManualTime.AdvanceUntilAsync(_clock, () => read.IsCompleted, Cancel);
+
+        Assert.Empty(await read);
+        Assert.Equal(new DateTimeOffset(2030, 1, 1, 0, 0, 0, 20, TimeSpan.Zero), _clock.GetUtcNow());
+    }
+
+    [Fact]
+    public async Task S5_APositionBeyondTheEnd_IsToldWithTheEnd_AndNothingIsSkipped()
+    {
+        await AppendAsync(0, "0");
+        await using var consumer = _client.StreamConsumer<string>("s", new() { Partitions = [0], Start = StreamStart.At(3) });
+
+        var error = await Assert.ThrowsAsync<OffsetOutOfRangeException>(async () => await consumer.ReadAsync(10, TimeSpan.Zero, Cancel));
+        Assert.Equal((3L, 0L, 1L), (error.Offset, error.Earliest, error.End));
+        await AppendAsync(0, "1");
+        await Assert.ThrowsAsync<OffsetOutOfRangeException>(async () => await consumer.ReadAsync(10, TimeSpan.Zero, Cancel));
+
+        Assert.True(await consumer.SeekAsync(0, 1, Cancel));
+        Assert.Equal("1", Assert.Single(await consumer.ReadAsync(10, TimeSpan.Zero, Cancel)).Value);
+    }
+
+    [Fact]
+    public async Task AStreamThatIsDeleted_EndsItsReader()
+    {
+        await AppendAsync(0, "x");
+        await using var consumer = _client.StreamConsumer<string>("s");
+        Assert.Single(await consumer.ReadAsync(10, TimeSpan.Zero, Cancel));
+        var next = consumer.ReadAllAsync(Cancel).GetAsyncEnumerator(Cancel).MoveNextAsync().AsTask();
+
+        await _client.Streams.DeleteAsync("s", Cancel);
+
+        await Assert.ThrowsAsync<StreamNotFoundException>(() => next);
+    }
+
+    [Fact]
+    public async Task AStreamThatIsDeletedAndCreatedAgain_IsAnotherOneToItsReader()
+    {
+        await AppendAsync(0, "x");
+        await using var consumer = _client.StreamConsumer<string>("s");
+        Assert.Single(await consumer.ReadAsync(10, TimeSpan.Zero, Cancel));
+
+        await _client.Streams.DeleteAsync("s", Cancel);
+        _clock.Advance(TimeSpan.FromMilliseconds(1));
+        await _client.Streams.CreateAsync("s", new StreamSettings { Partitions = 4 }, Cancel);
+        await AppendAsync(0, "y");
+
+        var error = await Assert.ThrowsAsync<StreamMismatchException>(async () => await consumer.ReadAsync(10, TimeSpan.Zero, Cancel));
+        Assert.Contains("deleted and created again", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task TheLag_CountsWhatIsThere_AndNotWhatWasTrimmed()
+    {
+        for (var i = 0; i < 5; i++)
+        {
+            await AppendAsync(0, $"{i}");
+        }
+
+        await using var consumer = _client.StreamConsumer<string>("s", new() { Partitions = [0] });
+        Assert.Equal(5, Assert.Single(await consumer.GetLagAsync(Cancel)).Records);
+        await (await _client.Streams.OpenPartitionAsync("s", 0, Cancel)).TrimAsync(3, Cancel);
+
+        Assert.Equal(2, Assert.Single(consumer.GetLag(Cancel)).Records);
+        var stats = _client.Streams.GetStats("s", Cancel);
+        Assert.Equal((4, 2L), (stats.Partitions.Count, stats.Records));
+    }
+
+    [Fact]
     public async Task ACancelledRead_LosesNothing()
     {
         await using var consumer = _client.StreamConsumer<string>("s");

@@ -132,6 +132,36 @@ public sealed class StreamProducerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Linger_WhoseTimerFiresEarly_EndsAllTheSame()
+    {
+        var registry = new BackendRegistry();
+        registry.Add("scripted", (_, _, _) => new ValueTask<Backend>(Backend.Of("scripted", _store, new StateEngine())));
+        await using var client = await MillraceClient.OpenAsync("scripted:", options => (options.Backends, options.TimeProvider) = (registry, new EarlyTimers(_clock)), Cancel);
+        await using var producer = client.StreamProducer<string>("early", new() { Linger = TimeSpan.FromMilliseconds(20) });
+        var append = producer.AppendAsync("x", cancellationToken: Cancel).AsTask();
+
+        await ManualTime.AdvanceUntilAsync(_clock, () => append.IsCompleted, Cancel);
+
+        Assert.Equal(0, (await append).Offset);
+    }
+
+    [Fact]
+    public async Task S3_AStreamThatWasCreatedAgain_WithOtherPartitions_RefusesTheProducerOfTheFirst()
+    {
+        await using var producer = Producer(new() { Settings = new StreamSettings { Partitions = 2 }, Key = order => order.Number });
+        await producer.AppendAsync(new Order("A"), cancellationToken: Cancel);
+        await producer.AppendAsync(new Order("B"), cancellationToken: Cancel);
+        await _client.Streams.DeleteAsync("orders", Cancel);
+        await _client.Streams.CreateAsync("orders", new StreamSettings { Partitions = 8 }, Cancel);
+
+        var append = producer.AppendAsync(new Order("A"), cancellationToken: Cancel).AsTask();
+        await ManualTime.AdvanceUntilAsync(_clock, () => append.IsCompleted, Cancel);
+
+        await Assert.ThrowsAsync<StreamMismatchException>(() => append);
+        Assert.Equal(0, (await _client.Streams.GetStatsAsync("orders", Cancel)).Records);
+    }
+
+    [Fact]
     public async Task Linger_OfAFullBatch_IsCutShort()
     {
         await using var producer = Producer(new() { Linger = TimeSpan.FromDays(1), BatchSize = 3 });
