@@ -53,6 +53,11 @@ internal sealed class MessageOptions
     public MessageOptions(Kind kind = Kind.Messages)
     {
         _kind = kind;
+        if (kind == Kind.Records)
+        {
+            _key.Description = "Records with one key go to one partition, in order.";
+        }
+
         _batch.Validators.Add(Between(1, MaxBatch));
         _priority.Validators.Add(Between(MessagePriority.Lowest, MessagePriority.Highest));
     }
