@@ -89,6 +89,14 @@ internal sealed partial class JobRunner
     private static AttemptEnd Exhausted(int attempt) =>
         AttemptEnd.Dead(AttemptVerdict.MaxAttemptsReason, $"Attempt {attempt - 1} was the last one, and has not come to an end.");
 
+    /// <summary>What is done with the message of a job of which a document says that it has failed: the same as when it did.</summary>
+    private static HandlingResult DeadLetterOf(RunRecord failed, string reason)
+    {
+        var start = $"{reason}: ";
+        return HandlingResult.DeadLetter(
+            reason, failed.Error == reason ? null : failed.Error?.StartsWith(start, StringComparison.Ordinal) is true ? failed.Error[start.Length..] : failed.Error);
+    }
+
     /// <summary>How an attempt has ended.</summary>
     /// <param name="Outcome">For the history; null when it was no attempt at all.</param>
     /// <param name="Result">What is done with the message.</param>
