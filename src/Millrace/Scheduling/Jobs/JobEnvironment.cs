@@ -37,6 +37,9 @@ internal sealed class JobEnvironment(MillraceClient client, MillraceClientOption
 
     public required RunAppender Runs { get; init; }
 
+    /// <summary>Who lists the runs, where the store of the history does; else null.</summary>
+    public IRunReader? RunReader { get; init; }
+
     public DateTimeOffset Now => options.TimeProvider.GetUtcNow();
 
     public static MessageId NewId(DateTimeOffset now) => new(Guid.CreateVersion7(now));
