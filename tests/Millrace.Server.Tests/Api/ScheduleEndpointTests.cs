@@ -77,7 +77,7 @@ public sealed class ScheduleEndpointTests
 
         using var answer = await host.Http.SendAsync(request, Token);
 
-        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
         Assert.Equal(("A-7", 2), await ran.Task.WaitAsync(Token));
     }
 
