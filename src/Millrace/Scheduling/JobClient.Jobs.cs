@@ -27,9 +27,12 @@ public sealed partial class JobClient
         var run = parent.ToString();
         var id = followUp.Id ?? JobFollowUps.NewIdOf(followUp.Job, run);
         followUp = followUp with { Id = id };
-        var tracked = await TrackedJob.FindAsync(_environment, run, cancellationToken).ConfigureAwait(false)
-            ?? throw new InvalidMessageException(
+        if (await TrackedJob.FindAsync(_environment, run, cancellationToken).ConfigureAwait(false) is not { Document.Untracked: false } tracked)
+        {
+            throw new InvalidMessageException(
                 $"The continuation was refused: there is no tracked job '{run}'. Enqueue the parent with Track = true, or give the continuation when it is enqueued (JobOptions.Then).");
+        }
+
         await tracked.ChangeAsync(document => document.Ended is null ? document with { Next = [.. document.Next ?? [], followUp] } : null, cancellationToken).ConfigureAwait(false);
         if (tracked.Document.Ended is { } ended && JobFollowUps.Follows(followUp, ended.Outcome))
         {

@@ -4,6 +4,7 @@ using Millrace.Client;
 using Millrace.Scheduling.Jobs;
 using Millrace.Scheduling.Schedules;
 using Millrace.Storage;
+using Millrace.Testing;
 using Xunit;
 
 namespace Millrace.Scheduling.Tests.Jobs;
@@ -18,14 +19,25 @@ public sealed class JobCrashTests
     [Theory]
 
     // Two continuations, the record, the key, the part, the completion, the batch, the history, the key again, the settlement.
-    [InlineData(false, 10)]
+    [InlineData("tracked unique batch", 10)]
+    [InlineData("tracked unique batch failing", 10)]
 
     // Two continuations, the record, the part, the completion, the batch, the history, the schedule, the settlement.
-    [InlineData(true, 9)]
-    public async Task ADeath_AtAnyWriteOfTheEnd_LosesNothing_AndDoublesNothing(bool isOccurrence, int writes)
+    [InlineData("tracked occurrence batch", 9)]
+    [InlineData("tracked occurrence batch failing", 9)]
+
+    // A continuation, the failure, the history, the schedule, the settlement.
+    [InlineData("occurrence failing", 5)]
+
+    // A continuation, the failure, the key, the history, the key again, the settlement.
+    [InlineData("unique failing", 6)]
+
+    // A continuation, the failure, the part, the completion, the batch, the history, the settlement.
+    [InlineData("batch failing", 7)]
+    public async Task ADeath_AtAnyWriteOfTheEnd_LosesNothing_AndDoublesNothing(string job, int writes)
     {
         var deaths = 0;
-        for (var write = 1; await DieAndRecoverAsync(isOccurrence, write, applied: false) | await DieAndRecoverAsync(isOccurrence, write, applied: true); write++)
+        for (var write = 1; await DieAndRecoverAsync(job, write, applied: false) | await DieAndRecoverAsync(job, write, applied: true); write++)
         {
             deaths = write;
         }
@@ -33,28 +45,72 @@ public sealed class JobCrashTests
         Assert.Equal(writes, deaths);
     }
 
-    /// <returns>Whether there was a write of that number.</returns>
-    private static async Task<bool> DieAndRecoverAsync(bool isOccurrence, int write, bool applied)
+    [Fact]
+    public async Task AFailure_IsKept_AsLongAsItsMessageIsADeadLetter_AndARedrivenOneComesBack()
     {
+        var clock = new ManualTimeProvider();
+        await using var site = await JobSite.OpenAsync(configure: options =>
+        {
+            options.TimeProvider = clock;
+            Register(options, () => throw new InvalidOperationException("no"), Channel.CreateUnbounded<int>().Writer);
+        });
+        var sweeper = new JobSweeper(site.Jobs.Environment);
+        await using var worker = await site.StartAsync();
+        var sent = await site.Jobs.EnqueueAsync(new Note(1), new JobOptions { UniqueKey = "key" }, Token);
+        var dead = await DeadLetterAsync(site.Admin, sent.Id);
+
+        clock.Advance(TimeSpan.FromDays(2));
+        await sweeper.SweepAsync(Token);
+        Assert.Equal(1, await site.Admin.RedriveAsync("jobs", new DeadLetterFilter(), Token));
+        var again = await DeadLetterAsync(site.Admin, sent.Id);
+
+        Assert.Equal(("not-retryable", "System.InvalidOperationException: no"), (dead.Reason, dead.LastError));
+        Assert.Equal((dead.Reason, dead.LastError), (again.Reason, again.LastError));
+        await site.Admin.PurgeAsync("jobs!dead", Token);
+        clock.Advance(TimeSpan.FromDays(2));
+        await sweeper.SweepAsync(Token);
+        Assert.Null(await site.State.GetAsync(JobKeys.OfJob(sent.Id.ToString()), Token));
+    }
+
+    [Fact]
+    public async Task AJobThatFailed_EnqueuedAnewUnderItsId_RunsAgain()
+    {
+        var clock = new ManualTimeProvider();
+        var ran = Channel.CreateUnbounded<int>();
+        await using var site = await JobSite.OpenAsync(configure: options =>
+        {
+            options.TimeProvider = clock;
+            options.Jobs.Add<Note>((note, _, _) => ran.Writer.TryWrite(note.Number) ? throw new InvalidOperationException("no") : Task.CompletedTask, job => job.Retry = JobRetry.None);
+        });
+        await using var worker = await site.StartAsync();
+        var options = new JobOptions { UniqueKey = "key", Id = Id };
+        await site.Jobs.EnqueueAsync(new Note(1), options, Token);
+        await DeadLetterAsync(site.Admin, Id);
+        await site.Admin.PurgeAsync("jobs!dead", Token);
+        clock.Advance(TimeSpan.FromHours(1));
+
+        Assert.False((await site.Jobs.EnqueueAsync(new Note(2), options, Token)).IsDuplicate);
+
+        Assert.Equal(1, await ran.Reader.ReadAsync(Token));
+        Assert.Equal(2, await ran.Reader.ReadAsync(Token));
+    }
+
+    /// <returns>Whether there was a write of that number.</returns>
+    private static async Task<bool> DieAndRecoverAsync(string job, int write, bool applied)
+    {
+        var isTracked = job.Contains("tracked", StringComparison.Ordinal);
+        var isBatch = job.Contains("batch", StringComparison.Ordinal);
+        var fails = job.Contains("failing", StringComparison.Ordinal);
         var backend = new SharedBackend();
         var life = new MortalLife();
         var runs = 0;
         var followed = Channel.CreateUnbounded<int>();
         var gate = new OpenOccurrences(life);
         await backend.CreateQueueAsync();
-        await using var healthy = await backend.OpenAsync(options => Register(options, () => Interlocked.Increment(ref runs), followed.Writer));
-        var mortal = await backend.OpenAsync(
-            options => Register(
-                options,
-                () =>
-                {
-                    Interlocked.Increment(ref runs);
-                    life.DieAt(write, applied);
-                },
-                followed.Writer),
-            life);
+        await using var healthy = await backend.OpenAsync(options => Register(options, () => Run(dies: false), followed.Writer));
+        var mortal = await backend.OpenAsync(options => Register(options, () => Run(dies: true), followed.Writer), life);
         await healthy.Jobs.Environment.Runs.OpenAsync(Token);
-        await SendAsync(healthy, isOccurrence ? gate : null);
+        await SendAsync(healthy, job, gate);
         var first = mortal.JobWorker(new JobWorkerOptions { Concurrency = 1, Prefetch = 0 }, gate);
         await first.StartAsync(Token);
 
@@ -65,7 +121,13 @@ public sealed class JobCrashTests
         await second.StartAsync(Token);
         var third = healthy.JobWorker(new JobWorkerOptions { Queue = "next" });
         await third.StartAsync(Token);
-        int[] seen = [await followed.Reader.ReadAsync(Token), await followed.Reader.ReadAsync(Token), await followed.Reader.ReadAsync(Token)];
+        List<int> expected = [1, .. isTracked ? new[] { 2 } : [], .. isBatch ? new[] { 3 } : []];
+        var seen = new List<int>();
+        while (seen.Count < expected.Count)
+        {
+            seen.Add(await followed.Reader.ReadAsync(Token));
+        }
+
         while (await IsQueuedAsync(backend, "jobs") || await IsQueuedAsync(backend, "next"))
         {
             await Task.WhenAny(second.Completion, Task.Delay(1, Token));
@@ -73,55 +135,96 @@ public sealed class JobCrashTests
 
         await second.StopAsync(Token);
         await third.StopAsync(Token);
-        Assert.Equal([1, 2, 3], seen.Order());
+        var dead = (await (await backend.AdminAsync()).GetMessageAsync("jobs!dead", Id, Token))?.Message.DeadLetter;
+        Assert.Equal(fails ? ["not-retryable", "System.InvalidOperationException: no"] : null, dead is null ? null : new[] { dead.Reason, dead.LastError });
+        Assert.Equal(expected, seen.Order());
         Assert.Equal(0, followed.Reader.Count);
-        var state = await backend.StateAsync();
         Assert.True(await HasEndedAsync(backend));
-        Assert.Null(await state.GetAsync(JobKeys.OfUnique("key"), Token));
+        Assert.Null(await (await backend.StateAsync()).GetAsync(JobKeys.OfUnique("key"), Token));
         Assert.Empty(gate.Open);
-        Assert.NotNull(await healthy.Jobs.GetBatchAsync("batch", Token));
+        Assert.Equal(isBatch ? new JobBatchEnd("batch", 1, fails ? 1 : 0) : null, await healthy.Jobs.GetBatchAsync("batch", Token));
         Assert.Equal(hadEnded || !hasDied ? 1 : 2, runs);
-        Assert.Contains((await healthy.Jobs.History.ListAsync(new RunQuery { Run = Id }, Token)).Runs, run => run.Outcome == RunOutcome.Succeeded);
+        var outcome = fails ? RunOutcome.Failed : RunOutcome.Succeeded;
+        Assert.Contains((await healthy.Jobs.History.ListAsync(new RunQuery { Run = Id }, Token)).Runs, run => run.Outcome == outcome);
         return hasDied;
+
+        void Run(bool dies)
+        {
+            Interlocked.Increment(ref runs);
+            if (dies)
+            {
+                life.DieAt(write, applied);
+            }
+
+            if (fails)
+            {
+                throw new InvalidOperationException("no");
+            }
+        }
     }
 
     private static void Register(MillraceClientOptions options, Action onRun, ChannelWriter<int> followed)
     {
-        options.Jobs.Add<Note>((_, _, _) =>
-        {
-            onRun();
-            return Task.CompletedTask;
-        });
+        options.Jobs.Add<Note>(
+            (_, _, _) =>
+            {
+                onRun();
+                return Task.CompletedTask;
+            },
+            job => job.Retry = new JobRetry { FailOn = ["InvalidOperationException"] });
         options.Jobs.Add<Following>((job, context, token) => followed.WriteAsync(job.Number, token).AsTask());
     }
 
-    private static async Task SendAsync(MillraceClient mill, OpenOccurrences? gate)
+    private static async Task SendAsync(MillraceClient mill, string job, OpenOccurrences gate)
     {
         var environment = mill.Jobs.Environment;
         var uniques = new UniqueJobs(environment);
         var senders = new JobSenders(environment, uniques);
-        var then = await senders.Get<Following>("next").CaptureAsync(new Following(1), ContinuationOn.Succeeded, new JobOptions(), Token);
-        var completion = await senders.Get<Following>("next").CaptureAsync(new Following(3), ContinuationOn.Any, new JobOptions(), Token);
-        var terms = new JobTerms { Track = true, Batch = "batch", Then = [then] };
-        if (gate is null)
+        var terms = new JobTerms { Then = [await senders.Get<Following>("next").CaptureAsync(new Following(1), ContinuationOn.Any, new JobOptions(), Token)] };
+        if (job.Contains("unique", StringComparison.Ordinal))
         {
             terms = terms with { Unique = "key" };
             Assert.Null(await uniques.ClaimAsync("key", Id, "jobs", Token));
         }
-        else
+
+        if (job.Contains("occurrence", StringComparison.Ordinal))
         {
             terms = terms with { Schedule = "s", Version = 1, Due = 1 };
             gate.Open[Id] = true;
         }
 
-        await TrackedJob.CreateAsync(environment, Id, "note", "jobs", environment.Now, terms, Token);
-        await new JobBatches(environment, new JobFollowUps(environment, uniques)).StartAsync("batch", 1, completion, Token);
-        await mill.Jobs.ContinueWithAsync(Id, new Following(2), options: new JobOptions { Queue = "next" }, cancellationToken: Token);
+        if (job.Contains("batch", StringComparison.Ordinal))
+        {
+            terms = terms with { Batch = "batch" };
+            var completion = await senders.Get<Following>("next").CaptureAsync(new Following(3), ContinuationOn.Any, new JobOptions(), Token);
+            await new JobBatches(environment, new JobFollowUps(environment, uniques)).StartAsync("batch", 1, completion, Token);
+        }
+
+        if (job.Contains("tracked", StringComparison.Ordinal))
+        {
+            terms = terms with { Track = true };
+            await TrackedJob.CreateAsync(environment, Id, "note", "jobs", environment.Now, terms, Token);
+            await mill.Jobs.ContinueWithAsync(Id, new Following(2), ContinuationOn.Any, new JobOptions { Queue = "next" }, Token);
+        }
+
         await mill.Require<IQueueStore>().EnqueueAsync(
             "jobs",
             new[] { new Envelope("""{"number":1}"""u8.ToArray()) { Id = Id, ContentType = "application/json", Headers = JobMessage.HeadersOf("note", terms) } },
             Memory<EnqueueResult>.Empty,
             Token);
+    }
+
+    private static async Task<DeadLetterInfo> DeadLetterAsync(IQueueAdmin admin, MessageId id)
+    {
+        while (true)
+        {
+            if ((await admin.GetMessageAsync("jobs!dead", id, Token))?.Message.DeadLetter is { } dead)
+            {
+                return dead;
+            }
+
+            await Task.Delay(1, Token);
+        }
     }
 
     private static async Task WaitForSettlementAsync(SharedBackend backend, JobWorker worker)

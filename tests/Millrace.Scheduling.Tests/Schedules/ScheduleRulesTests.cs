@@ -48,6 +48,17 @@ public sealed class ScheduleRulesTests
         Assert.Throws<InvalidNameException>(() => ScheduleKeys.RequireName(name));
     }
 
+    /// <summary>What no class can bear as its job's name is none for a schedule either: it could never run.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData("a;2")]
+    [InlineData("a@b")]
+    [InlineData("a!b")]
+    [InlineData("a\nb")]
+    [InlineData("ääääääääääääääääääääääääääääääääääääääääääääääääääx")]
+    public void Name_OfAJob_IsRefusedByTheRuleOfJobs(string job) =>
+        Assert.Throws<InvalidNameException>(() => ScheduleRules.Require(Good() with { Target = new JobTarget { Job = job } }));
+
     [Fact]
     public void Name_OfTheGreatestLength_MakesAnIdThatQueuesTake()
     {

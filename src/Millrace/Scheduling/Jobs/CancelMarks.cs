@@ -46,7 +46,9 @@ internal sealed class CancelMarks(IStateStore state, TimeProvider timeProvider, 
         }
     }
 
-    private async ValueTask<long> ReadAsync(CancellationToken cancellationToken)
+    /// <summary>Looks once at what is marked.</summary>
+    /// <returns>From which revision to wait for more.</returns>
+    public async ValueTask<long> ReadAsync(CancellationToken cancellationToken)
     {
         const int limit = 1000;
         var found = new HashSet<string>(StringComparer.Ordinal);

@@ -1,8 +1,9 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Millrace.Scheduling.Jobs;
 
-/// <summary>The record of a tracked job, as it is stored.</summary>
+/// <summary>The record of a tracked job, as it is stored, or of one that was not tracked and has failed: so that its message is a dead letter, whatever comes between.</summary>
 internal sealed record JobDocument
 {
     /// <summary>The value of the header that names the job.</summary>
@@ -32,13 +33,20 @@ internal sealed record JobDocument
     /// <summary>How it ended; null while it lives.</summary>
     public RunRecord? Ended { get; init; }
 
+    /// <summary>The reason of its dead letter, if it has failed.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>Whether nobody asked for the record.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Untracked { get; init; }
+
     public JobInfo ToInfo(string id) => new()
     {
         Id = id,
         Job = Job,
         Queue = Queue,
         State = State,
-        IsTracked = true,
+        IsTracked = !Untracked,
         Attempt = Attempt,
         Progress = Progress,
         ProgressText = Text,

@@ -12,10 +12,11 @@ internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, 
     /// <returns>False when it must not run, and nothing is known of how it ended: all that there was to do has been done.</returns>
     public async ValueTask<bool> BeginAsync(JobRun run, CancellationToken cancellationToken)
     {
-        if (run.Terms.Track)
+        if (IsDroppedAfterItsEnd(run) && await TrackedJob.FindAsync(environment, run.Key, cancellationToken).ConfigureAwait(false) is { } found)
         {
-            run.Tracked = await TrackedJob.FindAsync(environment, run.Key, cancellationToken).ConfigureAwait(false);
-            run.Ended = run.Tracked?.Document.Ended;
+            run.Tracked = found.Document.Untracked ? null : found;
+            run.Ended = found.Document.Ended;
+            run.Reason = found.Document.Reason;
         }
 
         if (run.Terms.Unique is { } key && run.Ended is null)
@@ -31,7 +32,7 @@ internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, 
 
         if (run.Ended is null && run.Terms.Batch is { } batch && await batches.HasEndedAsync(batch, run.Terms.Member, cancellationToken).ConfigureAwait(false))
         {
-            // The bit does not say how. What follows the batch may still have to be enqueued; the rest was, or is lost with the crash.
+            // It has not failed, for that a record would say. What follows the batch may still have to be enqueued; the rest was, or is lost with the crash.
             await environment.PersistAsync(token => batches.EndAsync(batch, run.Terms.Member, failed: false, token), cancellationToken).ConfigureAwait(false);
             return false;
         }
@@ -40,7 +41,11 @@ internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, 
     }
 
     /// <summary>Ends a run for good.</summary>
-    public async ValueTask EndAsync(JobRun run, RunRecord record, CancellationToken cancellationToken)
+    /// <param name="run">The run.</param>
+    /// <param name="record">How it ended.</param>
+    /// <param name="reason">The reason of its dead letter; for one that has failed.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    public async ValueTask EndAsync(JobRun run, RunRecord record, string? reason, CancellationToken cancellationToken)
     {
         if (run.Terms.Then is { } then)
         {
@@ -49,7 +54,12 @@ internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, 
 
         if (run.Tracked is { } tracked)
         {
-            await environment.PersistAsync(token => EndTrackedAsync(run, tracked, record, token), cancellationToken).ConfigureAwait(false);
+            await environment.PersistAsync(token => EndTrackedAsync(run, tracked, record, reason, token), cancellationToken).ConfigureAwait(false);
+        }
+        else if (record.Outcome == RunOutcome.Failed && run.Ended is null && IsDroppedAfterItsEnd(run))
+        {
+            // What follows makes a message that comes again one to be dropped. That of a job that has failed is to be a dead letter, though the worker dies before it says so.
+            await environment.PersistAsync(token => TrackedJob.KeepFailureAsync(environment, run, record, reason, token), cancellationToken).ConfigureAwait(false);
         }
 
         if (run.Terms.Unique is { } key)
@@ -75,7 +85,10 @@ internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, 
         }
     }
 
-    private async ValueTask EndTrackedAsync(JobRun run, TrackedJob tracked, RunRecord record, CancellationToken cancellationToken)
+    /// <summary>Whether something beside its message tells of its end, so that the message is dropped when it comes again.</summary>
+    private bool IsDroppedAfterItsEnd(JobRun run) => run.Terms is { Track: true } or { Unique: not null } or { Batch: not null } || (run.Occurrence is not null && gate is not null);
+
+    private async ValueTask EndTrackedAsync(JobRun run, TrackedJob tracked, RunRecord record, string? reason, CancellationToken cancellationToken)
     {
         // Each is enqueued before the document says that the job has ended; whoever adds one changes the document, and is seen before it is written.
         var enqueued = 0;
@@ -95,7 +108,9 @@ internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, 
                 document =>
                 {
                     grown = (document.Next?.Count ?? 0) > enqueued;
-                    return grown || document.Ended is not null ? null : document with { State = StateOf(record.Outcome), Ended = record, Attempt = Math.Max(document.Attempt, record.Attempt) };
+                    return grown || document.Ended is not null
+                        ? null
+                        : document with { State = StateOf(record.Outcome), Ended = record, Reason = reason, Attempt = Math.Max(document.Attempt, record.Attempt) };
                 },
                 cancellationToken).ConfigureAwait(false);
             if (!grown)

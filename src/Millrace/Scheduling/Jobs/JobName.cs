@@ -17,15 +17,30 @@ internal static class JobName
         var attribute = type.GetCustomAttribute<JobAttribute>(inherit: false);
         var name = attribute?.Name ?? InKebabCase(type.Name);
         var version = attribute?.Version ?? 1;
-        if (name is not { Length: > 0 } || Encoding.UTF8.GetByteCount(name) > MaxBytes || name.AsSpan().ContainsAny("!;@") || name.Any(char.IsControl))
+        try
+        {
+            Require(name);
+        }
+        catch (InvalidNameException exception)
         {
             throw new MillraceConfigurationException(
-                $"The job {type} has the name '{name}': a name has 1 to {MaxBytes} bytes of UTF-8 without control characters, '!', ';' and '@'. Give it one with [Job(\"…\")].");
+                $"The job {type} cannot have its name: {exception.Message} A name has 1 to {MaxBytes} bytes of UTF-8 without control characters, '!', ';' and '@'. Give it one with [Job(\"…\")].", exception);
         }
 
         return version >= 1
             ? (name, version)
             : throw new MillraceConfigurationException($"The job '{name}' ({type}) has the version {version}: versions count from 1.");
+    }
+
+    /// <summary>Throws unless <paramref name="name"/> can be a job's.</summary>
+    /// <exception cref="InvalidNameException">It cannot; says why.</exception>
+    public static void Require(string name)
+    {
+        ResourceName.RequireText(name, "job", MaxBytes);
+        if (name.AsSpan().IndexOfAny("!;@") is >= 0 and var place)
+        {
+            throw new InvalidNameException("job", name, $"it has a '{name[place]}', which headers and ids need");
+        }
     }
 
     /// <summary><c>SendInvoice</c> becomes <c>send-invoice</c>, <c>HTTPProbe2</c> becomes <c>http-probe2</c>.</summary>

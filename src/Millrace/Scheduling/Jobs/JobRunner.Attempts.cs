@@ -62,7 +62,7 @@ internal sealed partial class JobRunner
     }
 
     /// <summary>What a failure means: a message that cannot be read or is not valid, and a failure that the policy does not repeat, end the job.</summary>
-    private static AttemptEnd EndOf(Exception exception, bool isAccepted, int attempt, JobRetry retry) => exception switch
+    private AttemptEnd EndOf(Exception exception, bool isAccepted, int attempt, JobRetry retry) => exception switch
     {
         MessageSerializationException when !isAccepted => AttemptEnd.Dead(MessageSerializationException.DeadLetterReason, exception.Message),
         MessageValidationException when !isAccepted => AttemptEnd.Dead(MessageValidationException.DeadLetterReason, exception.Message),
@@ -71,7 +71,7 @@ internal sealed partial class JobRunner
     };
 
     /// <summary>What a job or a middleware said by <see cref="MessageContext.Result"/> instead of an exception.</summary>
-    private static AttemptEnd EndOf(HandlingResult result, JobContext run, JobRetry retry) => result.Kind switch
+    private AttemptEnd EndOf(HandlingResult result, JobContext run, JobRetry retry) => result.Kind switch
     {
         HandlingResult.Outcome.Fail when result.Exception is { } exception => EndOf(exception, isAccepted: true, run.Attempt, retry),
         HandlingResult.Outcome.Fail => AgainOrDead(result.Error, run.Attempt, retry),
@@ -81,13 +81,21 @@ internal sealed partial class JobRunner
         _ => new AttemptEnd(Outcome: null, result, Error: null),
     };
 
-    private static AttemptEnd AgainOrDead(string? error, int attempt, JobRetry retry) => attempt >= retry.MaxAttempts
+    private AttemptEnd AgainOrDead(string? error, int attempt, JobRetry retry) => attempt >= retry.MaxAttempts
         ? AttemptEnd.Dead(AttemptVerdict.MaxAttemptsReason, error)
-        : new AttemptEnd(RunOutcome.Retried, HandlingResult.RetryAfter(retry.GetDelay(Math.Max(1, attempt), Random.Shared), error), error);
+        : new AttemptEnd(RunOutcome.Retried, HandlingResult.RetryAfter(retry.GetDelay(Math.Max(1, attempt), _environment.Random), error), error);
 
     /// <summary>The store counts attempts also when the process dies in them: a job that kills its worker ends here.</summary>
     private static AttemptEnd Exhausted(int attempt) =>
         AttemptEnd.Dead(AttemptVerdict.MaxAttemptsReason, $"Attempt {attempt - 1} was the last one, and has not come to an end.");
+
+    /// <summary>What is done with the message of a job of which a document says that it has failed: the same as when it did.</summary>
+    private static HandlingResult DeadLetterOf(RunRecord failed, string reason)
+    {
+        var start = $"{reason}: ";
+        return HandlingResult.DeadLetter(
+            reason, failed.Error == reason ? null : failed.Error?.StartsWith(start, StringComparison.Ordinal) is true ? failed.Error[start.Length..] : failed.Error);
+    }
 
     /// <summary>How an attempt has ended.</summary>
     /// <param name="Outcome">For the history; null when it was no attempt at all.</param>

@@ -24,7 +24,7 @@ internal sealed partial class JobRunner
         catch (MillraceException exception) when (exception.IsTransient)
         {
             // What a job throws does not come here: it is a document or a lock that could not be had, which is no attempt at the job.
-            var delay = PauseOfFault * (0.5 + Random.Shared.NextDouble());
+            var delay = PauseOfFault * (0.5 + _environment.Random.NextDouble());
             _logger.JobDocumentsUnavailable(exception, delivery.Message.Id, Queue, delay);
             return HandlingResult.Postpone(delay);
         }
@@ -43,8 +43,18 @@ internal sealed partial class JobRunner
             return HandlingResult.DeadLetter(MessageSerializationException.DeadLetterReason, exception.Message);
         }
 
-        var separator = name.IndexOf(';', StringComparison.Ordinal);
-        var run = new JobRun(delivery.Message.Id, separator < 0 ? name : name[..separator], terms);
+        var run = new JobRun(delivery.Message, name, terms);
+        if (!await _ending.BeginAsync(run, cancellationToken).ConfigureAwait(false))
+        {
+            return HandlingResult.Complete;
+        }
+
+        if (run.Ended is { } ended)
+        {
+            await _ending.EndAsync(run, ended, run.Reason, CancellationToken.None).ConfigureAwait(false);
+            return ended.Outcome == RunOutcome.Failed ? DeadLetterOf(ended, run.Reason ?? AttemptVerdict.MaxAttemptsReason) : HandlingResult.Complete;
+        }
+
         if (run.Occurrence is { } occurrence && _gate is not null)
         {
             var verdict = await _gate.BeginAsync(occurrence, cancellationToken).ConfigureAwait(false);
@@ -59,21 +69,10 @@ internal sealed partial class JobRunner
             run.Definition = verdict.Definition;
         }
 
-        if (!await _ending.BeginAsync(run, cancellationToken).ConfigureAwait(false))
-        {
-            return HandlingResult.Complete;
-        }
-
-        if (run.Ended is { } ended)
-        {
-            await _ending.EndAsync(run, ended, CancellationToken.None).ConfigureAwait(false);
-            return ended.Outcome == RunOutcome.Failed ? HandlingResult.DeadLetter(AttemptVerdict.MaxAttemptsReason, ended.Error) : HandlingResult.Complete;
-        }
-
         run.IsMarked = Marks is { } marks && await marks.IsMarkedAsync(run.Key, cancellationToken).ConfigureAwait(false);
         if (run.IsMarked)
         {
-            return await EndAsync(run, delivery, AttemptEnd.Cancelled, cancellationToken).ConfigureAwait(false);
+            return await EndAsync(run, AttemptEnd.Cancelled, cancellationToken).ConfigureAwait(false);
         }
 
         return _jobs.TryGetValue(name, out var job)
@@ -86,7 +85,7 @@ internal sealed partial class JobRunner
         var retry = run.Definition?.Retry ?? run.Terms.Retry ?? job.Type.Options.Retry;
         if (delivery.Attempt > retry.MaxAttempts)
         {
-            return await EndAsync(run, delivery, Exhausted(delivery.Attempt), cancellationToken).ConfigureAwait(false);
+            return await EndAsync(run, Exhausted(delivery.Attempt), cancellationToken).ConfigureAwait(false);
         }
 
         if (job.Limits is null)
@@ -110,8 +109,7 @@ internal sealed partial class JobRunner
         JobRun run, BoundJob job, Delivery delivery, JobRetry retry, CancellationToken slotLost, CancellationToken cancellationToken)
     {
         var timeout = run.Definition?.Timeout ?? (run.Terms.Timeout is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : job.Type.Options.Timeout);
-        var due = run.Terms.Due is { } dueAt ? DateTimeOffset.FromUnixTimeMilliseconds(dueAt) : delivery.Message.EnqueuedAt;
-        var context = new JobContext(this, job, run.Id, delivery.Attempt, run.Terms, due, ServicesOfAttempt());
+        var context = new JobContext(this, job, run.Id, delivery.Attempt, run.Terms, run.DueAt, ServicesOfAttempt());
         var startedAt = _timeProvider.GetUtcNow();
         var started = _timeProvider.GetTimestamp();
         JobProgress? progress = null;
@@ -143,7 +141,7 @@ internal sealed partial class JobRunner
             return end.Result;
         }
 
-        await EndAsync(run, entry.ToRecord()).ConfigureAwait(false);
+        await EndAsync(run, entry.ToRecord(), end.Result.Reason).ConfigureAwait(false);
         return end.Result;
     }
 
@@ -175,15 +173,15 @@ internal sealed partial class JobRunner
         var error = $"There is no job '{name}' in this worker. Register it (AddJob), or remove the message.";
         if (delivery.Attempt >= MostUnknownAttempts)
         {
-            return await EndAsync(run, delivery, AttemptEnd.Dead(UnknownJobReason, error), cancellationToken).ConfigureAwait(false);
+            return await EndAsync(run, AttemptEnd.Dead(UnknownJobReason, error), cancellationToken).ConfigureAwait(false);
         }
 
         _logger.UnknownJob(name, run.Id, Queue, delivery.Attempt);
-        return HandlingResult.RetryAfter(UnknownRetry.GetDelay(Math.Max(1, delivery.Attempt), Random.Shared), error);
+        return HandlingResult.RetryAfter(UnknownRetry.GetDelay(Math.Max(1, delivery.Attempt), _environment.Random), error);
     }
 
     /// <summary>Ends a run that does not start.</summary>
-    private async ValueTask<HandlingResult> EndAsync(JobRun run, Delivery delivery, AttemptEnd end, CancellationToken cancellationToken)
+    private async ValueTask<HandlingResult> EndAsync(JobRun run, AttemptEnd end, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var now = _timeProvider.GetUtcNow();
@@ -194,18 +192,18 @@ internal sealed partial class JobRunner
             Schedule = run.Terms.Schedule,
             Queue = Queue,
             Outcome = end.Outcome!.Value,
-            ScheduledAt = run.Terms.Due is { } due ? DateTimeOffset.FromUnixTimeMilliseconds(due) : delivery.Message.EnqueuedAt,
+            ScheduledAt = run.DueAt,
             FinishedAt = now,
             Node = _environment.Node,
             Error = end.Error,
-        }).ConfigureAwait(false);
+        }, end.Result.Reason).ConfigureAwait(false);
         return end.Result;
     }
 
-    private async ValueTask EndAsync(JobRun run, RunRecord record)
+    private async ValueTask EndAsync(JobRun run, RunRecord record, string? reason)
     {
         // Not cancelled with the run: what has ended is to be written as ended.
-        await _ending.EndAsync(run, record, CancellationToken.None).ConfigureAwait(false);
+        await _ending.EndAsync(run, record, reason, CancellationToken.None).ConfigureAwait(false);
         if (run.IsMarked)
         {
             await ClearMarkAsync(run.Key, CancellationToken.None).ConfigureAwait(false);

@@ -145,6 +145,11 @@ internal sealed class JobSender<[DynamicallyAccessedMembers(MessageType.Members)
         var isNew = false;
         try
         {
+            if (!options.Id.IsEmpty)
+            {
+                await TrackedJob.ForgetFailureAsync(_environment, id, cancellationToken).ConfigureAwait(false);
+            }
+
             isNew = options.Track && await TrackedJob.CreateAsync(_environment, id, JobName<TJob>.Header, _queue, now, terms, cancellationToken).ConfigureAwait(false);
             await RunAsync(_store, [outgoing], cancellationToken).ConfigureAwait(false);
             if (!outgoing.IsSuppressed)

@@ -5,7 +5,7 @@ using Millrace.Storage;
 namespace Millrace.Scheduling.Jobs;
 
 /// <summary>
-/// Removes documents of jobs a day after they ended, and those of jobs whose messages are gone. Each worker does it now and then; what two remove at the same time is removed once.
+/// Removes documents of jobs a day after they ended, failed ones when their dead letters are gone too, and those of jobs whose messages are gone. Each worker does it now and then; what two remove at the same time is removed once.
 /// </summary>
 internal sealed class JobSweeper(JobEnvironment environment)
 {
@@ -64,9 +64,17 @@ internal sealed class JobSweeper(JobEnvironment environment)
     private async ValueTask<bool> IsOldJobAsync(StateDocument document, CancellationToken cancellationToken)
     {
         var job = JobDocuments.ReadJob(document.Value);
-        return job.Ended is { } ended
-            ? IsOld(ended.FinishedAt)
-            : IsOld(job.DueAt ?? job.EnqueuedAt) && await IsGoneAsync(job.Queue, document.Key[JobKeys.Jobs.Length..], cancellationToken).ConfigureAwait(false);
+        var id = document.Key[JobKeys.Jobs.Length..];
+        if (job.Ended is not { } ended)
+        {
+            return IsOld(job.DueAt ?? job.EnqueuedAt) && await IsGoneAsync(job.Queue, id, cancellationToken).ConfigureAwait(false);
+        }
+
+        // Without it a message that is delivered again after the failure, or redriven, would be dropped.
+        return IsOld(ended.FinishedAt)
+            && (ended.Outcome != RunOutcome.Failed
+                || !(await IsThereAsync(job.Queue, id, cancellationToken).ConfigureAwait(false)
+                    || await IsThereAsync(ResourceName.DeadLetterQueueOf(job.Queue), id, cancellationToken).ConfigureAwait(false)));
     }
 
     private async ValueTask<bool> IsOldUniqueAsync(StateDocument document, CancellationToken cancellationToken)
@@ -91,6 +99,9 @@ internal sealed class JobSweeper(JobEnvironment environment)
 
     private async ValueTask<bool> IsGoneAsync(string queue, string id, CancellationToken cancellationToken) =>
         await environment.IsInQueueAsync(queue, id, cancellationToken).ConfigureAwait(false) is false;
+
+    private async ValueTask<bool> IsThereAsync(string queue, string id, CancellationToken cancellationToken) =>
+        await environment.IsInQueueAsync(queue, id, cancellationToken).ConfigureAwait(false) is true;
 
     private bool IsOld(DateTimeOffset time) => environment.Now - time > KeptFor;
 }

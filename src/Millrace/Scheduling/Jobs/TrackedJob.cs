@@ -34,6 +34,34 @@ internal sealed class TrackedJob
         return (await environment.State.PutAsync(JobKeys.OfJob(id), JobDocuments.Write(document), IStateStore.Absent, cancellationToken).ConfigureAwait(false)).Written;
     }
 
+    /// <summary>Keeps how a job has failed that has no record.</summary>
+    public static async ValueTask KeepFailureAsync(JobEnvironment environment, JobRun run, RunRecord failed, string? reason, CancellationToken cancellationToken)
+    {
+        var document = new JobDocument
+        {
+            Job = run.Header,
+            Queue = failed.Queue,
+            State = JobState.Failed,
+            Attempt = failed.Attempt,
+            EnqueuedAt = run.EnqueuedAt,
+            DueAt = run.Terms.Due is null ? null : run.DueAt,
+            StartedAt = failed.StartedAt,
+            Ended = failed,
+            Reason = reason,
+            Untracked = true,
+        };
+        await environment.State.PutAsync(JobKeys.OfJob(run.Key), JobDocuments.Write(document), IStateStore.Absent, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes what is kept of a failure, if it is that: a job with this id is enqueued anew.</summary>
+    public static async ValueTask ForgetFailureAsync(JobEnvironment environment, string id, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(environment, id, cancellationToken).ConfigureAwait(false) is { Document.Untracked: true } found)
+        {
+            await environment.State.DeleteAsync(JobKeys.OfJob(id), found._version, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>The record of a job; null if there is none.</summary>
     public static async ValueTask<TrackedJob?> FindAsync(JobEnvironment environment, string id, CancellationToken cancellationToken) =>
         await environment.State.GetAsync(JobKeys.OfJob(id), cancellationToken).ConfigureAwait(false) is { } document

@@ -1,4 +1,5 @@
 using Millrace.Hosting;
+using Millrace.Scheduling.Jobs;
 
 namespace Millrace.Scheduling.Schedules;
 
@@ -12,7 +13,7 @@ internal static class ScheduleRules
 
     /// <summary>Throws if a definition cannot work.</summary>
     /// <exception cref="MillraceConfigurationException">A value is out of range; names the schedule, the value and what is allowed.</exception>
-    /// <exception cref="InvalidNameException">The name of the schedule or of the queue is not valid.</exception>
+    /// <exception cref="InvalidNameException">The name of the schedule, of the queue or of the job is not valid.</exception>
     public static void Require(ScheduleDefinition definition)
     {
         ScheduleKeys.RequireName(definition.Name);
@@ -62,7 +63,7 @@ internal static class ScheduleRules
         switch (definition.Target)
         {
             case JobTarget job:
-                ResourceName.RequireText(job.Job, "job");
+                JobName.Require(job.Job);
                 Require(definition, job.Version >= 1, "job version", job.Version, "at least 1");
                 RequireSize(definition, job.Arguments.Length);
                 break;
