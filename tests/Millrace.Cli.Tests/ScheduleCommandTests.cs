@@ -2,6 +2,7 @@ using System.Text;
 using Millrace.App;
 using Millrace.App.Commands;
 using Millrace.Storage;
+using Millrace.Streams;
 using Xunit;
 
 namespace Millrace.Cli.Tests;
@@ -28,15 +29,15 @@ public sealed class ScheduleCommandTests
 
         (await world.RunAsync(
             "schedule", "add", "s", "--every", "5m", "--job", "report", "--job-version", "2", "--arguments", """{"to":"all"}""", "--misfire", "fire-all:5", "--misfire-grace", "1m",
-            "--overlap", "allow:3", "--retry", "fixed:5:10s", "--timeout", "1h", "--jitter", "2s", "--start", "2099-01-01", "--end", "2099-02-01T00:00:00Z", "--max-runs", "9", "--priority", "7",
-            "--tag", "a", "--tag", "b", "--description", "why")).Succeeded();
+            "--overlap", "allow:3", "--retry", "fixed:5:10s", "--timeout", "1h", "--jitter", "2s", "--start", "2099-01-01T01:00:00", "--end", "2099-02-01T00:00:00Z", "--zone", "Europe/Berlin", "--max-runs", "9", "--priority", "7",
+            "--tag", "a", "--tag", "b", "--metadata", "team=a=b", "--description", "why")).Succeeded();
 
         var shown = Assert.Single((await world.RunAsync("schedule", "show", "s", "--json")).Succeeded().Objects);
         Assert.Equal(
             """
             {"name":"s","trigger":{"every":"00:05:00"},"job":{"name":"report","version":2,"arguments":{"to":"all"}},"description":"why","start":"2099-01-01T00:00:00+00:00",
             "end":"2099-02-01T00:00:00+00:00","jitterMs":2000,"maxRuns":9,"misfire":{"policy":"fireAll","count":5,"graceMs":60000},"overlap":{"policy":"allow","count":3},"timeoutMs":3600000,
-            "retry":{"kind":"fixed","maxAttempts":5,"delayMs":10000},"priority":7,"tags":["a","b"]}
+            "retry":{"kind":"fixed","maxAttempts":5,"delayMs":10000},"priority":7,"tags":["a","b"],"metadata":{"team":"a=b"}}
             """.ReplaceLineEndings(""),
             shown.GetProperty("definition").GetRawText());
     }
@@ -67,6 +68,10 @@ public sealed class ScheduleCommandTests
     [InlineData("--misfire does not take 'all'", new[] { "--every", "5m", "--job", "x", "--misfire", "all" })]
     [InlineData("--retry does not take '3'", new[] { "--every", "5m", "--job", "x", "--retry", "3" })]
     [InlineData("--start takes a time", new[] { "--every", "5m", "--job", "x", "--start", "soon" })]
+    [InlineData("--end takes a time", new[] { "--every", "5m", "--job", "x", "--end", "03/04/2027" })]
+    [InlineData("--header is that of a message", new[] { "--every", "5m", "--job", "x", "--header", "a=b" })]
+    [InlineData("--metadata needs NAME=VALUE, not 'a'", new[] { "--every", "5m", "--job", "x", "--metadata", "a" })]
+    [InlineData("--metadata gives 'a' twice", new[] { "--every", "5m", "--job", "x", "--metadata", "a=1", "--metadata", "a=2" })]
     [InlineData("must be 0 to 9, not 10", new[] { "--every", "5m", "--job", "x", "--priority", "10" })]
     [InlineData("never due", new[] { "--at", "2001-01-01T00:00:00Z", "--job", "x" })]
     public async Task Add_WithOptionsThatCannotBe_SaysWhy(string why, string[] options)
@@ -97,7 +102,7 @@ public sealed class ScheduleCommandTests
         Assert.Equal(3, (await world.RunAsync("schedule", "next", "nightly", "--count", "3")).Succeeded().Lines.Length);
         Assert.Contains("status:    paused", (await world.RunAsync("schedule", "show", "nightly")).Succeeded().Lines);
 
-        Assert.Equal("{\"schedule\":\"nightly\",\"paused\":false}\n", (await world.RunAsync("schedule", "resume", "nightly", "--json")).Succeeded().Output);
+        Assert.Equal("{\"schedule\":\"nightly\",\"paused\":false,\"status\":\"active\"}\n", (await world.RunAsync("schedule", "resume", "nightly", "--json")).Succeeded().Output);
         Assert.Equal("Removed schedule 'nightly'.\n", (await world.RunAsync("schedule", "remove", "nightly")).Succeeded().Output);
         foreach (var word in new[] { "show", "next", "run-now", "pause", "resume", "remove" })
         {
@@ -106,11 +111,23 @@ public sealed class ScheduleCommandTests
     }
 
     [Fact]
+    public async Task Resume_OfWhatIsNotFiredForAnotherReason_SaysSo()
+    {
+        await using var world = await CliWorld.OpenAsync();
+        (await world.RunAsync([.. Nightly, "--disabled", "--header", "a=b"])).Succeeded();
+        (await world.RunAsync("schedule", "pause", "nightly")).Succeeded();
+
+        Assert.Equal("Resumed schedule 'nightly'; it is not fired, for its definition disables it.\n", (await world.RunAsync("schedule", "resume", "nightly")).Succeeded().Output);
+    }
+
+    [Fact]
     public async Task History_ListsRuns_TheNewestFirst_AndSummarizesThem()
     {
         await using var world = await CliWorld.OpenAsync();
         await using var streams = StreamAccess.Open(world.Backend, new CliContext { Input = Stream.Null, Output = Stream.Null, Error = TextWriter.Null });
         Assert.Empty((await world.RunAsync("schedule", "history", "--json")).Succeeded().Objects);
+        Assert.Null(await streams.Streams.GetAsync("millrace-runs", TestContext.Current.CancellationToken));
+        await streams.Streams.CreateAsync("millrace-runs", new StreamSettings(), TestContext.Current.CancellationToken);
         var history = await streams.Streams.OpenPartitionAsync("millrace-runs", 0, TestContext.Current.CancellationToken);
         await history.AppendAsync(
             new AppendRequest(new[] { RunOf("s@1@1", "succeeded", 5), RunOf("s@1@2", "failed", 1000), RunOf("t@1@1", "succeeded", 5) }), TestContext.Current.CancellationToken);

@@ -105,9 +105,33 @@ public sealed class ScheduleFileTests : IDisposable
         Assert.Equal("active", Assert.Single((await world.RunAsync("schedule", "list", "--json")).Succeeded().Objects).GetProperty("status").GetString());
     }
 
+    [Fact]
+    public async Task TwoFiles_OfOneName_DoNotTakeEachOthersPlace_UnderNamesOfTheirOwn()
+    {
+        await using var world = await CliWorld.OpenAsync();
+        foreach (var name in new[] { "a", "b" })
+        {
+            var file = await WriteAsync("s.yaml", $"schedules: [{{name: {name}, trigger: every 1h, job: {{name: j}}}}]");
+            Assert.Equal([$"created    {name}"], (await world.RunAsync("schedule", "apply", file, "--name", $"team-{name}")).Succeeded().Lines);
+        }
+
+        Assert.Equal(["file:team-a active", "file:team-b active"], (await world.RunAsync("schedule", "list", "--json")).Succeeded().Objects.Select(
+            schedule => $"{schedule.GetProperty("source").GetString()} {schedule.GetProperty("status").GetString()}"));
+    }
+
+    [Fact]
+    public async Task ATime_WithoutAnOffset_IsRefused_ForItWouldMeanAnotherOnEachMachine()
+    {
+        await using var world = await CliWorld.OpenAsync();
+        var file = await WriteAsync("s.toml", "[[schedules]]\nname = \"a\"\ntrigger = \"every 1h\"\nstart = 2099-01-01T00:00:00\n[schedules.job]\nname = \"j\"");
+
+        Assert.Contains("with 'Z' or an offset", (await world.RunAsync("schedule", "apply", file)).Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("s.json", "{\"schedules\":", "no file of schedules")]
     [InlineData("s.json", "{\"schedule\":[]}", "'schedules'")]
+    [InlineData("s.json", "{}", "The field 'schedules' is missing")]
     [InlineData("s.json", "", "no file of schedules")]
     [InlineData("s.yaml", "schedules: [{name: a, trigger: every 1h", "line 2")]
     [InlineData("s.yaml", "a: 1\n---\nb: 2", "2 documents")]

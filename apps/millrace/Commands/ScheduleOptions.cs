@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Millrace.App.Input;
 using Millrace.Scheduling;
 using Millrace.Scheduling.Triggers;
 
@@ -16,9 +17,14 @@ internal sealed class ScheduleOptions
         HelpName = "EXPRESSION",
     };
 
-    private readonly Option<string?> _every = new("--every") { Description = "It is due again and again after this time: 30s, 5m, 1h30m.", HelpName = "DURATION" };
+    private readonly Option<string?> _every = new("--every")
+    {
+        Description = "It is due again and again after this time: 30s, 5m, 1h30m. With 'from TIME' behind it, at the times that lie so far apart from that one, before it as well: --start says when it begins.",
+        HelpName = "DURATION",
+    };
+
     private readonly Option<string?> _at = new("--at") { Description = "It is due once, at this time: 2027-01-01T00:00:00Z, or without 'Z' in the zone of --zone.", HelpName = "TIME" };
-    private readonly Option<string?> _zone = new("--zone") { Description = "The time zone of --cron or --at, such as Europe/Berlin; UTC unless set.", HelpName = "ZONE" };
+    private readonly Option<string?> _zone = new("--zone") { Description = "The time zone of --cron, and of times without 'Z', such as Europe/Berlin; UTC unless set.", HelpName = "ZONE" };
     private readonly Option<string?> _job = new("--job") { Description = "Run this job.", HelpName = "NAME" };
     private readonly Option<int> _jobVersion = Arguments.Number("--job-version", "The version of the job's arguments; 1 unless set.", 1);
     private readonly Option<string?> _arguments = new("--arguments") { Description = "The job's arguments; {} unless set.", HelpName = "JSON" };
@@ -46,10 +52,12 @@ internal sealed class ScheduleOptions
 
     private readonly Option<TimeSpan?> _timeout = DurationText.Option("--timeout", "How long one attempt of a job may take; any time unless set.");
     private readonly Option<TimeSpan?> _jitter = DurationText.Option("--jitter", "Fire each occurrence up to so much later.");
-    private readonly Option<DateTimeOffset?> _start = Time("--start", "The first time at which it may be due.");
-    private readonly Option<DateTimeOffset?> _end = Time("--end", "The time from which it is not due any more.");
+    private readonly Option<string?> _start = new("--start") { Description = "The first time at which it may be due: as with --at.", HelpName = "TIME" };
+    private readonly Option<string?> _end = new("--end") { Description = "The time from which it is not due any more: as with --at.", HelpName = "TIME" };
     private readonly Option<long?> _maxRuns = new("--max-runs") { Description = "How many occurrences are fired in all.", HelpName = "N" };
     private readonly Option<int> _priority = new("--priority", "-p") { Description = "0 (last) to 9 (first).", HelpName = "N", DefaultValueFactory = _ => MessagePriority.Default };
+    private readonly Option<string[]> _metadata = new("--metadata") { Description = "A word with a value, for programs; may be repeated.", HelpName = "NAME=VALUE" };
+    private readonly Option<string[]> _headers = new("--header", "-H") { Description = "A header of the message; may be repeated.", HelpName = "NAME=VALUE" };
     private readonly Option<string[]> _tags = new("--tag") { Description = "A word to find it by; may be repeated.", HelpName = "TAG" };
     private readonly Option<string?> _description = new("--description") { Description = "For people.", HelpName = "TEXT" };
     private readonly Option<bool> _disabled = new("--disabled") { Description = "Define it without firing it." };
@@ -61,7 +69,7 @@ internal sealed class ScheduleOptions
         Option[] options =
         [
             _cron, _every, _at, _zone, _job, _jobVersion, _arguments, _message, _messageJson, _contentType, _queue, _misfire, _grace, _overlap, _retry, _timeout, _jitter, _start, _end,
-            _maxRuns, _priority, _tags, _description, _disabled,
+            _maxRuns, _priority, _tags, _metadata, _headers, _description, _disabled,
         ];
         Array.ForEach(options, command.Add);
     }
@@ -79,8 +87,8 @@ internal sealed class ScheduleOptions
             Target = ReadTarget(arguments),
             Queue = arguments.GetRequiredValue(_queue),
             Description = arguments.GetValue(_description),
-            Start = arguments.GetValue(_start),
-            End = arguments.GetValue(_end),
+            Start = ReadTime(arguments, _start),
+            End = ReadTime(arguments, _end),
             Jitter = arguments.GetValue(_jitter) ?? TimeSpan.Zero,
             MaxRuns = arguments.GetValue(_maxRuns),
             Misfire = arguments.GetValue(_grace) is { } grace ? misfire with { Grace = grace } : misfire,
@@ -89,6 +97,7 @@ internal sealed class ScheduleOptions
             Retry = arguments.GetValue(_retry) ?? JobRetry.Default,
             Priority = arguments.GetValue(_priority),
             Tags = arguments.GetValue(_tags) ?? [],
+            Metadata = ReadMetadata(arguments.GetValue(_metadata) ?? []),
             IsEnabled = !arguments.GetValue(_disabled),
         };
     }
@@ -108,6 +117,11 @@ internal sealed class ScheduleOptions
         return arguments.GetValue(_cron) is { } cron ? Trigger.Cron(cron, zone) : Trigger.Parse(TriggerTextOf(arguments), zone);
     }
 
+    private DateTimeOffset? ReadTime(ParseResult arguments, Option<string?> option) =>
+        arguments.GetValue(option) is not { } text ? null
+        : TriggerText.TryParseInstant(text, ZoneTimeline.Of(arguments.GetValue(_zone)), out var time) ? time
+        : throw new UsageException($"{option.Name} takes a time such as 2027-01-01T00:00:00Z, not '{text}'.");
+
     private ScheduleTarget ReadTarget(ParseResult arguments)
     {
         var (job, message, messageJson) = (arguments.GetValue(_job), arguments.GetValue(_message), arguments.GetValue(_messageJson));
@@ -122,15 +136,31 @@ internal sealed class ScheduleOptions
                 ? throw new UsageException("--arguments are those of a job: they go with --job.")
                 : new MessageTarget
                 {
+                    Headers = MessageHeaders.Create(NamedValues.Read("--header", arguments.GetValue(_headers) ?? [])),
                     Body = message is not null ? Encoding.UTF8.GetBytes(message) : Json("--message-json", messageJson!),
                     ContentType = arguments.GetValue(_contentType) ?? (message is not null ? "text/plain" : "application/json"),
                 };
         }
 
         var target = new JobTarget { Job = job, Version = arguments.GetValue(_jobVersion) };
-        return arguments.GetValue(_contentType) is not null ? throw new UsageException("--content-type is that of a message: a job's arguments are JSON.")
+        return arguments.GetValue(_headers) is { Length: > 0 } ? throw new UsageException("--header is that of a message: it goes with --message or --message-json.")
+            : arguments.GetValue(_contentType) is not null ? throw new UsageException("--content-type is that of a message: a job's arguments are JSON.")
             : arguments.GetValue(_arguments) is { } json ? target with { Arguments = Json("--arguments", json) }
             : target;
+    }
+
+    private static Dictionary<string, string> ReadMetadata(string[] texts)
+    {
+        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (name, value) in NamedValues.Read("--metadata", texts))
+        {
+            if (!metadata.TryAdd(name, value))
+            {
+                throw new UsageException($"--metadata gives '{name}' twice.");
+            }
+        }
+
+        return metadata;
     }
 
     private static byte[] Json(string option, string text)
@@ -146,23 +176,6 @@ internal sealed class ScheduleOptions
                 CultureInfo.InvariantCulture, $"{option} takes JSON, and this is none at character {exception.BytePositionInLine + 1} of line {exception.LineNumber + 1}."));
         }
     }
-
-    private static Option<DateTimeOffset?> Time(string name, string description) => new(name)
-    {
-        Description = description,
-        HelpName = "TIME",
-        CustomParser = result =>
-        {
-            var text = result.Tokens[0].Value;
-            if (DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time))
-            {
-                return time;
-            }
-
-            result.AddError($"{name} takes a time such as 2027-01-01T00:00:00Z, not '{text}'.");
-            return null;
-        },
-    };
 
     private static Option<T?> Policy<T>(string name, string description, ParseWords<T> parse)
         where T : class => new(name)

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Millrace.Scheduling;
+using Millrace.Storage.Http.Wire;
 
 namespace Millrace.App.Commands;
 
@@ -32,19 +34,30 @@ internal static class ScheduleSwitchCommand
             throw new ScheduleNotFoundException(schedule);
         }
 
+        var info = await schedules.GetAsync(schedule, cancellationToken) ?? throw new ScheduleNotFoundException(schedule);
         if (output.IsJson)
         {
             output.WriteObject(json =>
             {
                 json.WriteString("schedule", schedule);
                 json.WriteBoolean("paused", isPaused);
+                json.WriteString("status", ScheduleWire.WordOf(info.Status));
             });
         }
         else
         {
-            output.WriteLine(isPaused ? $"Paused schedule '{schedule}'." : $"Resumed schedule '{schedule}'.");
+            output.WriteLine(isPaused ? $"Paused schedule '{schedule}'." : $"Resumed schedule '{schedule}'{WhyStill(info.Status)}.");
         }
 
         return ExitCodes.Done;
     }
+
+    // What is not fired for another reason than a pause is not fired now either.
+    private static string WhyStill(ScheduleStatus status) => status switch
+    {
+        ScheduleStatus.Disabled => "; it is not fired, for its definition disables it",
+        ScheduleStatus.Orphaned => "; it is not fired, for what defined it does not any more: define it again",
+        ScheduleStatus.Ended => "; it is not fired, for it has no further occurrence",
+        _ => "",
+    };
 }

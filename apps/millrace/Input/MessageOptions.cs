@@ -108,22 +108,8 @@ internal sealed class MessageOptions
         }
     };
 
-    private static MessageHeaders? ReadHeaders(string[] texts)
-    {
-        var headers = new List<KeyValuePair<string, string>>();
-        foreach (var text in texts)
-        {
-            var equals = text.IndexOf('=', StringComparison.Ordinal);
-            if (equals <= 0)
-            {
-                throw new UsageException($"--header needs NAME=VALUE, not '{text}'.");
-            }
-
-            headers.Add(new(text[..equals], text[(equals + 1)..]));
-        }
-
-        return headers.Count == 0 ? null : MessageHeaders.Create(headers);
-    }
+    private static MessageHeaders? ReadHeaders(string[] texts) =>
+        texts.Length == 0 ? null : MessageHeaders.Create(NamedValues.Read("--header", texts));
 }
 
 /// <summary>Which messages to make, from what.</summary>

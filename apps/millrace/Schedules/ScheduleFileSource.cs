@@ -17,12 +17,13 @@ internal static class ScheduleFileSource
     /// <summary>Brings a store to what the file says. What is not valid is left out by itself.</summary>
     /// <param name="schedules">The schedules of the store.</param>
     /// <param name="path">The file.</param>
+    /// <param name="name">By what name the store knows the file; that of the file unless given, wherever the file lies.</param>
     /// <param name="keepsOthers">Whether schedules that the file does not define any more go on.</param>
     /// <param name="cancellationToken">Ends it between schedules.</param>
     /// <exception cref="MillraceConfigurationException">The file cannot be read, or is no file of schedules.</exception>
-    public static async Task<ScheduleFileResult> ApplyAsync(ScheduleClient schedules, string path, bool keepsOthers, CancellationToken cancellationToken)
+    public static async Task<ScheduleFileResult> ApplyAsync(ScheduleClient schedules, string path, string? name, bool keepsOthers, CancellationToken cancellationToken)
     {
-        var source = SourceOf(path);
+        var source = SourceOf(name ?? path);
         var refused = new List<SchedulePutResult>();
         var definitions = Read(path, refused);
         var results = await schedules.PutManyAsync(definitions, source, cancellationToken);

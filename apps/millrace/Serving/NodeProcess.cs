@@ -52,7 +52,7 @@ internal sealed class NodeProcess(CliContext context, ServerConfiguration config
                 ? instances.All[0]
                 : throw new MillraceConfigurationException($"The schedules of {file} are those of the instance 'default', which is not configured."));
         var logger = loggers.CreateLogger("Millrace.Scheduling");
-        var applied = await ScheduleFileSource.ApplyAsync(instance.Client.Schedules, file, keepsOthers: false, stop);
+        var applied = await ScheduleFileSource.ApplyAsync(instance.Client.Schedules, file, name: null, keepsOthers: false, stop);
         foreach (var result in applied.Results)
         {
             if (result.Error is { } error)

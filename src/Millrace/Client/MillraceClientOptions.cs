@@ -101,7 +101,7 @@ public sealed class MillraceClientOptions : PipelineOptions
         }
 
         Leasing.Validate();
-        RunHistory.Retention.Validate();
+        RunHistory.NewRetention.Validate();
         foreach (var pipeline in _queues.Values.Prepend(this))
         {
             if (pipeline.Serializer is { } serializer)

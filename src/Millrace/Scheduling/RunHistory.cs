@@ -36,7 +36,11 @@ public sealed class RunHistory
             return await _reader.ListAsync(query, cancellationToken).ConfigureAwait(false);
         }
 
-        var partition = await _appender.OpenAsync(cancellationToken).ConfigureAwait(false);
+        if (await _appender.FindAsync(cancellationToken).ConfigureAwait(false) is not { } partition)
+        {
+            return new RunPage([], null);
+        }
+
         var stats = await partition.GetStatsAsync(cancellationToken).ConfigureAwait(false);
         var end = query.Continuation is { } continuation ? Math.Min(PlaceOf(continuation), stats.EndOffset) : stats.EndOffset;
         var earliest = await EarliestAsync(partition, stats, query.Since, cancellationToken).ConfigureAwait(false);
@@ -74,9 +78,13 @@ public sealed class RunHistory
     /// <summary>Counts and times of the runs that meet the conditions, and one more.</summary>
     internal async ValueTask<RunStatistics> GetStatisticsAsync(RunQuery query, Func<RunRecord, bool> counts, CancellationToken cancellationToken)
     {
-        var partition = await _appender.OpenAsync(cancellationToken).ConfigureAwait(false);
-        var stats = await partition.GetStatsAsync(cancellationToken).ConfigureAwait(false);
         var tally = new RunTally();
+        if (await _appender.FindAsync(cancellationToken).ConfigureAwait(false) is not { } partition)
+        {
+            return tally.ToStatistics();
+        }
+
+        var stats = await partition.GetStatsAsync(cancellationToken).ConfigureAwait(false);
         var offset = await EarliestAsync(partition, stats, query.Since, cancellationToken).ConfigureAwait(false);
         while (offset < stats.EndOffset)
         {

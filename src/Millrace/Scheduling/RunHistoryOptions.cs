@@ -11,11 +11,15 @@ public sealed record RunHistoryOptions
     /// <summary>Whether it is kept; true unless set. Without streams in the backend it is not, which is said in the log.</summary>
     public bool IsEnabled { get; init; } = true;
 
-    /// <summary>How long records are kept; 30 days unless set.</summary>
-    public TimeSpan MaxAge { get; init; } = TimeSpan.FromDays(30);
+    /// <summary>How long records are kept; unless set, as the stream says that is there, and 30 days where this makes it.</summary>
+    public TimeSpan? MaxAge { get; init; }
 
-    /// <summary>The most records that are kept; a million unless set.</summary>
-    public long MaxRecords { get; init; } = 1_000_000;
+    /// <summary>The most records that are kept; unless set, as the stream says that is there, and a million where this makes it.</summary>
+    public long? MaxRecords { get; init; }
 
-    internal StreamRetention Retention => new() { MaxAge = MaxAge, MaxRecords = MaxRecords };
+    /// <summary>What a stream is made with.</summary>
+    internal StreamRetention NewRetention => RetentionOver(new StreamRetention { MaxAge = TimeSpan.FromDays(30), MaxRecords = 1_000_000 });
+
+    /// <summary>What a stream that is there shall keep: what was set, and else what it does keep, for another application may have said that.</summary>
+    internal StreamRetention RetentionOver(StreamRetention kept) => kept with { MaxAge = MaxAge ?? kept.MaxAge, MaxRecords = MaxRecords ?? kept.MaxRecords };
 }

@@ -2,6 +2,7 @@ using Millrace.Client;
 using Millrace.Scheduling.History;
 using Millrace.Scheduling.Tests.Jobs;
 using Millrace.Storage;
+using Millrace.Streams;
 using Millrace.Testing;
 using Xunit;
 
@@ -88,6 +89,34 @@ public sealed class RunHistoryTests
         }
 
         Assert.Equal(100, (await site.Jobs.History.ListAsync(new RunQuery { Limit = 1000 }, Token)).Runs.Count);
+    }
+
+    [Fact]
+    public async Task Reading_NeitherMakesTheHistory_NorChangesHowLongItIsKept()
+    {
+        await using var site = await JobSite.OpenAsync();
+        Assert.Empty((await site.Jobs.History.ListAsync(new RunQuery(), Token)).Runs);
+        Assert.Equal(0, (await site.Jobs.History.GetStatisticsAsync(new RunQuery(), Token)).Succeeded);
+        Assert.Null(await site.Mill.Streams.GetAsync(RunHistoryOptions.Stream, Token));
+
+        var long365 = new StreamRetention { MaxAge = TimeSpan.FromDays(365), MaxRecords = 50_000_000 };
+        await site.Mill.Streams.CreateAsync(RunHistoryOptions.Stream, new StreamSettings { Retention = long365 }, Token);
+        Assert.Empty((await site.Jobs.History.ListAsync(new RunQuery(), Token)).Runs);
+        await site.Jobs.History.AppendAsync(RunOf(1));
+
+        Assert.Equal(long365, (await site.Mill.Streams.GetAsync(RunHistoryOptions.Stream, Token))!.Settings.Retention);
+    }
+
+    [Fact]
+    public async Task WhatIsSaidOfTheHistory_ChangesOneThatIsThere_AndNothingElse()
+    {
+        await using var site = await JobSite.OpenAsync(configure: options => options.RunHistory = new RunHistoryOptions { MaxRecords = 7 });
+        await site.Mill.Streams.CreateAsync(RunHistoryOptions.Stream, new StreamSettings { Retention = new StreamRetention { MaxAge = TimeSpan.FromDays(365) } }, Token);
+
+        await site.Jobs.History.AppendAsync(RunOf(1));
+
+        Assert.Equal(
+            new StreamRetention { MaxAge = TimeSpan.FromDays(365), MaxRecords = 7 }, (await site.Mill.Streams.GetAsync(RunHistoryOptions.Stream, Token))!.Settings.Retention);
     }
 
     [Fact]

@@ -146,6 +146,7 @@ public sealed class ScheduleJsonTests
     [InlineData("{\"name\":\"s\",\"message\":{\"kind\":1}}", "'kind'")]
     [InlineData("{\"name\":\"s\",\"queue\":7}", "'queue'")]
     [InlineData("{\"name\":\"s\",\"start\":\"tomorrow\"}", "'start'")]
+    [InlineData("{\"name\":\"s\",\"start\":\"2099-01-01T00:00:00\"}", "with 'Z' or an offset")]
     [InlineData("{\"name\":\"s\",\"end\":1}", "'end'")]
     [InlineData("{\"name\":\"s\",\"jitterMs\":\"1s\"}", "'jitterMs'")]
     [InlineData("{\"name\":\"s\",\"maxRuns\":1.5}", "'maxRuns'")]

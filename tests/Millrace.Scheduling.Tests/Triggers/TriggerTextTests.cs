@@ -73,7 +73,7 @@ public sealed class TriggerTextTests
     [InlineData("at 2027-02-30T00:00:00Z", 3, "an instant")]
     [InlineData("at 2027-01-01T00:00:00Z again", 24, "'again' was not expected")]
     [InlineData("0 3 * * * in", 12, "missing")]
-    [InlineData("0 3 * * * in Mars/Olympus", 13, "no time zone 'Mars/Olympus'")]
+    [InlineData("0 3 * * * in Mars/Olympus", 13, "at position 13: there is no time zone 'Mars/Olympus'")]
     [InlineData("0 3 * * * in Asia/Tokyo now", 24, "'now' was not expected")]
     [InlineData("0 3 * * in Asia/Tokyo", 8, "4 fields")]
     [InlineData("0 3 * * 9 in Asia/Tokyo", 8, "SUN-SAT")]

@@ -35,7 +35,22 @@ internal sealed class RunAppender(StreamCatalog? catalog, RunHistoryOptions opti
     /// <summary>Whether a history is kept.</summary>
     public bool IsEnabled { get; } = catalog is not null && options.IsEnabled;
 
-    /// <summary>The stream's partition.</summary>
+    /// <summary>The stream's partition, for one who reads: nothing is created or changed. Null while nobody has written.</summary>
+    /// <exception cref="MillraceConfigurationException">No history is kept.</exception>
+    public async ValueTask<IStreamPartition?> FindAsync(CancellationToken cancellationToken)
+    {
+        if (_partition is { } open)
+        {
+            return open;
+        }
+
+        var streams = RequireCatalog();
+        return await streams.GetAsync(RunHistoryOptions.Stream, cancellationToken).ConfigureAwait(false) is null
+            ? null
+            : await streams.OpenPartitionAsync(RunHistoryOptions.Stream, 0, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The stream's partition, for one who writes: the stream is created, or gets the retention that was set.</summary>
     /// <exception cref="MillraceConfigurationException">No history is kept.</exception>
     public async ValueTask<IStreamPartition> OpenAsync(CancellationToken cancellationToken)
     {
@@ -44,23 +59,20 @@ internal sealed class RunAppender(StreamCatalog? catalog, RunHistoryOptions opti
             return open;
         }
 
-        if (catalog is null || !options.IsEnabled)
-        {
-            throw new MillraceConfigurationException("There is no history of runs: it was switched off, or no backend with streams is configured. Set the URL of streams (StreamUrl).");
-        }
-
+        var streams = RequireCatalog();
         await _opening.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             if (_partition is null)
             {
-                var info = await catalog.EnsureAsync(RunHistoryOptions.Stream, new StreamSettings { Retention = options.Retention }, create: true, cancellationToken).ConfigureAwait(false);
-                if (info.Settings.Retention != options.Retention)
+                var info = await streams.EnsureAsync(RunHistoryOptions.Stream, new StreamSettings { Retention = options.NewRetention }, create: true, cancellationToken).ConfigureAwait(false);
+                var retention = options.RetentionOver(info.Settings.Retention);
+                if (info.Settings.Retention != retention)
                 {
-                    await catalog.SetRetentionAsync(RunHistoryOptions.Stream, options.Retention, cancellationToken).ConfigureAwait(false);
+                    await streams.SetRetentionAsync(RunHistoryOptions.Stream, retention, cancellationToken).ConfigureAwait(false);
                 }
 
-                _partition = await catalog.OpenPartitionAsync(RunHistoryOptions.Stream, 0, cancellationToken).ConfigureAwait(false);
+                _partition = await streams.OpenPartitionAsync(RunHistoryOptions.Stream, 0, cancellationToken).ConfigureAwait(false);
             }
 
             return _partition;
@@ -107,6 +119,10 @@ internal sealed class RunAppender(StreamCatalog? catalog, RunHistoryOptions opti
             return _added == _appended ? default : FlushAsync(_added);
         }
     }
+
+    private StreamCatalog RequireCatalog() => catalog is not null && options.IsEnabled
+        ? catalog
+        : throw new MillraceConfigurationException("There is no history of runs: it was switched off, or no backend with streams is configured. Set the URL of streams (StreamUrl).");
 
     private async ValueTask FlushAsync(long target)
     {

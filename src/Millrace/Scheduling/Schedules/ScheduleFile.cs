@@ -16,6 +16,7 @@ internal static class ScheduleFile
     {
         var definitions = new List<ScheduleDefinition>();
         var json = new WireReader(utf8, isStrict: true);
+        var isThere = false;
         json.BeginObject();
         while (json.NextField())
         {
@@ -24,6 +25,7 @@ internal static class ScheduleFile
                 json.Unknown(Schedules);
             }
 
+            isThere = true;
             json.BeginArray();
             for (var number = 1; json.NextElement(); number++)
             {
@@ -32,7 +34,9 @@ internal static class ScheduleFile
         }
 
         json.EndDocument();
-        return definitions;
+
+        // An empty array says that there are to be none; a file that says nothing may have been written for something else, or cut off.
+        return isThere ? definitions : throw new WireFormatException("The field 'schedules' is missing.");
     }
 
     private static void ReadOne(ReadOnlySpan<byte> utf8, int number, List<ScheduleDefinition> definitions, Action<int, MillraceException> refuse)

@@ -112,13 +112,22 @@ internal static class TriggerText
                 var (idStart, idEnd) = NextWord(text, end);
                 var id = text[idStart..idEnd];
                 RequireEnd(text, idEnd);
-                if (zone is not null && !ReferenceEquals(ZoneTimeline.Of(zone), ZoneTimeline.Of(id, idStart)))
+                if (id.Length == 0)
+                {
+                    throw InvalidTriggerException.In(text, text.Length, "the time zone after 'in' is missing");
+                }
+
+                if (!ZoneTimeline.TryFind(id, out var found))
+                {
+                    throw InvalidTriggerException.In(text, idStart, ZoneTimeline.NotFound(id));
+                }
+
+                if (zone is not null && !ReferenceEquals(ZoneTimeline.Of(zone), found))
                 {
                     throw InvalidTriggerException.In(text, idStart, $"the zone is said to be '{InvalidTriggerException.Shown(zone)}' elsewhere");
                 }
 
-                zone = id.Length > 0 ? id : throw InvalidTriggerException.In(text, text.Length, "the time zone after 'in' is missing");
-                return new CronTrigger(CronParser.Parse(text, length), ZoneTimeline.Of(zone, idStart));
+                return new CronTrigger(CronParser.Parse(text, length), found);
             }
         }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 
 namespace Millrace.Scheduling.Triggers;
@@ -51,29 +52,30 @@ internal sealed class ZoneTimeline
 
     /// <summary>The zone of an IANA id; UTC for null.</summary>
     /// <exception cref="InvalidTriggerException">There is no such zone.</exception>
-    public static ZoneTimeline Of(string? id, int? position = null)
+    public static ZoneTimeline Of(string? id) =>
+        id is null ? Utc
+        : TryFind(id, out var found) ? found
+        : throw new InvalidTriggerException($"A time zone is not valid: {NotFound(id)}.");
+
+    /// <summary>The zone of an IANA id, if there is one on this machine.</summary>
+    public static bool TryFind(string id, [NotNullWhen(true)] out ZoneTimeline? found)
     {
-        if (id is null or "UTC" or "Etc/UTC")
+        if (id is "UTC" or "Etc/UTC")
         {
-            return Utc;
+            found = Utc;
+        }
+        else if (!ById.TryGetValue(id, out found))
+        {
+            // Ids are names of files on most systems, so nothing but an id may reach the look-up.
+            found = IsWellFormed(id) && TimeZoneInfo.TryFindSystemTimeZoneById(id, out var zone) ? ById.GetOrAdd(id, Of(zone)) : null;
         }
 
-        if (ById.TryGetValue(id, out var known))
-        {
-            return known;
-        }
-
-        // Ids are names of files on most systems, so nothing but an id may reach the look-up.
-        if (!IsWellFormed(id) || !TimeZoneInfo.TryFindSystemTimeZoneById(id, out var zone))
-        {
-            throw new InvalidTriggerException(
-                $"There is no time zone '{InvalidTriggerException.Shown(id)}' on this machine. "
-                + "Use an IANA id, spelt as in 'Europe/Berlin' or 'UTC'; on Linux the package tzdata has them.",
-                position);
-        }
-
-        return ById.GetOrAdd(id, Of(zone));
+        return found is not null;
     }
+
+    /// <summary>What is said of an id that no zone has.</summary>
+    public static string NotFound(string id) =>
+        $"there is no time zone '{InvalidTriggerException.Shown(id)}' on this machine; use an IANA id, spelt as in 'Europe/Berlin' or 'UTC' (on Linux the package tzdata has them)";
 
     /// <summary>The interval in which a second of UTC lies.</summary>
     public ZoneInterval At(long second)

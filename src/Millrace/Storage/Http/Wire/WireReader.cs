@@ -205,8 +205,13 @@ internal ref struct WireReader
     public DateTimeOffset Time()
     {
         Advance();
-        return IsPlainText() && _json.TryGetDateTimeOffset(out var value) ? value : throw Expected("a time such as 2026-01-31T08:30:00Z");
+        return IsPlainText() && HasOffset(_json.ValueSpan) && _json.TryGetDateTimeOffset(out var value)
+            ? value
+            : throw Expected("a time with 'Z' or an offset at its end, such as 2026-01-31T08:30:00Z");
     }
+
+    // Without one, a time would be that of the zone of whatever machine reads it.
+    private static bool HasOffset(ReadOnlySpan<byte> time) => time is [.., (byte)'Z'] or [.., (byte)'+' or (byte)'-', _, _, (byte)':', _, _];
 
     public LeaseToken Token()
     {
