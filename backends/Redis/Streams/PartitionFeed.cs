@@ -38,6 +38,19 @@ internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts sc
     /// <param name="closing">Ends it too: the opening is closed.</param>
     public async ValueTask WaitAsync(long offset, CancellationToken cancellationToken, CancellationToken closing)
     {
+        try
+        {
+            await WaitForEndAsync(offset, cancellationToken, closing).ConfigureAwait(false);
+        }
+        catch (MillraceException) when (Volatile.Read(ref _failure) is { } failure)
+        {
+            // It was asking the server when the backend was closed.
+            throw failure;
+        }
+    }
+
+    private async ValueTask WaitForEndAsync(long offset, CancellationToken cancellationToken, CancellationToken closing)
+    {
         while (End <= offset)
         {
             StreamWaiters waiters;

@@ -60,7 +60,8 @@ public sealed class SingleServerTests
     [Fact]
     public async Task Script_ThatTheServerDoesNotHave_IsLoaded()
     {
-        await using var client = await OpenSharedAsync();
+        await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
+        await using var client = await RedisClients.OpenAsync($"redis://{server.EndPoint}", Cancellation);
         var nonce = Guid.NewGuid().ToString("N");
         var script = RedisScript.Of("test", $"return {{'{nonce}', KEYS[1], ARGV[1]}}");
         for (var round = 0; round < 2; round++)
