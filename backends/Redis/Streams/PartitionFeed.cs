@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using Millrace.Redis.Client;
+using Millrace.Redis.Waiting;
 using Millrace.Storage;
 
 namespace Millrace.Redis.Streams;
@@ -13,8 +14,8 @@ internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts sc
     private static readonly TimeSpan SafetyLook = TimeSpan.FromSeconds(10);
 
     private readonly Lock _gate = new();
+    private readonly LazySubscription _subscription = new(executor, scripts.Channel);
     private StreamWaiters _waiters = new();
-    private Task<IAsyncDisposable>? _subscription;
     private Exception? _failure;
     private long _end;
 
@@ -59,7 +60,7 @@ internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts sc
                 waiters = _waiters;
             }
 
-            if (await SubscribeAsync(cancellationToken).ConfigureAwait(false))
+            if (await _subscription.MakeAsync(this, cancellationToken).ConfigureAwait(false))
             {
                 await LookAsync(cancellationToken).ConfigureAwait(false);
             }
@@ -145,26 +146,7 @@ internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts sc
     }
 
     /// <summary>Ends the subscription: nobody has the partition open any more.</summary>
-    public async ValueTask EndAsync()
-    {
-        Task<IAsyncDisposable>? subscription;
-        lock (_gate)
-        {
-            subscription = _subscription;
-        }
-
-        try
-        {
-            if (subscription is not null)
-            {
-                await (await subscription.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
-            }
-        }
-        catch (Exception fault) when (fault is MillraceException or ObjectDisposedException or OperationCanceledException)
-        {
-            // Whoever wanted the subscription has met the fault; there is nothing left to end.
-        }
-    }
+    public ValueTask EndAsync() => _subscription.DisposeAsync();
 
     public void OnMessage(ReadOnlySpan<byte> channel, ReadOnlyMemory<byte> payload)
     {
@@ -179,27 +161,6 @@ internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts sc
     }
 
     public void OnResubscribed() => _ = LookAgainAsync();
-
-    /// <summary>Subscribes unless that was done.</summary>
-    /// <returns>Whether this was the call that did it.</returns>
-    private async ValueTask<bool> SubscribeAsync(CancellationToken cancellationToken)
-    {
-        Task<IAsyncDisposable> subscription;
-        var isFirst = false;
-        lock (_gate)
-        {
-            if (_subscription is null or { IsFaulted: true } or { IsCanceled: true })
-            {
-                isFirst = true;
-                _subscription = executor.SubscribeAsync(RedisSubscriptionKind.Sharded, scripts.Channel, this, CancellationToken.None).AsTask();
-            }
-
-            subscription = _subscription;
-        }
-
-        await subscription.WaitAsync(cancellationToken).ConfigureAwait(false);
-        return isFirst;
-    }
 
     private async ValueTask LookAsync(CancellationToken cancellationToken)
     {

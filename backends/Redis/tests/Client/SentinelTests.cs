@@ -14,7 +14,7 @@ public sealed class SentinelTests
     [InlineData(true)]
     public async Task Primary_Replaced_IsFollowed(bool isPaused)
     {
-        await using var set = await LocalRedisSentinels.StartAsync(new LocalRedisOptions { Password = "open sesame", DownAfter = TimeSpan.FromSeconds(1) }, cancellationToken: Cancellation);
+        await using var set = await LocalRedisSentinels.StartAsync(new LocalRedisOptions { Password = "open sesame" }, cancellationToken: Cancellation);
         await using var client = await RedisClients.OpenAsync($"redis+sentinel://:open%20sesame@{set.EndPoints}/{set.Name}/0?timeoutMs=3000", Cancellation);
         var listener = new RecordingListener();
         await using var subscription = await client.SubscribeAsync(RedisSubscriptionKind.Channel, "c", listener, Cancellation);
@@ -44,7 +44,7 @@ public sealed class SentinelTests
     {
         // Patient, so that no sentinel takes a replica for dead on a busy machine and gives the fail-over up.
         await using var set = await LocalRedisSentinels.StartAsync(new LocalRedisOptions { DownAfter = TimeSpan.FromSeconds(20) }, cancellationToken: Cancellation);
-        await using var client = await RedisClients.OpenAsync($"redis+sentinel://{set.EndPoints}/{set.Name}?timeoutMs=10000", Cancellation);
+        await using var client = await RedisClients.OpenAsync($"redis+sentinel://{set.EndPoints}/{set.Name}?timeoutMs=60000", Cancellation);
         await client.ExecuteAsync("SET", "a", "0");
         var first = await FindPrimaryAsync(client);
         var log = set.Sentinels[0].LogLines;

@@ -51,7 +51,7 @@ public sealed class LostAnswerTests
     {
         await using var near = await OpenAsync((await RedisFixture.Server).EndPoint, "");
         await using var proxy = new MutingProxy((await RedisFixture.Server).Port);
-        await using var far = await OpenAsync(proxy.EndPoint, "&timeoutMs=300&connectTimeoutMs=300");
+        await using var far = await OpenAsync(proxy.EndPoint, "&timeoutMs=1000&connectTimeoutMs=1000");
         await WarmUpAsync(near, far, "q", hasKeys: false);
         await SendAsync(near, hasKeys: false);
         await using var receiver = await far.Queues!.OpenReceiverAsync("q", new ReceiverOptions { LeaseDuration = TimeSpan.FromMinutes(10) }, Cancellation);
@@ -85,7 +85,7 @@ public sealed class LostAnswerTests
     {
         await using var near = await OpenAsync((await RedisFixture.Server).EndPoint, "");
         await using var proxy = new MutingProxy((await RedisFixture.Server).Port);
-        await using var far = await OpenAsync(proxy.EndPoint, "&timeoutMs=1000&connectTimeoutMs=300");
+        await using var far = await OpenAsync(proxy.EndPoint, "&timeoutMs=1000&connectTimeoutMs=1000");
         await WarmUpAsync(near, far, "q", hasKeys: false);
         await SendAsync(near, hasKeys: false);
         var receiver = await far.Queues!.OpenReceiverAsync("q", new ReceiverOptions { LeaseDuration = TimeSpan.FromMinutes(10) }, Cancellation);
