@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using Millrace.Redis.Client;
 using Millrace.Storage;
 
 namespace Millrace.Redis.Queues;

@@ -8,7 +8,7 @@ namespace Millrace.Redis.Streams;
 /// <summary>
 /// Who waits in this process for one partition to grow. From the first wait on, one subscription tells every end, until the last opening is closed; after a cut the end is read.
 /// </summary>
-internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts scripts, string stream, int partition, string incarnation, TimeProvider timeProvider) : IRedisListener
+internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts scripts, string stream, int partition, string incarnation, TimeProvider timeProvider) : IRedisListener, IAsyncDisposable
 {
     // An append that nobody was told of, which must not happen, is noticed so late.
     private static readonly TimeSpan SafetyLook = TimeSpan.FromSeconds(10);
@@ -47,39 +47,6 @@ internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts sc
         {
             // It was asking the server when the backend was closed.
             throw failure;
-        }
-    }
-
-    private async ValueTask WaitForEndAsync(long offset, CancellationToken cancellationToken, CancellationToken closing)
-    {
-        while (End <= offset)
-        {
-            StreamWaiters waiters;
-            lock (_gate)
-            {
-                waiters = _waiters;
-            }
-
-            if (await _subscription.MakeAsync(this, cancellationToken).ConfigureAwait(false))
-            {
-                await LookAsync(cancellationToken).ConfigureAwait(false);
-            }
-
-            using var time = new CancellationTokenSource(SafetyLook, timeProvider);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, time.Token);
-            try
-            {
-                await waiters.WaitAsync(offset, either.Token, closing).ConfigureAwait(false);
-                return;
-            }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-            {
-                await LookAsync(cancellationToken).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException)
-            {
-                throw new OperationCanceledException(cancellationToken);
-            }
         }
     }
 
@@ -146,7 +113,7 @@ internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts sc
     }
 
     /// <summary>Ends the subscription: nobody has the partition open any more.</summary>
-    public ValueTask EndAsync() => _subscription.DisposeAsync();
+    public ValueTask DisposeAsync() => _subscription.DisposeAsync();
 
     public void OnMessage(ReadOnlySpan<byte> channel, ReadOnlyMemory<byte> payload)
     {
@@ -161,6 +128,39 @@ internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts sc
     }
 
     public void OnResubscribed() => _ = LookAgainAsync();
+
+    private async ValueTask WaitForEndAsync(long offset, CancellationToken cancellationToken, CancellationToken closing)
+    {
+        while (End <= offset)
+        {
+            StreamWaiters waiters;
+            lock (_gate)
+            {
+                waiters = _waiters;
+            }
+
+            if (await _subscription.MakeAsync(this, cancellationToken).ConfigureAwait(false))
+            {
+                await LookAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            using var time = new CancellationTokenSource(SafetyLook, timeProvider);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, time.Token);
+            try
+            {
+                await waiters.WaitAsync(offset, either.Token, closing).ConfigureAwait(false);
+                return;
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                await LookAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new OperationCanceledException(cancellationToken);
+            }
+        }
+    }
 
     private async ValueTask LookAsync(CancellationToken cancellationToken)
     {
