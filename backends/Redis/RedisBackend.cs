@@ -25,11 +25,9 @@ public sealed class RedisBackend : Backend, IHealthProbe
     private readonly RedisLockStore _locks;
     private readonly RedisStateStore _state;
 
-    private RedisBackend(IRedisExecutor executor, RedisOptions options, BackendContext context)
+    private RedisBackend(IRedisExecutor executor, RedisOptions options, TimeProvider time)
     {
-        _executor = executor;
-        _options = options;
-        _time = context.TimeProvider;
+        (_executor, _options, _time) = (executor, options, time);
         var keys = new RedisKeys(options.Prefix);
         var writes = new ReplicatedWrites(executor, options.WaitReplicas, options.WaitTimeout);
         var durability = options.Durability == RedisDurability.Full ? StoreDurability.Full : StoreDurability.Engine;
@@ -78,7 +76,7 @@ public sealed class RedisBackend : Backend, IHealthProbe
             var servers = await PersistenceProbe.ReadAsync(executor, cancellationToken).ConfigureAwait(false);
             RequireDurability(options, servers);
             Report(servers, context.LoggerFactory.CreateLogger<RedisBackend>());
-            return new RedisBackend(executor, options, context);
+            return new RedisBackend(executor, options, context.TimeProvider);
         }
         catch
         {
@@ -120,6 +118,9 @@ public sealed class RedisBackend : Backend, IHealthProbe
         await _locks.DisposeAsync().ConfigureAwait(false);
         await _executor.DisposeAsync().ConfigureAwait(false);
     }
+
+    /// <summary>The backend over another way to the servers, and by another clock than its connections, for tests.</summary>
+    internal static RedisBackend Over(IRedisExecutor executor, RedisOptions options, TimeProvider time) => new(executor, options, time);
 
     /// <summary>Ends as the death of the process would, for tests: the connections are cut, and nothing is given back.</summary>
     internal ValueTask AbandonAsync() => _executor.DisposeAsync();

@@ -9,7 +9,7 @@ public abstract class ConformanceSuite<TFixture> : IAsyncLifetime
     where TFixture : BackendFixture, new()
 {
     // Real time: reached only by a test that would hang.
-    private static readonly TimeSpan SafetyTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan SafetyTimeout = TimeSpan.FromSeconds(30);
 
     // A wrong wake cannot be waited for; this gives it a chance to show.
     private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(20);

@@ -46,7 +46,7 @@ public static class SuiteBindings
         return [.. contracts.Where(contract => contract.Found is not null).Select(contract => SuiteOf[contract.Contract])];
     }
 
-    /// <summary>Fails unless <paramref name="tests"/> has a public class for each contract of the fixture's backend that derives from the contract's suite over this fixture.</summary>
+    /// <summary>Fails unless <paramref name="tests"/> has a public class for each contract of the fixture's backend that derives from the contract's suite over this fixture or one that derives from it.</summary>
     /// <param name="fixture">The backend's fixture; opened and closed here, not disposed.</param>
     /// <param name="tests">The assembly of the bindings.</param>
     /// <param name="cancellationToken">Ends the opening.</param>
@@ -60,7 +60,7 @@ public static class SuiteBindings
         }
     }
 
-    /// <summary>Fails unless <paramref name="tests"/> has a public class for each contract of <paramref name="backend"/> that derives from the contract's suite over <paramref name="fixture"/>.</summary>
+    /// <summary>Fails unless <paramref name="tests"/> has a public class for each contract of <paramref name="backend"/> that derives from the contract's suite over <paramref name="fixture"/> or a fixture that derives from it.</summary>
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Test assemblies are not trimmed: their classes are found by reflection in any case.")]
     public static void AssertComplete(Backend backend, Type fixture, Assembly tests)
     {
@@ -78,7 +78,7 @@ public static class SuiteBindings
     {
         for (var ancestor = type.BaseType; ancestor is not null; ancestor = ancestor.BaseType)
         {
-            if (ancestor.IsGenericType && ancestor.GetGenericTypeDefinition() == suite && ancestor.GetGenericArguments()[0] == fixture)
+            if (ancestor.IsGenericType && ancestor.GetGenericTypeDefinition() == suite && fixture.IsAssignableFrom(ancestor.GetGenericArguments()[0]))
             {
                 return true;
             }

@@ -20,6 +20,8 @@ internal static class QueueScripts
 
     public static readonly RedisScript LeaseFully = Full("Queues/lease.lua");
 
+    public static readonly RedisScript Held = RedisScript.Load(Names, "Queues/held.lua");
+
     public static readonly RedisScript Complete = RedisScript.Load(Names, "Queues/state.lua", "Queues/settle.lua");
 
     public static readonly RedisScript Settle = Full("Queues/settle.lua");

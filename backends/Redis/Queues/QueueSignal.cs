@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using Millrace.Redis.Client;
+using Millrace.Redis.Waiting;
 
 namespace Millrace.Redis.Queues;
 
@@ -15,18 +16,15 @@ internal sealed class QueueSignal : IRedisListener, IAsyncDisposable
     private readonly Lock _gate = new();
     private readonly LinkedList<QueueWaiter> _main = new();
     private readonly LinkedList<QueueWaiter> _dead = new();
-    private readonly SemaphoreSlim _subscribing = new(1);
-    private readonly IRedisExecutor _executor;
-    private readonly string _channel;
+    private readonly LazySubscription _subscription;
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
-    private IAsyncDisposable? _subscription;
     private long _armedFor = long.MaxValue;
     private long _version;
 
     public QueueSignal(IRedisExecutor executor, string channel, TimeProvider time)
     {
-        (_executor, _channel, _time) = (executor, channel, time);
+        (_subscription, _time) = (new LazySubscription(executor, channel), time);
         _timer = time.CreateTimer(static state => ((QueueSignal)state!).OnDue(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -34,7 +32,7 @@ internal sealed class QueueSignal : IRedisListener, IAsyncDisposable
     public long Version => Volatile.Read(ref _version);
 
     /// <summary>Whether what is published arrives.</summary>
-    public bool IsSubscribed => Volatile.Read(ref _subscription) is not null;
+    public bool IsSubscribed => _subscription.IsMade;
 
     /// <summary>How many receivers use it; guarded by who gives it out.</summary>
     public int Users { get; set; }
@@ -42,19 +40,9 @@ internal sealed class QueueSignal : IRedisListener, IAsyncDisposable
     /// <summary>Makes sure that what is published arrives. Before the first look of a wait.</summary>
     public async ValueTask SubscribeAsync(CancellationToken cancellationToken)
     {
-        if (IsSubscribed)
+        if (!IsSubscribed)
         {
-            return;
-        }
-
-        await _subscribing.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            _subscription ??= await _executor.SubscribeAsync(RedisSubscriptionKind.Sharded, _channel, this, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            _subscribing.Release();
+            await _subscription.MakeAsync(this, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -141,19 +129,7 @@ internal sealed class QueueSignal : IRedisListener, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _timer.DisposeAsync().ConfigureAwait(false);
-        await _subscribing.WaitAsync().ConfigureAwait(false);
-        try
-        {
-            if (_subscription is { } subscription)
-            {
-                _subscription = null;
-                await subscription.DisposeAsync().ConfigureAwait(false);
-            }
-        }
-        finally
-        {
-            _subscribing.Release();
-        }
+        await _subscription.DisposeAsync().ConfigureAwait(false);
     }
 
     private LinkedList<QueueWaiter> ListOf(bool isDead) => isDead ? _dead : _main;

@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
-using Millrace.Redis.Client;
 using Millrace.Storage;
 
 namespace Millrace.Redis.Queues;
@@ -11,6 +10,9 @@ internal sealed class RedisReceiver : IQueueReceiver
 {
     private const int KeysDrawn = 32;
 
+    // A lease call whose answer was lost is made again so often, each time as soon as what it took was given back.
+    private const int MostRepeats = 2;
+
     private readonly RedisQueueStore _store;
     private readonly QueueCalls _calls;
     private readonly QueuePlace _place;
@@ -18,6 +20,7 @@ internal sealed class RedisReceiver : IQueueReceiver
     private readonly QueueSignal _signal;
     private readonly QueueLanes _lanes;
     private readonly LeaseCall _look;
+    private readonly LostLeases _lost;
     private readonly CancellationTokenSource _disposing = new();
     private readonly SemaphoreSlim _leasing = new(1);
     private readonly Lock _gate = new();
@@ -35,6 +38,7 @@ internal sealed class RedisReceiver : IQueueReceiver
         (_store, _calls, _place, _options, _signal) = (store, store.Calls, place, options, signal);
         _lanes = store.LanesOf(place);
         _look = new LeaseCall(_lanes.LeasesOf(options));
+        _lost = new LostLeases(_calls, place, options.LeaseDuration, store.Time);
         Id = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
     }
 
@@ -91,7 +95,7 @@ internal sealed class RedisReceiver : IQueueReceiver
         while (true)
         {
             var command = _place.CallSection(script, _calls.IsCluster).Add(tokens.Count).Add(RedisTime.MicrosecondsOf(_options.LeaseDuration));
-            AddTokens(command, tokens);
+            SettleLane.AddTokens(command, tokens);
             var reply = await _calls.Executor.ExecuteAsync(command.MayRepeat(), cancellationToken).ConfigureAwait(false);
             switch (QueueCalls.OutcomeOf(reply))
             {
@@ -126,6 +130,7 @@ internal sealed class RedisReceiver : IQueueReceiver
         try
         {
             await GiveBackAsync().ConfigureAwait(false);
+            await _lost.GiveBackAsync().ConfigureAwait(false);
             await _calls.OpenAsync(_place, creates: false, QueueSettings.Default, Id, TimeSpan.Zero, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception fault) when (fault is MillraceException or ObjectDisposedException)
@@ -269,18 +274,37 @@ internal sealed class RedisReceiver : IQueueReceiver
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<int> LookAsync(Memory<Delivery> into, CancellationToken cancellationToken)
     {
-        int count;
-        do
+        for (var repeats = 0; ; )
         {
             cancellationToken.ThrowIfCancellationRequested();
-            _look.Set(Math.Min(into.Length, LeaseLane.MaxLeased), NewKey());
-            await _lanes.LeaseAsync(_look).ConfigureAwait(false);
-            count = Take(into.Span);
-        }
-        while (count == 0 && _hasMore);
+            if (_lost.HasAny)
+            {
+                await _lost.GiveBackAsync().ConfigureAwait(false);
+            }
 
-        // The others who shared the script may have been given all that it took, and there is more.
-        return count;
+            _look.Set(Math.Min(into.Length, LeaseLane.MaxLeased), NewKey());
+            var started = _store.Time.GetTimestamp();
+            try
+            {
+                await _lanes.LeaseAsync(_look).ConfigureAwait(false);
+            }
+            catch (BackendUnavailableException cut) when (cut.MayHaveBeenApplied && !_options.SettleOnLease)
+            {
+                _lost.Add(_look.Key, started);
+                if (++repeats > MostRepeats || !await _lost.TryGiveBackAsync().ConfigureAwait(false))
+                {
+                    throw;
+                }
+
+                continue;
+            }
+
+            // The others who shared the script may have been given all that it took, and there is more.
+            if (Take(into.Span) is var count && (count > 0 || !_hasMore))
+            {
+                return count;
+            }
+        }
     }
 
     // Never zero, which is no token. Drawn some at a time: what a draw costs depends little on how much is drawn.
@@ -363,19 +387,6 @@ internal sealed class RedisReceiver : IQueueReceiver
         return tokens;
     }
 
-    private static void AddTokens(RedisCommand command, List<LeaseToken> tokens)
-    {
-        foreach (var token in tokens)
-        {
-            command.Add((long)token.Low);
-        }
-
-        foreach (var token in tokens)
-        {
-            SettleLane.AddKey(command, token.High);
-        }
-    }
-
     /// <summary>Finds among renewed leases those that were lost and that nobody has settled meanwhile.</summary>
     /// <param name="tokens">What was to be renewed.</param>
     /// <param name="results">A digit each, 1 for lost; empty for none.</param>
@@ -407,22 +418,6 @@ internal sealed class RedisReceiver : IQueueReceiver
             _store.EndLease(_place, token);
         }
 
-        var settlements = tokens.ConvertAll(token => Settlement.Release(token, countAttempt: false));
-        while (true)
-        {
-            var command = _place.CallSection(QueueScripts.Settle, _calls.IsCluster).Add(tokens.Count).Add(0);
-            AddTokens(command, tokens);
-            foreach (var settlement in settlements)
-            {
-                SettleLane.AddWhat(command, in settlement, RedisQueueStore.MaxDelay);
-            }
-
-            // Once returned, a message cannot be returned again by these tokens.
-            var reply = await _calls.Executor.ExecuteAsync(command.MayRepeat(), CancellationToken.None).ConfigureAwait(false);
-            if (QueueCalls.OutcomeOf(reply) != ScriptOutcome.More)
-            {
-                return;
-            }
-        }
+        await SettleLane.ReturnAsync(_calls, _place, tokens).ConfigureAwait(false);
     }
 }

@@ -62,6 +62,41 @@ internal sealed class SettleLane
     /// <summary>Adds the half of a token that is random.</summary>
     public static void AddKey(RedisCommand command, ulong key) => BinaryPrimitives.WriteUInt64LittleEndian(command.Reserve(sizeof(ulong)), key);
 
+    /// <summary>Adds tokens, as the scripts read them: the numbers of all, then the random halves.</summary>
+    public static void AddTokens(RedisCommand command, List<LeaseToken> tokens)
+    {
+        foreach (var token in tokens)
+        {
+            command.Add((long)token.Low);
+        }
+
+        foreach (var token in tokens)
+        {
+            AddKey(command, token.High);
+        }
+    }
+
+    /// <summary>Returns deliveries that were not handled: not counted, and to their places.</summary>
+    public static async ValueTask ReturnAsync(QueueCalls calls, QueuePlace place, List<LeaseToken> tokens)
+    {
+        while (true)
+        {
+            var command = place.CallSection(QueueScripts.Settle, calls.IsCluster).Add(tokens.Count).Add(0);
+            AddTokens(command, tokens);
+            foreach (var token in tokens)
+            {
+                AddWhat(command, Settlement.Release(token, countAttempt: false), RedisQueueStore.MaxDelay);
+            }
+
+            // Once returned, a message cannot be returned again by these tokens.
+            var reply = await calls.Executor.ExecuteAsync(command.MayRepeat(), CancellationToken.None).ConfigureAwait(false);
+            if (QueueCalls.OutcomeOf(reply) != ScriptOutcome.More)
+            {
+                return;
+            }
+        }
+    }
+
     /// <summary>Sends calls together, and completes each.</summary>
     public async ValueTask SendAsync(List<SettleCall> calls)
     {

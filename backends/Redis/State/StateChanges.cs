@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Text;
 using Millrace.Redis.Client;
+using Millrace.Redis.Waiting;
 
 namespace Millrace.Redis.State;
 
@@ -17,7 +18,7 @@ internal sealed class StateChanges(IRedisExecutor executor, string channel, Func
     private readonly Queue<(long Revision, string Key)> _latest = new();
     private readonly LinkedList<Waiter> _waiters = [];
     private readonly CancellationTokenSource _closing = new();
-    private Task<IAsyncDisposable>? _subscription;
+    private readonly LazySubscription _subscription = new(executor, channel);
 
     // Every change after this revision is among the latest; null while that is not known.
     private long? _knownAfter;
@@ -111,11 +112,9 @@ internal sealed class StateChanges(IRedisExecutor executor, string channel, Func
     public async ValueTask DisposeAsync()
     {
         await _closing.CancelAsync().ConfigureAwait(false);
-        Task<IAsyncDisposable>? subscription;
         Waiter[] waiters;
         lock (_gate)
         {
-            subscription = _subscription;
             waiters = [.. _waiters];
             _waiters.Clear();
         }
@@ -125,34 +124,12 @@ internal sealed class StateChanges(IRedisExecutor executor, string channel, Func
             waiter.TrySetException(new ObjectDisposedException(nameof(RedisBackend), "The backend was closed while somebody waited for a change of state."));
         }
 
-        try
-        {
-            if (subscription is not null)
-            {
-                await (await subscription.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
-            }
-        }
-        catch (Exception fault) when (fault is MillraceException or ObjectDisposedException or OperationCanceledException)
-        {
-            // Whoever wanted the subscription has met the fault; there is nothing left to end.
-        }
+        await _subscription.DisposeAsync().ConfigureAwait(false);
     }
 
     private async ValueTask BeginAsync(CancellationToken cancellationToken)
     {
-        Task<IAsyncDisposable> subscription;
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_closing.IsCancellationRequested, this);
-            if (_subscription is null or { IsFaulted: true } or { IsCanceled: true })
-            {
-                _subscription = executor.SubscribeAsync(RedisSubscriptionKind.Sharded, channel, this, CancellationToken.None).AsTask();
-            }
-
-            subscription = _subscription;
-        }
-
-        await subscription.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _subscription.MakeAsync(this, cancellationToken).ConfigureAwait(false);
         int cuts;
         lock (_gate)
         {

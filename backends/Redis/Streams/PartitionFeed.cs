@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using Millrace.Redis.Client;
+using Millrace.Redis.Waiting;
 using Millrace.Storage;
 
 namespace Millrace.Redis.Streams;
@@ -7,14 +8,14 @@ namespace Millrace.Redis.Streams;
 /// <summary>
 /// Who waits in this process for one partition to grow. From the first wait on, one subscription tells every end, until the last opening is closed; after a cut the end is read.
 /// </summary>
-internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts scripts, string stream, int partition, string incarnation, TimeProvider timeProvider) : IRedisListener
+internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts scripts, string stream, int partition, string incarnation, TimeProvider timeProvider) : IRedisListener, IAsyncDisposable
 {
     // An append that nobody was told of, which must not happen, is noticed so late.
     private static readonly TimeSpan SafetyLook = TimeSpan.FromSeconds(10);
 
     private readonly Lock _gate = new();
+    private readonly LazySubscription _subscription = new(executor, scripts.Channel);
     private StreamWaiters _waiters = new();
-    private Task<IAsyncDisposable>? _subscription;
     private Exception? _failure;
     private long _end;
 
@@ -38,34 +39,14 @@ internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts sc
     /// <param name="closing">Ends it too: the opening is closed.</param>
     public async ValueTask WaitAsync(long offset, CancellationToken cancellationToken, CancellationToken closing)
     {
-        while (End <= offset)
+        try
         {
-            StreamWaiters waiters;
-            lock (_gate)
-            {
-                waiters = _waiters;
-            }
-
-            if (await SubscribeAsync(cancellationToken).ConfigureAwait(false))
-            {
-                await LookAsync(cancellationToken).ConfigureAwait(false);
-            }
-
-            using var time = new CancellationTokenSource(SafetyLook, timeProvider);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, time.Token);
-            try
-            {
-                await waiters.WaitAsync(offset, either.Token, closing).ConfigureAwait(false);
-                return;
-            }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-            {
-                await LookAsync(cancellationToken).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException)
-            {
-                throw new OperationCanceledException(cancellationToken);
-            }
+            await WaitForEndAsync(offset, cancellationToken, closing).ConfigureAwait(false);
+        }
+        catch (MillraceException) when (Volatile.Read(ref _failure) is { } failure)
+        {
+            // It was asking the server when the backend was closed.
+            throw failure;
         }
     }
 
@@ -132,26 +113,7 @@ internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts sc
     }
 
     /// <summary>Ends the subscription: nobody has the partition open any more.</summary>
-    public async ValueTask EndAsync()
-    {
-        Task<IAsyncDisposable>? subscription;
-        lock (_gate)
-        {
-            subscription = _subscription;
-        }
-
-        try
-        {
-            if (subscription is not null)
-            {
-                await (await subscription.ConfigureAwait(false)).DisposeAsync().ConfigureAwait(false);
-            }
-        }
-        catch (Exception fault) when (fault is MillraceException or ObjectDisposedException or OperationCanceledException)
-        {
-            // Whoever wanted the subscription has met the fault; there is nothing left to end.
-        }
-    }
+    public ValueTask DisposeAsync() => _subscription.DisposeAsync();
 
     public void OnMessage(ReadOnlySpan<byte> channel, ReadOnlyMemory<byte> payload)
     {
@@ -167,25 +129,37 @@ internal sealed class PartitionFeed(IRedisExecutor executor, PartitionScripts sc
 
     public void OnResubscribed() => _ = LookAgainAsync();
 
-    /// <summary>Subscribes unless that was done.</summary>
-    /// <returns>Whether this was the call that did it.</returns>
-    private async ValueTask<bool> SubscribeAsync(CancellationToken cancellationToken)
+    private async ValueTask WaitForEndAsync(long offset, CancellationToken cancellationToken, CancellationToken closing)
     {
-        Task<IAsyncDisposable> subscription;
-        var isFirst = false;
-        lock (_gate)
+        while (End <= offset)
         {
-            if (_subscription is null or { IsFaulted: true } or { IsCanceled: true })
+            StreamWaiters waiters;
+            lock (_gate)
             {
-                isFirst = true;
-                _subscription = executor.SubscribeAsync(RedisSubscriptionKind.Sharded, scripts.Channel, this, CancellationToken.None).AsTask();
+                waiters = _waiters;
             }
 
-            subscription = _subscription;
-        }
+            if (await _subscription.MakeAsync(this, cancellationToken).ConfigureAwait(false))
+            {
+                await LookAsync(cancellationToken).ConfigureAwait(false);
+            }
 
-        await subscription.WaitAsync(cancellationToken).ConfigureAwait(false);
-        return isFirst;
+            using var time = new CancellationTokenSource(SafetyLook, timeProvider);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, time.Token);
+            try
+            {
+                await waiters.WaitAsync(offset, either.Token, closing).ConfigureAwait(false);
+                return;
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                await LookAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new OperationCanceledException(cancellationToken);
+            }
+        }
     }
 
     private async ValueTask LookAsync(CancellationToken cancellationToken)

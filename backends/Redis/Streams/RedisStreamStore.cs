@@ -105,7 +105,7 @@ internal sealed class RedisStreamStore : IStreamStore
         foreach (var feed in feeds)
         {
             feed.Fail(new ObjectDisposedException(nameof(RedisBackend), "The backend was closed while somebody waited for a partition to grow."));
-            await feed.EndAsync().ConfigureAwait(false);
+            await feed.DisposeAsync().ConfigureAwait(false);
         }
     }
 
@@ -131,7 +131,7 @@ internal sealed class RedisStreamStore : IStreamStore
             }
         }
 
-        await feed.EndAsync().ConfigureAwait(false);
+        await feed.DisposeAsync().ConfigureAwait(false);
     }
 
     private static void RequireCount(StreamPartitionContext context, long count)

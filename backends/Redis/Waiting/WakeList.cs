@@ -22,8 +22,7 @@ internal sealed class WakeList(IRedisExecutor executor) : IAsyncDisposable
             ObjectDisposedException.ThrowIf(_isDisposed, this);
             if (!_listeners.TryGetValue(channel, out var listener))
             {
-                _listeners.Add(channel, listener = new Listener(this, channel));
-                listener.Subscription = executor.SubscribeAsync(RedisSubscriptionKind.Sharded, channel, listener, CancellationToken.None).AsTask();
+                _listeners.Add(channel, listener = new Listener(this, channel, new LazySubscription(executor, channel)));
             }
 
             waiter = new Waiter(listener);
@@ -32,7 +31,7 @@ internal sealed class WakeList(IRedisExecutor executor) : IAsyncDisposable
 
         try
         {
-            await waiter.Listener.Subscription.WaitAsync(cancellationToken).ConfigureAwait(false);
+            await waiter.Listener.Subscription.MakeAsync(waiter.Listener, cancellationToken).ConfigureAwait(false);
             return waiter;
         }
         catch
@@ -56,20 +55,7 @@ internal sealed class WakeList(IRedisExecutor executor) : IAsyncDisposable
         foreach (var listener in listeners)
         {
             listener.WakeAll();
-            await EndAsync(listener).ConfigureAwait(false);
-        }
-    }
-
-    private static async ValueTask EndAsync(Listener listener)
-    {
-        try
-        {
-            var subscription = await listener.Subscription.ConfigureAwait(false);
-            await subscription.DisposeAsync().ConfigureAwait(false);
-        }
-        catch (Exception fault) when (fault is MillraceException or ObjectDisposedException or OperationCanceledException)
-        {
-            // Whoever wanted the subscription has met the fault; there is nothing left to end.
+            await listener.Subscription.DisposeAsync().ConfigureAwait(false);
         }
     }
 
@@ -84,11 +70,11 @@ internal sealed class WakeList(IRedisExecutor executor) : IAsyncDisposable
             }
         }
 
-        await EndAsync(listener).ConfigureAwait(false);
+        await listener.Subscription.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <summary>One subscription, and who waits on it.</summary>
-    internal sealed class Listener(WakeList list, string channel) : IRedisListener
+    internal sealed class Listener(WakeList list, string channel, LazySubscription subscription) : IRedisListener
     {
         public WakeList List => list;
 
@@ -97,7 +83,7 @@ internal sealed class WakeList(IRedisExecutor executor) : IAsyncDisposable
         /// <summary>Under the list's gate.</summary>
         public HashSet<Waiter> Waiters { get; } = [];
 
-        public Task<IAsyncDisposable> Subscription { get; set; } = null!;
+        public LazySubscription Subscription => subscription;
 
         public void OnMessage(ReadOnlySpan<byte> channel, ReadOnlyMemory<byte> payload) => WakeAll();
 

@@ -2,8 +2,8 @@ using Millrace.Testing.Servers;
 
 namespace Millrace.Redis.Tests;
 
-/// <summary>The backend on a Cluster of three primaries with a replica each, shared by all tests of this process.</summary>
-public sealed class RedisClusterFixture : RedisFixture
+/// <summary>The backend on a Cluster of three primaries with a replica each.</summary>
+public class RedisClusterFixture : ServersFixture
 {
     private static readonly Lazy<Task<LocalRedisCluster>> SharedCluster = new(() => LocalRedisCluster.StartAsync());
 

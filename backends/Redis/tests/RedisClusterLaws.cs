@@ -1,3 +1,4 @@
+using Millrace.Redis.Tests.Clocks;
 using Millrace.Testing;
 using Millrace.Testing.Channels;
 using Millrace.Testing.Locks;
@@ -9,16 +10,16 @@ namespace Millrace.Redis.Tests;
 
 public sealed class RedisClusterBackendLaws : BackendConformance<RedisClusterFixture>;
 
-public sealed class RedisClusterQueueLaws : QueueConformance<RedisClusterFixture>;
+public sealed class RedisClusterQueueLaws : QueueConformance<ClockedClusterFixture>;
 
-public sealed class RedisClusterQueueAdminLaws : QueueAdminConformance<RedisClusterFixture>;
+public sealed class RedisClusterQueueAdminLaws : QueueAdminConformance<ClockedClusterFixture>;
 
-public sealed class RedisClusterQueueRoutingLaws : QueueRoutingConformance<RedisClusterFixture>;
+public sealed class RedisClusterQueueRoutingLaws : QueueRoutingConformance<ClockedClusterFixture>;
 
-public sealed class RedisClusterStreamLaws : StreamConformance<RedisClusterFixture>;
+public sealed class RedisClusterStreamLaws : StreamConformance<ClockedClusterFixture>;
 
 public sealed class RedisClusterChannelLaws : ChannelConformance<RedisClusterFixture>;
 
-public sealed class RedisClusterLockLaws : LockConformance<RedisClusterFixture>;
+public sealed class RedisClusterLockLaws : LockConformance<ClockedClusterFixture>;
 
 public sealed class RedisClusterStateLaws : StateConformance<RedisClusterFixture>;

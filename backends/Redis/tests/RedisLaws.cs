@@ -1,3 +1,4 @@
+using Millrace.Redis.Tests.Clocks;
 using Millrace.Testing;
 using Millrace.Testing.Channels;
 using Millrace.Testing.Locks;
@@ -9,18 +10,18 @@ namespace Millrace.Redis.Tests;
 
 public sealed class RedisBackendLaws : BackendConformance<RedisFixture>;
 
-public sealed class RedisQueueLaws : QueueConformance<RedisFixture>;
+public sealed class RedisQueueLaws : QueueConformance<ClockedFixture>;
 
-public sealed class RedisQueueAdminLaws : QueueAdminConformance<RedisFixture>;
+public sealed class RedisQueueAdminLaws : QueueAdminConformance<ClockedFixture>;
 
-public sealed class RedisQueueRoutingLaws : QueueRoutingConformance<RedisFixture>;
+public sealed class RedisQueueRoutingLaws : QueueRoutingConformance<ClockedFixture>;
 
-public sealed class RedisQueueTransactionLaws : QueueTransactionConformance<RedisFixture>;
+public sealed class RedisQueueTransactionLaws : QueueTransactionConformance<ClockedFixture>;
 
-public sealed class RedisStreamLaws : StreamConformance<RedisFixture>;
+public sealed class RedisStreamLaws : StreamConformance<ClockedFixture>;
 
 public sealed class RedisChannelLaws : ChannelConformance<RedisFixture>;
 
-public sealed class RedisLockLaws : LockConformance<RedisFixture>;
+public sealed class RedisLockLaws : LockConformance<ClockedFixture>;
 
 public sealed class RedisStateLaws : StateConformance<RedisFixture>;

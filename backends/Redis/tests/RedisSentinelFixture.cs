@@ -2,8 +2,8 @@ using Millrace.Testing.Servers;
 
 namespace Millrace.Redis.Tests;
 
-/// <summary>The backend behind Sentinel: a primary, two replicas and three Sentinels, shared by all tests of this process.</summary>
-public sealed class RedisSentinelFixture : RedisFixture
+/// <summary>The backend behind Sentinel: a primary, two replicas and three Sentinels.</summary>
+public class RedisSentinelFixture : ServersFixture
 {
     private static readonly Lazy<Task<LocalRedisSentinels>> SharedSet = new(() => LocalRedisSentinels.StartAsync());
 

@@ -1,3 +1,4 @@
+using Millrace.Redis.Tests.Clocks;
 using Millrace.Testing;
 using Millrace.Testing.Channels;
 using Millrace.Testing.Locks;
@@ -9,18 +10,18 @@ namespace Millrace.Redis.Tests;
 
 public sealed class RedisSentinelBackendLaws : BackendConformance<RedisSentinelFixture>;
 
-public sealed class RedisSentinelQueueLaws : QueueConformance<RedisSentinelFixture>;
+public sealed class RedisSentinelQueueLaws : QueueConformance<ClockedSentinelFixture>;
 
-public sealed class RedisSentinelQueueAdminLaws : QueueAdminConformance<RedisSentinelFixture>;
+public sealed class RedisSentinelQueueAdminLaws : QueueAdminConformance<ClockedSentinelFixture>;
 
-public sealed class RedisSentinelQueueRoutingLaws : QueueRoutingConformance<RedisSentinelFixture>;
+public sealed class RedisSentinelQueueRoutingLaws : QueueRoutingConformance<ClockedSentinelFixture>;
 
-public sealed class RedisSentinelQueueTransactionLaws : QueueTransactionConformance<RedisSentinelFixture>;
+public sealed class RedisSentinelQueueTransactionLaws : QueueTransactionConformance<ClockedSentinelFixture>;
 
-public sealed class RedisSentinelStreamLaws : StreamConformance<RedisSentinelFixture>;
+public sealed class RedisSentinelStreamLaws : StreamConformance<ClockedSentinelFixture>;
 
 public sealed class RedisSentinelChannelLaws : ChannelConformance<RedisSentinelFixture>;
 
-public sealed class RedisSentinelLockLaws : LockConformance<RedisSentinelFixture>;
+public sealed class RedisSentinelLockLaws : LockConformance<ClockedSentinelFixture>;
 
 public sealed class RedisSentinelStateLaws : StateConformance<RedisSentinelFixture>;

@@ -37,8 +37,11 @@ public sealed class LocalRedis : IAsyncDisposable
     /// <summary>Its port, the same over restarts.</summary>
     public int Port { get; private set; }
 
-    /// <summary>Its host and port.</summary>
-    public string EndPoint => string.Create(CultureInfo.InvariantCulture, $"{Host}:{Port}");
+    /// <summary>The address that it listens on: <see cref="Host"/> or ::1.</summary>
+    public string Address => _options.Address;
+
+    /// <summary>Its host and port, as a URL has them.</summary>
+    public string EndPoint => string.Create(CultureInfo.InvariantCulture, $"{(Address.Contains(':', StringComparison.Ordinal) ? $"[{Address}]" : Address)}:{Port}");
 
     /// <summary>Its folder, which stays over restarts and goes on disposal.</summary>
     public string Folder { get; }
@@ -69,9 +72,24 @@ public sealed class LocalRedis : IAsyncDisposable
             _ => configuration,
             cancellationToken);
 
+    /// <summary>Starts several at once, which takes hardly longer than one.</summary>
+    /// <param name="starts">Their starts.</param>
+    /// <param name="started">Gets them, those of a start that fails apart.</param>
+    internal static async Task StartAllAsync(IEnumerable<Task<LocalRedis>> starts, List<LocalRedis> started)
+    {
+        Task<LocalRedis>[] all = [.. starts];
+        await ((Task)Task.WhenAll(all)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        foreach (var start in all.Where(start => start.IsCompletedSuccessfully))
+        {
+            started.Add(await start.ConfigureAwait(false));
+        }
+
+        await Task.WhenAll(all).ConfigureAwait(false);
+    }
+
     internal static Task<LocalRedis> StartSentinelAsync(LocalRedisOptions options, IReadOnlyList<string> configuration, CancellationToken cancellationToken) =>
         StartAsync(
-            new LocalRedis(options with { Password = null, IsTls = false }, "redis-sentinel", "Sentinel ID is", server => [server.ConfigurationFile, "--sentinel"]),
+            new LocalRedis(options with { Password = null }, "redis-sentinel", "Sentinel ID is", server => [server.ConfigurationFile, "--sentinel"]),
             sentinel => [.. sentinel.Fixed(), .. configuration],
             cancellationToken);
 
@@ -133,7 +151,7 @@ public sealed class LocalRedis : IAsyncDisposable
     internal Task<(int ExitCode, string Output)> RunCliAsync(IEnumerable<string> arguments, CancellationToken cancellationToken)
     {
         ServerProcess.Require("redis-cli", "redis-tools");
-        string[] place = ["-h", Host, "-p", Port.ToString(CultureInfo.InvariantCulture), .. _options.IsTls ? (string[])["--tls", "--insecure"] : []];
+        string[] place = ["-h", Address, "-p", Port.ToString(CultureInfo.InvariantCulture), .. _options.Tls?.ClientArguments ?? []];
         var environment = new Dictionary<string, string>();
         if (_options.Password is { } password)
         {
@@ -149,7 +167,7 @@ public sealed class LocalRedis : IAsyncDisposable
         {
             for (var attempt = 1; attempt <= StartAttempts; attempt++)
             {
-                (server.Port, server.BusPort) = (LocalPorts.Find(), LocalPorts.Find());
+                (server.Port, server.BusPort) = (LocalPorts.Find(server.Address), LocalPorts.Find(server.Address));
                 await File.WriteAllLinesAsync(server.ConfigurationFile, configuration(server), cancellationToken).ConfigureAwait(false);
                 if (await server.TryStartAsync(cancellationToken).ConfigureAwait(false))
                 {
@@ -194,16 +212,23 @@ public sealed class LocalRedis : IAsyncDisposable
         return await _log.WaitAsync(_ready, from, either.Token).ConfigureAwait(false) is not null;
     }
 
-    private string[] Fixed() =>
-        ["bind 127.0.0.1", string.Create(CultureInfo.InvariantCulture, $"port {Port}"), $"dir {Quote(Folder)}", "logfile \"\"", "daemonize no"];
+    private IEnumerable<string> Fixed() =>
+    [
+        $"bind {Address}", .. Ports().Select(setting => $"{setting.Name} {Quote(setting.Value)}"), $"dir {Quote(Folder)}", "logfile \"\"", "daemonize no",
+    ];
+
+    private IEnumerable<(string Name, string Value)> Ports()
+    {
+        var port = Port.ToString(CultureInfo.InvariantCulture);
+        return _options.Tls is { } tls ? [("port", "0"), ("tls-port", port), .. tls.Settings] : [("port", port)];
+    }
 
     private IEnumerable<string> ServerArguments()
     {
-        var port = Port.ToString(CultureInfo.InvariantCulture);
         string[] password = _options.Password is { } text ? ["--requirepass", text, "--masterauth", text] : [];
-        string[] ports = _options.IsTls ? ["--port", "0", "--tls-port", port] : ["--port", port];
+        var ports = Ports().SelectMany(setting => (string[])["--" + setting.Name, setting.Value]);
         string[] bus = _options.Arguments.Contains("--cluster-enabled") ? ["--cluster-port", BusPort.ToString(CultureInfo.InvariantCulture)] : [];
-        return [ConfigurationFile, "--bind", Host, "--dir", Folder, "--logfile", "", "--daemonize", "no", "--save", "", "--appendonly", "no", .. ports, .. bus, .. password, .. _options.Arguments];
+        return [ConfigurationFile, "--bind", Address, "--dir", Folder, "--logfile", "", "--daemonize", "no", "--save", "", "--appendonly", "no", .. ports, .. bus, .. password, .. _options.Arguments];
     }
 
     private ServerProcess RequireProcess() => _process ?? throw new InvalidOperationException("The server was not started.");

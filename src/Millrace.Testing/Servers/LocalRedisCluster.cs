@@ -81,14 +81,12 @@ public sealed class LocalRedisCluster : IAsyncDisposable
     {
         var timeout = ((long)options.DownAfter.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
         options = options with { Arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", timeout, "--repl-diskless-sync-delay", "0", .. options.Arguments] };
-        for (var i = 0; i < PrimaryCount * (1 + ReplicasEach); i++)
-        {
-            _servers.Add(await LocalRedis.StartServerAsync(options, [], cancellationToken).ConfigureAwait(false));
-        }
+        var starts = Enumerable.Range(0, PrimaryCount * (1 + ReplicasEach)).Select(_ => LocalRedis.StartServerAsync(options, [], cancellationToken));
+        await LocalRedis.StartAllAsync(starts, _servers).ConfigureAwait(false);
 
-        await ManageAsync(
-            ["create", .. _servers.Select(server => server.EndPoint), "--cluster-replicas", ReplicasEach.ToString(CultureInfo.InvariantCulture), "--cluster-yes"],
-            cancellationToken).ConfigureAwait(false);
+        // Without brackets: what stands before the last colon is the address.
+        var nodes = _servers.Select(server => string.Create(CultureInfo.InvariantCulture, $"{server.Address}:{server.Port}"));
+        await ManageAsync(["create", .. nodes, "--cluster-replicas", ReplicasEach.ToString(CultureInfo.InvariantCulture), "--cluster-yes"], cancellationToken).ConfigureAwait(false);
         foreach (var server in _servers)
         {
             await server.WaitForLogAsync("Cluster state changed: ok", 0, cancellationToken).ConfigureAwait(false);

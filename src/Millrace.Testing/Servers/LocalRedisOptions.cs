@@ -15,11 +15,11 @@ public sealed record LocalRedisOptions
     /// <summary>The password of the default user (<c>requirepass</c>), of replicas with their primary and of Sentinels with the servers; null for none. Sentinels themselves have none.</summary>
     public string? Password { get; init; }
 
-    /// <summary>
-    /// Whether the port is for TLS only. <see cref="Arguments"/> then names <c>--tls-cert-file</c>, <c>--tls-key-file</c> and <c>--tls-ca-cert-file</c>. Not for Sentinel sets and
-    /// Clusters.
-    /// </summary>
-    public bool IsTls { get; init; }
+    /// <summary>The certificate of all servers and Sentinels, whose ports are then for TLS only; null for none.</summary>
+    public LocalRedisTls? Tls { get; init; }
+
+    /// <summary>The loopback address that they listen on: 127.0.0.1 unless set, or ::1.</summary>
+    public string Address { get; init; } = LocalRedis.Host;
 
     /// <summary>After how long without an answer Sentinels and the nodes of a Cluster take a server for dead: 2 s unless set.</summary>
     public TimeSpan DownAfter { get; init; } = TimeSpan.FromSeconds(2);

@@ -11,6 +11,10 @@ public sealed class LocalRedisSentinels : IAsyncDisposable
     // A fail-over that has failed is tried again after twice this.
     private const int FailoverTimeoutMs = 5_000;
 
+    // In milliseconds, a fraction of the usual: how often Sentinels tell each other of themselves, ask the servers, and each other for votes. And one that was not given the processor for
+    // a while rests for thirty seconds otherwise.
+    private static readonly string[] Periods = ["publish-period", "250", "info-period", "1000", "ask-period", "250", "tilt-period", "1000"];
+
     private readonly List<LocalRedis> _servers = [];
     private readonly List<LocalRedis> _sentinels = [];
 
@@ -87,30 +91,30 @@ public sealed class LocalRedisSentinels : IAsyncDisposable
 
     private async Task StartAllAsync(LocalRedisOptions options, CancellationToken cancellationToken)
     {
+        options = options with { Arguments = ["--repl-diskless-sync-delay", "0", .. options.Arguments] };
         var primary = await LocalRedis.StartServerAsync(options, [], cancellationToken).ConfigureAwait(false);
         _servers.Add(primary);
-        string[] replica = [string.Create(CultureInfo.InvariantCulture, $"replicaof {LocalRedis.Host} {primary.Port}"), "repl-diskless-sync-delay 0"];
-        for (var i = 0; i < ReplicaCount; i++)
+        string[] replica = [string.Create(CultureInfo.InvariantCulture, $"replicaof {primary.Address} {primary.Port}")];
+        var replicas = Enumerable.Range(0, ReplicaCount).Select(_ => LocalRedis.StartServerAsync(options, replica, cancellationToken));
+        await LocalRedis.StartAllAsync(replicas, _servers).ConfigureAwait(false);
+        foreach (var server in _servers.Skip(1))
         {
-            _servers.Add(await LocalRedis.StartServerAsync(options, replica, cancellationToken).ConfigureAwait(false));
-        }
-
-        for (var i = 1; i < _servers.Count; i++)
-        {
-            await _servers[i].WaitForLogAsync("Finished with success", 0, cancellationToken).ConfigureAwait(false);
+            await server.WaitForLogAsync("Finished with success", 0, cancellationToken).ConfigureAwait(false);
         }
 
         string[] configuration =
         [
-            string.Create(CultureInfo.InvariantCulture, $"sentinel monitor {Name} {LocalRedis.Host} {primary.Port} {(SentinelCount / 2) + 1}"),
+            string.Create(CultureInfo.InvariantCulture, $"sentinel monitor {Name} {primary.Address} {primary.Port} {(SentinelCount / 2) + 1}"),
             string.Create(CultureInfo.InvariantCulture, $"sentinel down-after-milliseconds {Name} {(long)options.DownAfter.TotalMilliseconds}"),
             string.Create(CultureInfo.InvariantCulture, $"sentinel failover-timeout {Name} {FailoverTimeoutMs}"),
             string.Create(CultureInfo.InvariantCulture, $"sentinel parallel-syncs {Name} {ReplicaCount}"),
             .. options.Password is { } password ? (string[])[$"sentinel auth-pass {Name} {LocalRedis.Quote(password)}"] : [],
         ];
-        for (var i = 0; i < SentinelCount; i++)
+        var sentinels = Enumerable.Range(0, SentinelCount).Select(_ => LocalRedis.StartSentinelAsync(options, configuration, cancellationToken));
+        await LocalRedis.StartAllAsync(sentinels, _sentinels).ConfigureAwait(false);
+        foreach (var sentinel in _sentinels)
         {
-            _sentinels.Add(await LocalRedis.StartSentinelAsync(options, configuration, cancellationToken).ConfigureAwait(false));
+            await sentinel.ExecuteAsync(["SENTINEL", "DEBUG", .. Periods], cancellationToken).ConfigureAwait(false);
         }
 
         foreach (var sentinel in _sentinels)
@@ -122,7 +126,7 @@ public sealed class LocalRedisSentinels : IAsyncDisposable
 
             foreach (var other in _sentinels.Where(other => other != sentinel))
             {
-                await sentinel.WaitForLogAsync(string.Create(CultureInfo.InvariantCulture, $" {LocalRedis.Host} {other.Port} @ {Name} "), 0, cancellationToken).ConfigureAwait(false);
+                await sentinel.WaitForLogAsync(string.Create(CultureInfo.InvariantCulture, $" {other.Address} {other.Port} @ {Name} "), 0, cancellationToken).ConfigureAwait(false);
             }
         }
     }

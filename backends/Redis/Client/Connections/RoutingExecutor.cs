@@ -54,6 +54,9 @@ internal abstract class RoutingExecutor(TimeProvider time, TimeSpan timeout) : I
     public void OnCut(RedisOperation operation, RedisConnection connection, bool mayHaveBeenApplied)
     {
         operation.MayHaveBeenApplied |= mayHaveBeenApplied;
+
+        // A script that was sent with it may be lost too.
+        operation.ScriptLoads = 0;
         if ((!mayHaveBeenApplied || operation.Command.IsIdempotent) && Remaining(operation) > TimeSpan.Zero)
         {
             _ = PlaceAsync(operation, TimeSpan.Zero, CancellationToken.None);

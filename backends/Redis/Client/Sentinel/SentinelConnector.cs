@@ -12,6 +12,21 @@ internal sealed class SentinelConnector(SentinelRing sentinels, RedisDialer dial
 
     public async ValueTask<RedisConnection> ConnectAsync(CancellationToken cancellationToken)
     {
+        while (true)
+        {
+            var switches = sentinels.Switches;
+            var connection = await FindPrimaryAsync(cancellationToken).ConfigureAwait(false);
+            if (switches == sentinels.Switches)
+            {
+                return connection;
+            }
+
+            connection.Cut(new IOException("another primary was announced while it was made"));
+        }
+    }
+
+    private async ValueTask<RedisConnection> FindPrimaryAsync(CancellationToken cancellationToken)
+    {
         MillraceException? last = null;
         foreach (var sentinel in sentinels.Snapshot())
         {

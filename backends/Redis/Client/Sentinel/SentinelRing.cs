@@ -10,6 +10,7 @@ internal sealed class SentinelRing(IReadOnlyList<RedisServerAddress> servers, st
 
     private readonly Lock _gate = new();
     private readonly List<RedisServerAddress> _servers = [.. servers];
+    private int _switches;
 
     public string PrimaryName => primaryName;
 
@@ -34,6 +35,16 @@ internal sealed class SentinelRing(IReadOnlyList<RedisServerAddress> servers, st
                 _servers.Insert(0, sentinel);
             }
         }
+    }
+
+    /// <summary>How often another primary was announced until now: whoever has looked for it meanwhile may have been sent to the old one.</summary>
+    public int Switches => Volatile.Read(ref _switches);
+
+    /// <summary>One has announced another primary. It is asked first, because the others may not know yet, and the old primary may still take itself for one.</summary>
+    public void Announce(RedisServerAddress sentinel)
+    {
+        Prefer(sentinel);
+        Interlocked.Increment(ref _switches);
     }
 
     public ValueTask<RedisConnection> ConnectAsync(RedisServerAddress sentinel, CancellationToken cancellationToken) =>

@@ -16,6 +16,7 @@ internal sealed class SentinelWatch : IRedisListener, IRedisConnector, IAsyncDis
     private readonly ILogger _logger;
     private readonly SubscriptionHub _hub;
     private readonly CancellationTokenSource _closing = new();
+    private RedisConnection? _connection;
 
     public SentinelWatch(SentinelRing sentinels, RedisExecutor executor, TimeProvider time, TimeSpan timeout, ILogger logger)
     {
@@ -35,7 +36,9 @@ internal sealed class SentinelWatch : IRedisListener, IRedisConnector, IAsyncDis
         {
             try
             {
-                return await _sentinels.ConnectAsync(sentinel, cancellationToken).ConfigureAwait(false);
+                var connection = await _sentinels.ConnectAsync(sentinel, cancellationToken).ConfigureAwait(false);
+                Volatile.Write(ref _connection, connection);
+                return connection;
             }
             catch (MillraceException fault)
             {
@@ -53,6 +56,11 @@ internal sealed class SentinelWatch : IRedisListener, IRedisConnector, IAsyncDis
             && name == _sentinels.PrimaryName
             && int.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
         {
+            if (Volatile.Read(ref _connection) is { } connection)
+            {
+                _sentinels.Announce(connection.Address);
+            }
+
             Follow(new RedisServerAddress(host, number));
         }
     }

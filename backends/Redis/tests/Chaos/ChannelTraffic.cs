@@ -15,7 +15,10 @@ internal sealed class ChannelTraffic(IChannelTransport transport, string topic)
     private const string LastWord = "end";
 
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(2);
-    private static readonly TimeSpan Lateness = TimeSpan.FromMilliseconds(500);
+
+    // How long to wait for what is late: what comes after a gap may be missing for good.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan PatienceAfterAGap = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentDictionary<string, bool> _acknowledged = new();
     private readonly List<string> _received = [];
@@ -86,16 +89,22 @@ internal sealed class ChannelTraffic(IChannelTransport transport, string topic)
                     Take(message);
                 }
 
-                if (_received.Contains(LastWord))
+                if (!_received.Contains(LastWord))
                 {
-                    // What is late comes within that time.
-                    patience.CancelAfter(Lateness);
+                    continue;
                 }
+
+                if (!_acknowledged.Keys.Except(_received).Any())
+                {
+                    return;
+                }
+
+                patience.CancelAfter(_gaps > 0 ? PatienceAfterAGap : Patience);
             }
         }
         catch (OperationCanceledException) when (!Cancellation.IsCancellationRequested)
         {
-            // All have come.
+            // What has not come by now is missing.
         }
     }
 

@@ -25,7 +25,7 @@ public sealed class CutConnectionTests
     {
         await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
         await using var proxy = new CuttingProxy(server.Port, FewestBytes, MostBytes, TestScale.Seed());
-        await using var client = await OpenAsync(() => RedisClients.OpenAsync($"redis://{proxy.EndPoint}?timeoutMs=5000", Cancellation));
+        await using var client = await OpenAsync(() => RedisClients.OpenAsync($"redis://{proxy.EndPoint}?timeoutMs=60000", Cancellation));
         var (faults, answered) = (new FaultLog(), 0);
         await Task.WhenAll(Enumerable.Range(0, 64).Select(caller => Task.Run(
             async () =>

@@ -17,7 +17,7 @@ public sealed class PausedServerTests
     public async Task Server_PausedUnderLoad_FatesAreUnknown_AndEverythingGoesOn()
     {
         await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
-        await using var backend = await OpenAsync(server, "timeoutMs=300");
+        await using var backend = await OpenAsync(server, "timeoutMs=1000");
         var run = new ChaosRun(backend, TestScale.Seed());
         await run.RunAsync(async () =>
         {
@@ -39,7 +39,7 @@ public sealed class PausedServerTests
     public async Task Leases_OfAServerPausedForLonger_AreLost_AndReported()
     {
         await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
-        await using var backend = await OpenAsync(server, "timeoutMs=300");
+        await using var backend = await OpenAsync(server, "timeoutMs=1000");
         var queues = backend.Queues!;
         await queues.EnqueueAsync("q", Enumerable.Range(0, 10).Select(i => new Envelope(new[] { (byte)i })).ToArray(), default, Cancellation);
         await using var receiver = await queues.OpenReceiverAsync("q", new ReceiverOptions { LeaseDuration = Lease }, Cancellation);

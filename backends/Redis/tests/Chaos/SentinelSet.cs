@@ -11,7 +11,7 @@ public sealed class SentinelSet : IAsyncLifetime
     public LocalRedisSentinels Set => _set!;
 
     public async ValueTask InitializeAsync() =>
-        _set = await LocalRedisSentinels.StartAsync(new LocalRedisOptions { DownAfter = TimeSpan.FromSeconds(1) }, cancellationToken: TestContext.Current.CancellationToken);
+        _set = await LocalRedisSentinels.StartAsync(cancellationToken: TestContext.Current.CancellationToken);
 
     public ValueTask DisposeAsync() => _set?.DisposeAsync() ?? default;
 }

@@ -49,7 +49,7 @@ public sealed class ClusterTests
     public async Task Slots_Moving_AreFollowed_WithoutAnError()
     {
         await using var cluster = await LocalRedisCluster.StartAsync(cancellationToken: Cancellation);
-        await using var client = await RedisClients.OpenAsync($"redis://{cluster.EndPoints}", Cancellation);
+        await using var client = await RedisClients.OpenAsync($"redis://{cluster.EndPoints}?timeoutMs=60000", Cancellation);
         var names = Enumerable.Range(0, 20).Select(i => $"channel{i}").ToList();
         var listeners = names.Select(_ => new RecordingListener()).ToList();
         var subscriptions = await Task.WhenAll(names.Select((name, i) => client.SubscribeAsync(RedisSubscriptionKind.Sharded, name, listeners[i], Cancellation).AsTask()));
@@ -101,7 +101,7 @@ public sealed class ClusterTests
     public async Task Slot_HalfMoved_IsAskedForAtBothNodes()
     {
         await using var cluster = await LocalRedisCluster.StartAsync(cancellationToken: Cancellation);
-        await using var client = await RedisClients.OpenAsync($"redis://{cluster.EndPoints}", Cancellation);
+        await using var client = await RedisClients.OpenAsync($"redis://{cluster.EndPoints}?timeoutMs=60000", Cancellation);
         var slot = HashSlot.Of("{t}").ToString(CultureInfo.InvariantCulture);
         var source = cluster.Servers.Single(server => IsAt(client, server, HashSlot.Of("{t}")));
         var target = cluster.Servers.Take(3).First(server => server != source);
@@ -133,8 +133,8 @@ public sealed class ClusterTests
     [Fact]
     public async Task Primary_Killed_IsReplacedByItsReplica()
     {
-        await using var cluster = await LocalRedisCluster.StartAsync(new LocalRedisOptions { DownAfter = TimeSpan.FromSeconds(1) }, Cancellation);
-        await using var client = await RedisClients.OpenAsync($"redis://{cluster.EndPoints}?timeoutMs=15000", Cancellation);
+        await using var cluster = await LocalRedisCluster.StartAsync(cancellationToken: Cancellation);
+        await using var client = await RedisClients.OpenAsync($"redis://{cluster.EndPoints}?timeoutMs=60000", Cancellation);
         await Task.WhenAll(Enumerable.Range(0, Keys).Select(i => client.ExecuteAsync("SET", Key(i), Text(i))));
         foreach (var primary in cluster.Servers.Take(3))
         {

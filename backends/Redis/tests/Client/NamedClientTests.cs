@@ -98,7 +98,7 @@ public sealed class NamedClientTests
     public async Task Health_IsARoundTrip()
     {
         await using var server = await LocalRedis.StartAsync(new LocalRedisOptions { Password = "hush" }, Cancellation);
-        await using var client = await RedisClient.OpenAsync($"redis://:hush@{server.EndPoint}?timeoutMs=300", cancellationToken: Cancellation);
+        await using var client = await RedisClient.OpenAsync($"redis://:hush@{server.EndPoint}?timeoutMs=1500", cancellationToken: Cancellation);
         var healthy = await client.ProbeAsync(Cancellation);
         Assert.True(healthy.IsHealthy);
         Assert.Equal(server.EndPoint, healthy.Details["servers"]);

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Millrace.Redis.Client;
 using Millrace.Testing.Servers;
 using Xunit;
@@ -72,80 +70,36 @@ public sealed class SecurityTests
     [Fact]
     public async Task Tls_BelievesWhomItIsToldTo_AndSaysWhyNot()
     {
-        var folder = Directory.CreateTempSubdirectory("millrace-tls-").FullName;
-        try
+        using var certificates = new Certificates();
+        using var stranger = new Certificates();
+        var folder = certificates.Folder;
+        certificates.Sign("client", "client.test");
+        await using var server = await LocalRedis.StartAsync(new LocalRedisOptions { Tls = certificates.Sign("server", "redis.test") }, Cancellation);
+
+        var ownCertificate = $"ca={folder}/ca.pem&cert={folder}/client.pem&key={folder}/client.key";
+        await using (var client = await RedisClients.OpenAsync($"rediss://{server.EndPoint}?{ownCertificate}&serverName=redis.test", Cancellation))
         {
-            using var authority = CreateAuthority();
-            Write(folder, "ca.pem", authority.ExportCertificatePem());
-            WriteCertificate(folder, "server", authority, "redis.test");
-            WriteCertificate(folder, "client", authority, "client.test");
-            using var stranger = CreateAuthority();
-            Write(folder, "stranger.pem", stranger.ExportCertificatePem());
-            await using var server = await LocalRedis.StartAsync(
-                new LocalRedisOptions
-                {
-                    IsTls = true,
-                    Arguments = ["--tls-cert-file", $"{folder}/server.pem", "--tls-key-file", $"{folder}/server.key", "--tls-ca-cert-file", $"{folder}/ca.pem"],
-                },
-                Cancellation);
-
-            var ownCertificate = $"ca={folder}/ca.pem&cert={folder}/client.pem&key={folder}/client.key";
-            await using (var client = await RedisClients.OpenAsync($"rediss://{server.EndPoint}?{ownCertificate}&serverName=redis.test", Cancellation))
-            {
-                var value = new string('x', 1_000_000);
-                Assert.Equal("+OK", await client.ExecuteAsync("SET", "a", value));
-                Assert.Equal($"'{value}'", await client.ExecuteAsync("GET", "a"));
-            }
-
-            var bundle = $"ca={folder}/ca.pem&pfx={folder}/client.pfx&pfxPassword=hush";
-            await using (var client = await RedisClients.OpenAsync($"rediss://{server.EndPoint}?{bundle}&serverName=redis.test", Cancellation))
-            {
-                Assert.Equal("+PONG", await client.ExecuteAsync("PING"));
-            }
-
-            var wrong = Assert.Throws<MillraceConfigurationException>(() => RedisOptions.Parse(Storage.BackendUrl.Parse($"rediss://h?pfx={folder}/client.pfx&pfxPassword=wrong")));
-            Assert.DoesNotContain("wrong", wrong.Message, StringComparison.Ordinal);
-            Assert.Contains("is for redis.test", await FaultAsync($"rediss://{server.EndPoint}?{ownCertificate}"), StringComparison.Ordinal);
-            Assert.Contains("not trusted", await FaultAsync($"rediss://{server.EndPoint}?serverName=redis.test"), StringComparison.Ordinal);
-            Assert.Contains("not trusted", await FaultAsync($"rediss://{server.EndPoint}?serverName=redis.test&ca={folder}/stranger.pem"), StringComparison.Ordinal);
-            var without = await Assert.ThrowsAsync<BackendUnavailableException>(() => RedisClients.OpenAsync($"rediss://{server.EndPoint}?ca={folder}/ca.pem&serverName=redis.test", Cancellation).AsTask());
-            Assert.Contains(server.EndPoint, without.Message, StringComparison.Ordinal);
-            await Assert.ThrowsAsync<BackendUnavailableException>(() => RedisClients.OpenAsync($"redis://{server.EndPoint}?connectTimeoutMs=1000", Cancellation).AsTask());
+            var value = new string('x', 1_000_000);
+            Assert.Equal("+OK", await client.ExecuteAsync("SET", "a", value));
+            Assert.Equal($"'{value}'", await client.ExecuteAsync("GET", "a"));
         }
-        finally
+
+        var bundle = $"ca={folder}/ca.pem&pfx={folder}/client.pfx&pfxPassword=hush";
+        await using (var client = await RedisClients.OpenAsync($"rediss://{server.EndPoint}?{bundle}&serverName=redis.test", Cancellation))
         {
-            Directory.Delete(folder, recursive: true);
+            Assert.Equal("+PONG", await client.ExecuteAsync("PING"));
         }
+
+        var wrong = Assert.Throws<MillraceConfigurationException>(() => RedisOptions.Parse(Storage.BackendUrl.Parse($"rediss://h?pfx={folder}/client.pfx&pfxPassword=wrong")));
+        Assert.DoesNotContain("wrong", wrong.Message, StringComparison.Ordinal);
+        Assert.Contains("is for redis.test", await FaultAsync($"rediss://{server.EndPoint}?{ownCertificate}"), StringComparison.Ordinal);
+        Assert.Contains("not trusted", await FaultAsync($"rediss://{server.EndPoint}?serverName=redis.test"), StringComparison.Ordinal);
+        Assert.Contains("not trusted", await FaultAsync($"rediss://{server.EndPoint}?serverName=redis.test&ca={stranger.Authority}"), StringComparison.Ordinal);
+        var without = await Assert.ThrowsAsync<BackendUnavailableException>(() => RedisClients.OpenAsync($"rediss://{server.EndPoint}?ca={folder}/ca.pem&serverName=redis.test", Cancellation).AsTask());
+        Assert.Contains(server.EndPoint, without.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<BackendUnavailableException>(() => RedisClients.OpenAsync($"redis://{server.EndPoint}?connectTimeoutMs=1000", Cancellation).AsTask());
     }
 
     private static async Task<string> FaultAsync(string url) =>
         (await Assert.ThrowsAsync<MillraceConfigurationException>(() => RedisClients.OpenAsync(url, Cancellation).AsTask())).Message;
-
-    private static X509Certificate2 CreateAuthority()
-    {
-        using var key = RSA.Create(2048);
-        var request = new CertificateRequest("CN=Test authority", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
-        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
-        var now = TimeProvider.System.GetUtcNow();
-        return request.CreateSelfSigned(now.AddDays(-1), now.AddDays(2));
-    }
-
-    private static void WriteCertificate(string folder, string file, X509Certificate2 authority, string host)
-    {
-        using var key = RSA.Create(2048);
-        var request = new CertificateRequest($"CN={host}", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddDnsName(host);
-        request.CertificateExtensions.Add(names.Build());
-        var now = TimeProvider.System.GetUtcNow();
-        using var certificate = request.Create(authority, now.AddDays(-1), now.AddDays(1), RandomNumberGenerator.GetBytes(8));
-        Write(folder, file + ".pem", certificate.ExportCertificatePem());
-        Write(folder, file + ".key", key.ExportPkcs8PrivateKeyPem());
-        using var whole = certificate.CopyWithPrivateKey(key);
-        File.WriteAllBytes(Path.Combine(folder, file + ".pfx"), whole.Export(X509ContentType.Pkcs12, "hush"));
-    }
-
-    private static void Write(string folder, string file, string text) => File.WriteAllText(Path.Combine(folder, file), text);
 }

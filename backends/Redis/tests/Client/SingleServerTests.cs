@@ -60,7 +60,8 @@ public sealed class SingleServerTests
     [Fact]
     public async Task Script_ThatTheServerDoesNotHave_IsLoaded()
     {
-        await using var client = await OpenSharedAsync();
+        await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
+        await using var client = await RedisClients.OpenAsync($"redis://{server.EndPoint}", Cancellation);
         var nonce = Guid.NewGuid().ToString("N");
         var script = RedisScript.Of("test", $"return {{'{nonce}', KEYS[1], ARGV[1]}}");
         for (var round = 0; round < 2; round++)
@@ -117,7 +118,7 @@ public sealed class SingleServerTests
     public async Task BlockingCommands_BeyondTheBound_WaitAndThenSayWhy()
     {
         var server = await RedisFixture.Server;
-        await using var client = await RedisClients.OpenAsync($"redis://{server.EndPoint}?max_connections=3&timeoutMs=200", Cancellation);
+        await using var client = await RedisClients.OpenAsync($"redis://{server.EndPoint}?max_connections=3&timeoutMs=1000", Cancellation);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         var key = Guid.NewGuid().ToString("N");
         var holding = client.ExecuteBlockingAsync([RedisClients.Command("BLPOP", key, "20")], TimeSpan.FromSeconds(20), ending.Token).AsTask();
@@ -191,7 +192,7 @@ public sealed class SingleServerTests
     public async Task Server_Gone_FailsAfterTheTimeout_AndSaysWhereAndWhy()
     {
         await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
-        await using var client = await RedisClients.OpenAsync($"redis://{server.EndPoint}?timeoutMs=300", Cancellation);
+        await using var client = await RedisClients.OpenAsync($"redis://{server.EndPoint}?timeoutMs=1500", Cancellation);
         await server.KillAsync(Cancellation);
         var fault = await Assert.ThrowsAsync<BackendUnavailableException>(() => client.ExecuteAsync(RedisCommand.Create("PING").MayRepeat(), Cancellation).AsTask());
         Assert.Contains(server.EndPoint, fault.Message, StringComparison.Ordinal);
@@ -207,7 +208,7 @@ public sealed class SingleServerTests
     public async Task Server_Paused_TimesOut_AndItsLateRepliesReachNobody()
     {
         await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
-        await using var client = await RedisClients.OpenAsync($"redis://{server.EndPoint}?timeoutMs=400", Cancellation);
+        await using var client = await RedisClients.OpenAsync($"redis://{server.EndPoint}?timeoutMs=1500", Cancellation);
         Assert.Equal("'before'", await client.ExecuteAsync("ECHO", "before"));
         await server.PauseAsync(Cancellation);
         var late = Enumerable.Range(0, 10).Select(i => client.ExecuteAsync("ECHO", $"late {i}")).ToList();

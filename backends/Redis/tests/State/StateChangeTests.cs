@@ -89,7 +89,7 @@ public sealed class StateChangeTests
             var waiting = here.Locks!.WaitForReleaseAsync("l", Cancellation).AsTask();
             await server.ExecuteAsync(["CLIENT", "KILL", "TYPE", "pubsub"], Cancellation);
             Assert.True(await there.Locks!.ReleaseAsync("l", "b", grant!.FencingToken, Cancellation));
-            await waiting.WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System, Cancellation);
+            await waiting.WaitAsync(TimeSpan.FromSeconds(9), TimeProvider.System, Cancellation);
         }
     }
 

@@ -25,7 +25,7 @@ public sealed class StreamLossTests
             var waiting = reading.WaitForAsync(i, Cancellation).AsTask();
             await server.ExecuteAsync(["CLIENT", "KILL", "TYPE", "pubsub"], Cancellation);
             await writing.AppendAsync(new AppendRequest(new StreamRecord[1]), Cancellation);
-            await waiting.WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System, Cancellation);
+            await waiting.WaitAsync(TimeSpan.FromSeconds(9), TimeProvider.System, Cancellation);
         }
     }
 
@@ -51,7 +51,7 @@ public sealed class StreamLossTests
         Assert.Equal(7, (await partition.AppendAsync(new AppendRequest(new StreamRecord[1]), Cancellation)).FirstOffset);
         Assert.False(waiting.IsCompleted);
         await partition.AppendAsync(new AppendRequest(new StreamRecord[1]), Cancellation);
-        await waiting.WaitAsync(TimeSpan.FromSeconds(5), TimeProvider.System, Cancellation);
+        await waiting.WaitAsync(TimeSpan.FromSeconds(9), TimeProvider.System, Cancellation);
         Assert.Equal(1, (await partition.ReadAsync(8, 10, 1000, Cancellation)).Records.Length);
     }
 
