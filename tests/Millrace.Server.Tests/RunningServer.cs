@@ -1,6 +1,5 @@
 using System.Net.Http.Json;
 using System.Text.Json;
-using Microsoft.Extensions.Logging;
 using Millrace.Client;
 using Millrace.Configuration;
 using Millrace.Storage;

@@ -1,6 +1,5 @@
 using Millrace.Queues;
 using Millrace.Storage;
-using Millrace.Tests.Hosting;
 using Xunit;
 
 namespace Millrace.Tests.Queues;

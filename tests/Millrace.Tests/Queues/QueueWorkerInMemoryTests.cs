@@ -4,7 +4,6 @@ using System.Text;
 using Millrace.Queues;
 using Millrace.Storage;
 using Millrace.Testing;
-using Millrace.Tests.Hosting;
 using Xunit;
 
 namespace Millrace.Tests.Queues;

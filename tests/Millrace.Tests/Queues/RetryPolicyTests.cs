@@ -1,5 +1,4 @@
 using Millrace.Queues;
-using Millrace.Tests.Hosting;
 using Xunit;
 
 namespace Millrace.Tests.Queues;

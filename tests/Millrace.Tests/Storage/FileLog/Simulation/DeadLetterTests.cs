@@ -2,7 +2,6 @@ using System.Text;
 using Millrace.Storage;
 using Millrace.Storage.FileLog;
 using Xunit;
-using static Millrace.Tests.Storage.FileLog.Simulation.SimulatedFolder;
 
 namespace Millrace.Tests.Storage.FileLog.Simulation;
 
