@@ -150,6 +150,7 @@ internal sealed class StompBroker : IAsyncDisposable
         {
             _connections.TryRemove(connection.Id, out _);
             _limits.Leave(peer.Address);
+            connection.ReportEnd();
         }
     }
 }

@@ -9,10 +9,11 @@ public abstract class ConformanceSuite<TFixture> : IAsyncLifetime
     where TFixture : BackendFixture, new()
 {
     // Real time: reached only by a test that would hang.
-    private static readonly TimeSpan SafetyTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan SafetyTimeout = TimeSpan.FromMinutes(1);
 
     // A wrong wake cannot be waited for; this gives it a chance to show.
     private static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan LongGlance = TimeSpan.FromSeconds(1);
 
     private readonly List<Backend> _openings = [];
     private Backend? _backend;
@@ -152,10 +153,21 @@ public abstract class ConformanceSuite<TFixture> : IAsyncLifetime
 
         // In steps, because an engine may read the clock after the first of them: its timer must then fire in a later one.
         const int Steps = 8;
-        for (var step = 0; step < Steps && !task.IsCompleted; step++)
+        var step = (time + Clock.Margin) / Steps;
+        for (var i = 0; i < Steps && !task.IsCompleted; i++)
         {
-            await Clock.AdvanceAsync((time + Clock.Margin) / Steps, Cancellation);
+            await Clock.AdvanceAsync(step, Cancellation);
             await Task.WhenAny(task, Task.Delay(Glance, TimeProvider.System, Cancellation));
+        }
+
+        // On a busy machine, what an engine does on another thread or behind a network may come after all of them, and a clock that is moved by hand would stand still for it.
+        for (var i = 0; i < 2 * Steps && !task.IsCompleted && Clock.Margin == TimeSpan.Zero; i++)
+        {
+            await Task.WhenAny(task, Task.Delay(LongGlance, TimeProvider.System, Cancellation));
+            if (!task.IsCompleted)
+            {
+                await Clock.AdvanceAsync(step, Cancellation);
+            }
         }
 
         await Soon(task);

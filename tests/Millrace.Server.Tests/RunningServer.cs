@@ -1,6 +1,5 @@
 using System.Net.Http.Json;
 using System.Text.Json;
-using Microsoft.Extensions.Logging;
 using Millrace.Client;
 using Millrace.Configuration;
 using Millrace.Storage;
@@ -13,7 +12,7 @@ internal sealed class RunningServer : IAsyncDisposable
 {
     private readonly MillraceServerOptions _options;
 
-    private RunningServer(MillraceServerOptions options, MillraceServer server, RecordingLoggers log)
+    private RunningServer(MillraceServerOptions options, MillraceServer server, RecordingLogger log)
     {
         _options = options;
         Server = server;
@@ -23,13 +22,13 @@ internal sealed class RunningServer : IAsyncDisposable
 
     public MillraceServer Server { get; }
 
-    public RecordingLoggers Log { get; }
+    public RecordingLogger Log { get; }
 
     public HttpClient Http { get; }
 
     public static async Task<RunningServer> StartAsync(Action<MillraceServerOptions>? configure = null)
     {
-        var log = new RecordingLoggers();
+        var log = new RecordingLogger();
         var options = new MillraceServerOptions { LoggerFactory = log };
         options.Urls.Clear();
         options.Urls.Add("http://127.0.0.1:0");
@@ -60,44 +59,5 @@ internal sealed class RunningServer : IAsyncDisposable
         {
             await client.DisposeAsync();
         }
-    }
-}
-
-/// <summary>Keeps what is logged. Safe for concurrent use.</summary>
-internal sealed class RecordingLoggers : ILoggerFactory, ILogger
-{
-    private readonly Lock _gate = new();
-    private readonly List<(int Id, LogLevel Level, string Text, Exception? Exception)> _entries = [];
-
-    public IReadOnlyList<(int Id, LogLevel Level, string Text, Exception? Exception)> Entries
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return [.. _entries];
-            }
-        }
-    }
-
-    public ILogger CreateLogger(string categoryName) => this;
-
-    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("This is the only log.");
-
-    public IDisposable? BeginScope<TState>(TState state)
-        where TState : notnull => null;
-
-    public bool IsEnabled(LogLevel logLevel) => true;
-
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-    {
-        lock (_gate)
-        {
-            _entries.Add((eventId.Id, logLevel, formatter(state, exception), exception));
-        }
-    }
-
-    public void Dispose()
-    {
     }
 }

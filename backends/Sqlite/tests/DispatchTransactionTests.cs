@@ -9,7 +9,7 @@ namespace Millrace.Sqlite.Tests;
 /// <summary>Transactions over deliveries that the consumers of dispatchers hold.</summary>
 public sealed class DispatchTransactionTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestScale.Patience;
 
     private readonly TemporaryFolder _folder = new();
     private readonly Sink _sink = new();

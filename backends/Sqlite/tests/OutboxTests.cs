@@ -45,7 +45,7 @@ public sealed class OutboxTests : IAsyncLifetime
             transaction.Commit();
         }
 
-        Assert.Equal(1, await waiting.WaitAsync(TimeSpan.FromSeconds(10), Cancellation));
+        Assert.Equal(1, await waiting.WaitAsync(TestScale.Patience, Cancellation));
         Assert.Equal((new MessageId("order-1"), EnqueueOutcome.Stored), (results[0].Id, results[0].Outcome));
         Assert.Equal("hello"u8.ToArray(), into[0].Message.Body.ToArray());
     }

@@ -49,17 +49,15 @@ public sealed class ProcessTests : IDisposable
         var waiting = receiver.LeaseAsync(into, Timeout.InfiniteTimeSpan, Cancellation).AsTask();
         await child.KillAsync(Cancellation);
 
-        Assert.Equal(1, await waiting.WaitAsync(TimeSpan.FromSeconds(30), Cancellation));
+        Assert.Equal(1, await waiting.WaitAsync(TestScale.Patience, Cancellation));
         Assert.Equal((2, true), (into[0].Attempt, into[0].Redelivered));
     }
 
     [Fact]
     public async Task KilledAtAnyInstant_NothingAcknowledgedIsLost_AndNothingSettledComesBack()
     {
-        var seed = Environment.GetEnvironmentVariable("MILLRACE_SEED") is { } text ? int.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : Random.Shared.Next();
-        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}; replay with MILLRACE_SEED={seed}");
-        var random = new Random(seed);
-        var rounds = Environment.GetEnvironmentVariable("MILLRACE_FULL") == "1" ? 50 : 3;
+        var random = TestScale.CreateRandom();
+        var rounds = TestScale.IsFull ? 50 : 3;
         var sent = new HashSet<string>();
         var taken = new HashSet<string>();
         var done = new HashSet<string>();

@@ -339,6 +339,9 @@ internal sealed class StompConnection : IAsyncDisposable
         }
     }
 
+    /// <summary>Logs that it has ended, and why: when nobody counts it any more, so that who reads the log finds it gone.</summary>
+    public void ReportEnd() => _resources.Logger.ConnectionEnded(Id, _peer.ToString(), _reason!.Summary);
+
     private async Task EndAsync()
     {
         _watch.End();
@@ -362,7 +365,6 @@ internal sealed class StompConnection : IAsyncDisposable
         _parser.Dispose();
         _budget.GiveAll();
         await SayGoodbyeAsync(reason).ConfigureAwait(false);
-        _resources.Logger.ConnectionEnded(Id, _peer.ToString(), reason.Summary);
     }
 
     private async Task SayGoodbyeAsync(CloseReason reason)

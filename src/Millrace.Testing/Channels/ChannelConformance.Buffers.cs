@@ -294,7 +294,7 @@ public abstract partial class ChannelConformance<TFixture>
 
     private static async Task UntilAsync(Func<bool> condition)
     {
-        for (var i = 0; i < 500 && !condition(); i++)
+        for (var i = 0; i < 6000 && !condition(); i++)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, Cancellation);
         }

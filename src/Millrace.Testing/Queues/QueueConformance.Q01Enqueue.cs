@@ -222,7 +222,7 @@ public abstract partial class QueueConformance<TFixture>
             },
             Cancellation));
         await Task.WhenAll(producing);
-        await Task.WhenAll(consuming).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
+        await Task.WhenAll(consuming).WaitAsync(TimeSpan.FromMinutes(3), Cancellation);
 
         Assert.Equal(producers * each, received.Count);
         Assert.Equal(producers * each, received.Distinct().Count());

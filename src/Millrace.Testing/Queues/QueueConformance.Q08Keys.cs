@@ -315,7 +315,7 @@ public abstract partial class QueueConformance<TFixture>
                 }
             },
             Cancellation)).ToArray();
-        await Task.WhenAll(consumers).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
+        await Task.WhenAll(consumers).WaitAsync(TimeSpan.FromMinutes(3), Cancellation);
 
         Assert.Equal(Keys, seen.Count);
         Assert.All(seen.Values, count => Assert.Equal(each, count));

@@ -54,7 +54,10 @@ public abstract class Backend : IAsyncDisposable
     /// <param name="contract">The contract's type.</param>
     protected virtual bool Offers(Type contract) => true;
 
-    /// <summary>A backend of your own from objects that each implement one or more of the contracts; they are disposed with it.</summary>
+    /// <summary>
+    /// A backend of your own from objects that each implement one or more of the contracts; they are disposed with it. Those that implement <see cref="IHealthProbe"/> are its health: with
+    /// several, all are asked, the worst counts, and details and errors name each by its shapes.
+    /// </summary>
     /// <param name="name">Its name.</param>
     /// <param name="stores">The objects.</param>
     /// <exception cref="ArgumentException">An object implements none of the contracts, or two implement the same one.</exception>

@@ -6,6 +6,7 @@ namespace Millrace.Storage;
 internal sealed class ComposedBackend : Backend, IHealthProbe
 {
     private readonly object[] _stores;
+    private readonly IHealthProbe[] _probes;
 
     public ComposedBackend(string name, object[] stores)
     {
@@ -13,6 +14,7 @@ internal sealed class ComposedBackend : Backend, IHealthProbe
         ArgumentNullException.ThrowIfNull(stores);
         Name = name;
         _stores = stores;
+        _probes = [.. stores.OfType<IHealthProbe>()];
         Queues = Single<IQueueStore>();
         Streams = Single<IStreamStore>();
         Channels = Single<IChannelTransport>();
@@ -39,11 +41,36 @@ internal sealed class ComposedBackend : Backend, IHealthProbe
 
     public override IStateStore? State { get; }
 
-    public override IHealthProbe Health => Array.Find(_stores, store => store is IHealthProbe) as IHealthProbe ?? this;
+    public override IHealthProbe Health => _probes.Length == 1 ? _probes[0] : this;
 
-    /// <summary>For stores without a probe of their own: they are as healthy as the process.</summary>
-    public ValueTask<HealthReport> ProbeAsync(CancellationToken cancellationToken = default) =>
-        new(new HealthReport(true, TimeSpan.Zero, null, new Dictionary<string, string> { ["probe"] = "none: the stores implement no IHealthProbe" }));
+    /// <summary>Asks all the stores that have a probe, at the same time. Stores without one are as healthy as the process.</summary>
+    public async ValueTask<HealthReport> ProbeAsync(CancellationToken cancellationToken = default)
+    {
+        if (_probes.Length == 0)
+        {
+            return new HealthReport(true, TimeSpan.Zero, null, new Dictionary<string, string> { ["probe"] = "none: the stores implement no IHealthProbe" });
+        }
+
+        var reports = await Task.WhenAll(_probes.Select(probe => probe.ProbeAsync(cancellationToken).AsTask())).ConfigureAwait(false);
+        var details = new Dictionary<string, string>();
+        var errors = new List<string>();
+        for (var i = 0; i < reports.Length; i++)
+        {
+            var (report, store) = (reports[i], NameOf(i));
+            details[store] = report.IsHealthy ? "healthy" : "unhealthy";
+            foreach (var (fact, value) in report.Details)
+            {
+                details[$"{store}.{fact}"] = value;
+            }
+
+            if (!report.IsHealthy)
+            {
+                errors.Add($"{store}: {report.Error ?? "unhealthy"}");
+            }
+        }
+
+        return new HealthReport(errors.Count == 0, reports.Max(report => report.Duration), errors.Count == 0 ? null : string.Join("; ", errors), details);
+    }
 
     public override async ValueTask DisposeAsync()
     {
@@ -74,6 +101,13 @@ internal sealed class ComposedBackend : Backend, IHealthProbe
         {
             disposable.Dispose();
         }
+    }
+
+    /// <summary>The shapes of the store with a probe, such as <c>queues+state</c>: it has at least one, and no other store has it.</summary>
+    private string NameOf(int probe)
+    {
+        (string Name, object? Store)[] shapes = [("queues", Queues), ("streams", Streams), ("channels", Channels), ("locks", Locks), ("state", State)];
+        return string.Join('+', shapes.Where(shape => ReferenceEquals(shape.Store, _probes[probe])).Select(shape => shape.Name));
     }
 
     private T? Single<T>()

@@ -45,6 +45,9 @@ internal sealed class AccessNode : IAsyncDisposable
         var node = await TestNode.StartAsync(configure: options =>
         {
             options.LoggerFactory = log;
+
+            // The receivers that a fixture opens are used by its last test too.
+            options.Limits = options.Limits with { ReceiverIdleTime = TimeSpan.FromDays(1) };
             options.Security = new SecurityOptions { UsersFile = folder.File };
             configure?.Invoke(options);
         });

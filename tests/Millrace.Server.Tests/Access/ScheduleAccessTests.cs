@@ -155,7 +155,7 @@ public sealed class ScheduleAccessTests
         await using var worker = mill.JobWorker();
         await worker.StartAsync(Token);
 
-        Assert.Equal(run, await NoticedJob.Ran.Task.WaitAsync(TimeSpan.FromSeconds(30), Token));
+        Assert.Equal(run, await NoticedJob.Ran.Task.WaitAsync(TestScale.Patience, Token));
         await worker.StopAsync(Token);
 
         Assert.Equal(1, (await node.Store.Schedules.GetAsync("s", Token))!.Succeeded);

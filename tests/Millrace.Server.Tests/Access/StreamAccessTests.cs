@@ -18,7 +18,7 @@ public sealed class StreamAccessTests
     private const string Reader = "reader";
     private const string Events = "channels/news.eu/events";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestScale.Patience;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

@@ -177,7 +177,7 @@ public sealed class TlsTests : IDisposable
         {
             await channels.PublishAsync(name + ".a", Message("two"), Token);
             var messages = new ChannelMessage[1];
-            Assert.Equal(1, await subscription.ReadAsync(messages, Token).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Token));
+            Assert.Equal(1, await subscription.ReadAsync(messages, Token).AsTask().WaitAsync(TestScale.Patience, Token));
             Assert.Equal("two", Encoding.UTF8.GetString(messages[0].Body.Span));
         }
 

@@ -9,7 +9,7 @@ namespace Millrace.Server.Tests.Api;
 /// <summary>A connection on which a test sends bytes as it likes, and reads what comes back strictly. Every wait has a deadline.</summary>
 internal sealed class RawConnection : IAsyncDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Deadline = TestScale.Patience;
 
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private readonly byte[] _buffer = new byte[16 * 1024];

@@ -115,7 +115,7 @@ public sealed class RecordEventTests
     private static async Task<string[]> ReadAsync(StreamReader reader)
     {
         var lines = new List<string>();
-        while (await reader.ReadLineAsync(Token).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Token) is { Length: > 0 } line)
+        while (await reader.ReadLineAsync(Token).AsTask().WaitAsync(TestScale.Patience, Token) is { Length: > 0 } line)
         {
             lines.Add(line);
         }

@@ -145,7 +145,7 @@ public sealed class HttpFaultTests
 
         await node.Store.Require<IQueueStore>().EnqueueAsync("q", Batch("a"), default, Token);
 
-        Assert.Equal(1, await leasing.WaitAsync(TimeSpan.FromSeconds(20), Token));
+        Assert.Equal(1, await leasing.WaitAsync(TestScale.Patience, Token));
         Assert.Equal(1, deliveries[0].Attempt);
     }
 
@@ -154,7 +154,7 @@ public sealed class HttpFaultTests
     {
         var address = $"http://127.0.0.1:{FreePort()}";
         var first = await TestNode.StartAsync(listen: address);
-        await using var backend = await TestNode.OpenAsync(address, "");
+        await using var backend = await TestNode.OpenAsync(address, "?retryMs=180000");
         await backend.Queues!.EnqueueAsync("q", Batch("a"), default, Token);
         await using var receiver = await backend.Queues.OpenReceiverAsync("q", new ReceiverOptions(), Token);
         var deliveries = new Delivery[1];
@@ -166,8 +166,8 @@ public sealed class HttpFaultTests
         var leasing = receiver.LeaseAsync(deliveries, Timeout.InfiniteTimeSpan, Token).AsTask();
         await using var second = await TestNode.StartAsync(listen: address);
 
-        await sending.WaitAsync(TimeSpan.FromSeconds(20), Token);
-        Assert.Equal(1, await leasing.WaitAsync(TimeSpan.FromSeconds(20), Token));
+        await sending.WaitAsync(TestScale.Patience, Token);
+        Assert.Equal(1, await leasing.WaitAsync(TestScale.Patience, Token));
         Assert.Equal("b", Encoding.UTF8.GetString(deliveries[0].Message.Body.Span));
         Assert.Equal([lost], await receiver.RenewAsync(Token));
         Assert.Empty(await receiver.RenewAsync(Token));
@@ -181,7 +181,7 @@ public sealed class HttpFaultTests
         await node.DisposeAsync();
 
         var error = await Assert.ThrowsAsync<BackendUnavailableException>(
-            async () => await backend.Queues!.EnqueueAsync("q", Batch("a"), default, Token).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Token));
+            async () => await backend.Queues!.EnqueueAsync("q", Batch("a"), default, Token).AsTask().WaitAsync(TestScale.Patience, Token));
 
         Assert.False(error.MayHaveBeenApplied);
     }
@@ -193,7 +193,7 @@ public sealed class HttpFaultTests
         listener.Start();
 
         var error = await Assert.ThrowsAsync<BackendUnavailableException>(
-            async () => await TestNode.OpenAsync($"http://{listener.LocalEndpoint}", "?timeoutMs=200").AsTask().WaitAsync(TimeSpan.FromSeconds(20), Token));
+            async () => await TestNode.OpenAsync($"http://{listener.LocalEndpoint}", "?timeoutMs=200").AsTask().WaitAsync(TestScale.Patience, Token));
 
         Assert.Contains("has not answered", error.Message, StringComparison.Ordinal);
     }
@@ -214,7 +214,7 @@ public sealed class HttpFaultTests
             await sending;
             try
             {
-                Assert.Equal(1, await leasing.WaitAsync(TimeSpan.FromSeconds(20), Token));
+                Assert.Equal(1, await leasing.WaitAsync(TestScale.Patience, Token));
             }
             catch (OperationCanceledException)
             {
@@ -277,7 +277,7 @@ public sealed class HttpFaultTests
             await atOne.Queues!.EnqueueAsync("q", Batch("a"), default, Token);
 
             // Woken at the other node, settled at this one, and one lock for both.
-            Assert.Equal(1, await leasing.WaitAsync(TimeSpan.FromSeconds(20), Token));
+            Assert.Equal(1, await leasing.WaitAsync(TestScale.Patience, Token));
             var results = new SettleResult[1];
             await atOne.Queues.SettleAsync("q", new[] { Settlement.Complete(deliveries[0].Token) }, results, Token);
             Assert.Equal([SettleResult.Settled], results);
@@ -297,7 +297,7 @@ public sealed class HttpFaultTests
     private static async Task<string> ReadAsync(IChannelSubscription subscription)
     {
         var into = new ChannelMessage[1];
-        Assert.Equal(1, await subscription.ReadAsync(into, Token).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Token));
+        Assert.Equal(1, await subscription.ReadAsync(into, Token).AsTask().WaitAsync(TestScale.Patience, Token));
         return into[0].IsGap ? "gap" : Encoding.UTF8.GetString(into[0].Body.Span);
     }
 

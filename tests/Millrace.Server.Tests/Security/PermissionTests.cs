@@ -78,7 +78,7 @@ public sealed class PermissionTests
     [Fact]
     public void MayAll_OfRandomPatterns_NeverAllowsANameThatMayDoesNot()
     {
-        var random = new Random(TestSeed.Next());
+        var random = new Random(TestScale.Seed());
         var proven = 0;
         for (var round = 0; round < 30_000; round++)
         {

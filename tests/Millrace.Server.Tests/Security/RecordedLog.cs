@@ -48,7 +48,7 @@ internal sealed class RecordedLog : ILoggerFactory
                 return entry;
             }
 
-            await changed.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+            await changed.WaitAsync(TestScale.Patience, TestContext.Current.CancellationToken);
         }
     }
 

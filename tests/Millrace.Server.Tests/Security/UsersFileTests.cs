@@ -155,7 +155,7 @@ public sealed class UsersFileTests : IDisposable
     [Fact]
     public void RandomBytesAndCutFiles_AreRefused_NeverAnotherFault()
     {
-        var random = new Random(TestSeed.Next());
+        var random = new Random(TestScale.Seed());
         var valid = Encoding.UTF8.GetBytes(
             $$"""{"users":[{"name":"a","roles":["r"],"password":{"algorithm":"pbkdf2-sha256","iterations":5,"salt":"AAAAAAAAAAAAAAAAAAAAAA==","hash":"{{Hash}}"},"keys":[{{Key}}]}],"roles":[{"name":"r","rules":[{"allow":["send"],"queues":["*"]}]}]}""");
         _ = UsersFileReader.Read("users.json", valid);

@@ -2,6 +2,7 @@ using Millrace.Server.Security;
 using Millrace.Server.Security.Users;
 using Millrace.Server.Tests.Access;
 using Millrace.Server.Tests.Security;
+using Millrace.Testing;
 using Xunit;
 
 namespace Millrace.Server.Tests.Stomp;
@@ -66,7 +67,13 @@ public sealed class ServerAuthorityTests : IDisposable
     [Fact]
     public async Task AfterFailures_EvenTheRightPassword_WaitsItsTime()
     {
-        await using var server = await StartAsync(UsersFolder.User("ann", "correct horse"));
+        // A clock that stands: on a slow machine the time would be over before the third login is looked at.
+        await _folder.WriteAsync(UsersFolder.User("ann", "correct horse"));
+        await using var server = await StompServer.StartAsync(options =>
+        {
+            options.Security = new SecurityOptions { UsersFile = _folder.File };
+            options.TimeProvider = new ManualTimeProvider();
+        });
         Assert.Equal(Wrong, await LogInAsync(server, "login:ann\npasscode:wrong 1\n"));
         Assert.Equal(Wrong, await LogInAsync(server, "login:ann\npasscode:wrong 2\n"));
 

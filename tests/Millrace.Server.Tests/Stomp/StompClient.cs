@@ -58,7 +58,7 @@ internal sealed class StompClient : IAsyncDisposable
             int count;
             try
             {
-                count = await _stream.ReadAsync(one, Token).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Token);
+                count = await _stream.ReadAsync(one, Token).AsTask().WaitAsync(TestScale.Patience, Token);
             }
             catch (IOException)
             {

@@ -11,7 +11,7 @@ namespace Millrace.Server.Tests.Stomp;
 /// <summary>Connections over TCP and TLS, their limits, and what a stop does to them.</summary>
 public sealed class StompServingTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestScale.Patience;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

@@ -15,7 +15,7 @@ public sealed class WebSocketTests : IDisposable
 {
     private const string Connect = "CONNECT\naccept-version:1.2\nhost:x\n\n\0";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestScale.Patience;
 
     private readonly UsersFolder _folder = new();
 

@@ -164,7 +164,7 @@ public sealed class AdministrationTests
         var error = await client.ErrorAsync();
         Assert.Equal(("store unavailable", "r"), (error["message"], error["receipt-id"]));
         Assert.DoesNotContain("secret", error.ToString(), StringComparison.Ordinal);
-        Assert.Contains(broker.Log.Entries, entry => entry.Id == 3006 && entry.Text.Contains("/dev/secret", StringComparison.Ordinal));
+        Assert.Contains(broker.Log.Entries, entry => entry.Id == 3006 && entry.Whole.Contains("/dev/secret", StringComparison.Ordinal));
     }
 
     [Fact]

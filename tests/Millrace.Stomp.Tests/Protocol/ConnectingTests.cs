@@ -214,7 +214,7 @@ public sealed class ConnectingTests
         await broker.UntilConnectionsAsync(0);
         Assert.Equal("access refused", error["message"]);
         Assert.DoesNotContain("secret", error.ToString(), StringComparison.Ordinal);
-        Assert.All(broker.Log.Entries, entry => Assert.DoesNotContain("secret", entry.Text, StringComparison.Ordinal));
+        Assert.All(broker.Log.Entries, entry => Assert.DoesNotContain("secret", entry.Whole, StringComparison.Ordinal));
         Assert.Equal(1, broker.Broker.Counters.FailedLogins);
         Assert.Equal(0, broker.Broker.Counters.ConnectionsAccepted);
     }
@@ -230,8 +230,8 @@ public sealed class ConnectingTests
         await client.ConfirmAsync("DISCONNECT");
         await broker.UntilConnectionsAsync(0);
 
-        Assert.All(broker.Log.Entries, entry => Assert.DoesNotContain("secret", entry.Text, StringComparison.Ordinal));
-        Assert.Contains(broker.Log.Entries, entry => entry.Text.Contains("'ada'", StringComparison.Ordinal));
+        Assert.All(broker.Log.Entries, entry => Assert.DoesNotContain("secret", entry.Whole, StringComparison.Ordinal));
+        Assert.Contains(broker.Log.Entries, entry => entry.Whole.Contains("'ada'", StringComparison.Ordinal));
         Assert.Equal(0, authority.OpenCallers);
     }
 

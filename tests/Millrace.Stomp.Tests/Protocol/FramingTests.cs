@@ -142,6 +142,6 @@ public sealed class FramingTests
         var error = await client.ErrorAsync();
         await broker.UntilConnectionsAsync(0);
         Assert.DoesNotContain("\u001b", error.Text, StringComparison.Ordinal);
-        Assert.All(broker.Log.Entries, entry => Assert.DoesNotContain("\u001b", entry.Text, StringComparison.Ordinal));
+        Assert.All(broker.Log.Entries, entry => Assert.DoesNotContain("\u001b", entry.Whole, StringComparison.Ordinal));
     }
 }

@@ -49,6 +49,9 @@ public sealed class HeartBeatTests
     {
         await using var broker = await RunningBroker.StartAsync(setup: new() { Clock = _clock });
         await using var client = await broker.ConnectAsync(version, "heart-beat:0,1000");
+
+        // Behind it, the broker has begun to count.
+        await client.FenceAsync();
         for (var i = 1; i <= 5; i++)
         {
             _clock.Advance(TimeSpan.FromSeconds(1));

@@ -125,7 +125,7 @@ public sealed class LimitTests
         await neighbour.ConfirmMessageAsync("/queue/a", "still here");
 
         Assert.Equal("still here", (await neighbour.MessageAsync()).Text);
-        await RunningBroker.UntilAsync(() => broker.Log.Entries.Count(entry => entry.Text.Contains("out of memory budget", StringComparison.Ordinal)) >= 2, "those that do not fit are refused");
+        await RunningBroker.UntilAsync(() => broker.Log.Entries.Count(entry => entry.Whole.Contains("out of memory budget", StringComparison.Ordinal)) >= 2, "those that do not fit are refused");
         foreach (var client in hostile)
         {
             await client.DisposeAsync();

@@ -19,7 +19,7 @@ internal sealed class RunningBroker : IAsyncDisposable
     private readonly Task _accepting;
     private readonly List<Task> _serving = [];
 
-    private RunningBroker(MillraceClient instance, StompBroker broker, RecordingLog log, IConnectionListener listener, string? folder)
+    private RunningBroker(MillraceClient instance, StompBroker broker, RecordingLogger log, IConnectionListener listener, string? folder)
     {
         Instance = instance;
         Broker = broker;
@@ -33,7 +33,7 @@ internal sealed class RunningBroker : IAsyncDisposable
 
     public StompBroker Broker { get; }
 
-    public RecordingLog Log { get; }
+    public RecordingLogger Log { get; }
 
     public EndPoint EndPoint => _listener.EndPoint;
 
@@ -46,7 +46,7 @@ internal sealed class RunningBroker : IAsyncDisposable
     {
         setup ??= new BrokerSetup();
         var folder = store == "sqlite" ? Directory.CreateTempSubdirectory("millrace-stomp-").FullName : null;
-        var log = new RecordingLog();
+        var log = new RecordingLogger();
         var time = setup.Clock ?? TimeProvider.System;
         var instance = await MillraceClient.OpenAsync(
             folder is null ? $"{store}:{setup.StoreOptions}" : $"sqlite:{Path.Combine(folder, "broker.db")}?durability=process",

@@ -11,7 +11,7 @@ namespace Millrace.Stomp.Tests.Protocol;
 /// </summary>
 internal sealed class WireClient : IAsyncDisposable
 {
-    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan Deadline = TestScale.Patience;
 
     private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private readonly byte[] _chunk = new byte[64 * 1024];

@@ -18,7 +18,7 @@ public sealed class BackgroundLoopContextTests
         });
 
         loop.Start();
-        await loop.Completion.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        await loop.Completion.WaitAsync(TestScale.Patience, TestContext.Current.CancellationToken);
 
         Assert.Null(seen);
     }

@@ -6,7 +6,7 @@ namespace Millrace.Tests.Hosting;
 
 public sealed class BackgroundLoopTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestScale.Patience;
 
     private readonly ManualTimeProvider _clock = new();
 
@@ -226,7 +226,7 @@ public sealed class BackgroundLoopTests
     [Fact]
     public async Task Starts_stops_and_disposals_from_many_threads_leave_one_life()
     {
-        var seed = TestSeed.Next();
+        var seed = TestScale.Seed();
         for (var iteration = 0; iteration < 5_000; iteration++)
         {
             var random = new Random(seed + iteration);

@@ -8,7 +8,7 @@ namespace Millrace.Tests.Hosting;
 /// </summary>
 internal static class ManualTime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TestScale.Patience;
 
     /// <summary>Ends when at least so many timers are set.</summary>
     public static Task TimersAsync(ManualTimeProvider clock, int count, CancellationToken cancellationToken) =>

@@ -35,7 +35,7 @@ internal sealed class RecordingLogger : ILogger, ILoggerFactory
                 changed = _changed.Task;
             }
 
-            await changed.WaitAsync(TimeSpan.FromSeconds(20), cancellationToken);
+            await changed.WaitAsync(TestScale.Patience, cancellationToken);
         }
     }
 
@@ -66,4 +66,8 @@ internal sealed class RecordingLogger : ILogger, ILoggerFactory
     }
 }
 
-internal sealed record LogEntry(int Id, LogLevel Level, string Text, Exception? Exception);
+internal sealed record LogEntry(int Id, LogLevel Level, string Text, Exception? Exception)
+{
+    /// <summary>The text, and the exception if there was one.</summary>
+    public string Whole => $"{Text} {Exception}";
+}

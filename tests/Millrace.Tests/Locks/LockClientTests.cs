@@ -8,7 +8,7 @@ namespace Millrace.Tests.Locks;
 
 public sealed class LockClientTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestScale.Patience;
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
 
     private readonly ManualTimeProvider _clock = new();

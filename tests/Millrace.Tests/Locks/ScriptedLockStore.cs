@@ -39,7 +39,7 @@ internal sealed class ScriptedLockStore(ManualTimeProvider clock) : ILockStore
                 return;
             }
 
-            await changed.WaitAsync(TimeSpan.FromSeconds(20), Xunit.TestContext.Current.CancellationToken);
+            await changed.WaitAsync(TestScale.Patience, Xunit.TestContext.Current.CancellationToken);
         }
     }
 

@@ -1,6 +1,5 @@
 using Millrace.Queues;
 using Millrace.Storage;
-using Millrace.Tests.Hosting;
 using Xunit;
 
 namespace Millrace.Tests.Queues;
@@ -78,7 +77,7 @@ public sealed class DispatchLedgerTests
     [Fact]
     public void Random_credit_keeps_the_sum_and_the_ring()
     {
-        var seed = TestSeed.Next();
+        var seed = TestScale.Seed();
         var random = new Random(seed);
         var consumers = Enumerable.Range(0, 20).Select(_ => Join(random.Next(5))).ToList();
         for (var step = 0; step < 20_000; step++)

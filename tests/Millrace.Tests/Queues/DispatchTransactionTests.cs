@@ -11,7 +11,7 @@ namespace Millrace.Tests.Queues;
 /// <summary>Transactions over deliveries that consumers hold, on the in-memory store.</summary>
 public sealed class DispatchTransactionTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestScale.Patience;
 
     private readonly ManualTimeProvider _clock = new();
     private Backend _backend = null!;

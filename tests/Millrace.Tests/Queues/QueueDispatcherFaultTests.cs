@@ -9,7 +9,7 @@ namespace Millrace.Tests.Queues;
 /// <summary>Renewal, lost leases, and stores that fail: nothing is lost, nothing stranded.</summary>
 public sealed class QueueDispatcherFaultTests : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestScale.Patience;
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Third = Lease / 3;
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
@@ -306,7 +306,7 @@ public sealed class QueueDispatcherFaultTests : IAsyncDisposable
     [Fact]
     public async Task Random_comings_goings_and_faults_lose_strand_and_double_nothing()
     {
-        var seed = TestSeed.Next();
+        var seed = TestScale.Seed();
         var random = new Random(seed);
         const int Messages = 2_000;
         var faults = new Random(seed + 1);

@@ -9,7 +9,7 @@ namespace Millrace.Tests.Queues;
 /// <summary>What the last consumer of a queue leaves behind: no message that was handled, and no lane.</summary>
 public sealed class QueueDispatcherLastConsumerTests : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestScale.Patience;
 
     private readonly ManualTimeProvider _clock = new();
     private readonly ScriptedQueueStore _store = new();

@@ -8,7 +8,7 @@ namespace Millrace.Tests.Queues;
 
 public sealed class QueueDispatcherTests : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestScale.Patience;
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
 
     private readonly ManualTimeProvider _clock = new();
@@ -222,7 +222,8 @@ public sealed class QueueDispatcherTests : IAsyncDisposable
     public async Task Settled_on_lease_nothing_needs_settling_and_credit_comes_back_by_hand()
     {
         var (sink, consumer) = Add(credit: 2, settleOnLease: true);
-        var (leasing, _) = Add(credit: 0);
+        var (leasing, idle) = Add(credit: 0);
+        await idle.Opened.WaitAsync(Patience, Ending);
         _store.Send(5);
         await sink.ReceivedAsync(2);
         Assert.Equal(0, _store.LeasedCount);

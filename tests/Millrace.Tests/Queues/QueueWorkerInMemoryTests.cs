@@ -4,7 +4,6 @@ using System.Text;
 using Millrace.Queues;
 using Millrace.Storage;
 using Millrace.Testing;
-using Millrace.Tests.Hosting;
 using Xunit;
 
 namespace Millrace.Tests.Queues;
@@ -12,7 +11,7 @@ namespace Millrace.Tests.Queues;
 /// <summary>The worker on the reference store: what depends on what a store keeps.</summary>
 public sealed class QueueWorkerInMemoryTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TestScale.Patience;
 
     private readonly ManualTimeProvider _clock = new();
 
@@ -158,7 +157,7 @@ public sealed class QueueWorkerInMemoryTests
     [Fact]
     public async Task Random_failures_add_up_and_no_message_is_handled_twice_at_once()
     {
-        var seed = TestSeed.Next();
+        var seed = TestScale.Seed();
         const int Messages = 5_000;
         await using var backend = await OpenAsync(clock: TimeProvider.System);
         await using var dispatchers = new QueueDispatchers(backend.Queues!, new QueueDispatcherOptions { MaxBatch = 64 }, TimeProvider.System);

@@ -8,7 +8,7 @@ namespace Millrace.Tests.Queues;
 /// <summary>A worker never goes on with fewer handlers than it was given, whatever fails around one of them.</summary>
 public sealed class QueueWorkerSlotTests : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestScale.Patience;
     private static readonly TimeSpan Attempt = TimeSpan.FromMinutes(17);
 
     private readonly ScriptedQueueStore _store = new();

@@ -9,7 +9,7 @@ namespace Millrace.Tests.Queues;
 
 public sealed class QueueWorkerTests : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestScale.Patience;
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
     private readonly ManualTimeProvider _clock = new();
@@ -420,7 +420,7 @@ public sealed class QueueWorkerTests : IAsyncDisposable
     [Fact]
     public async Task Starts_and_stops_from_many_threads_end_and_leave_nothing_open()
     {
-        var seed = TestSeed.Next();
+        var seed = TestScale.Seed();
         for (var iteration = 0; iteration < 300; iteration++)
         {
             var random = new Random(seed + iteration);

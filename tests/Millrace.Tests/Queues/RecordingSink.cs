@@ -70,7 +70,7 @@ internal sealed class RecordingSink : IDeliverySink
                 changed = _changed.Task;
             }
 
-            await changed.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+            await changed.WaitAsync(TestScale.Patience, TestContext.Current.CancellationToken);
         }
     }
 

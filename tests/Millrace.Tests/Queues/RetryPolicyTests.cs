@@ -1,5 +1,4 @@
 using Millrace.Queues;
-using Millrace.Tests.Hosting;
 using Xunit;
 
 namespace Millrace.Tests.Queues;
@@ -11,7 +10,7 @@ public sealed class RetryPolicyTests
     [Fact]
     public void Exponential_delays_are_uniform_between_zero_and_a_bound_that_grows_to_its_longest()
     {
-        var seed = TestSeed.Next();
+        var seed = TestScale.Seed();
         var random = new Random(seed);
         var policy = RetryPolicy.Exponential(Second, factor: 3, maxDelay: TimeSpan.FromSeconds(20));
         double[] bounds = [1, 3, 9, 20, 20];

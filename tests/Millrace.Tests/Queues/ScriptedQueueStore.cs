@@ -81,7 +81,7 @@ internal sealed class ScriptedQueueStore : IQueueStore
                 return;
             }
 
-            await changed.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+            await changed.WaitAsync(TestScale.Patience, TestContext.Current.CancellationToken);
         }
     }
 

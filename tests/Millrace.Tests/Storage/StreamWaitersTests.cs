@@ -5,7 +5,7 @@ namespace Millrace.Tests.Storage;
 
 public sealed class StreamWaitersTests
 {
-    private static readonly TimeSpan SafetyTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan SafetyTimeout = TestScale.Patience;
 
     private readonly StreamWaiters _waiters = new();
 

@@ -135,7 +135,7 @@ public sealed class TimerHeapTests : IDisposable
 
         timers.Schedule(new TestEntry(called.SetResult), -1);
 
-        await called.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await called.Task.WaitAsync(TestScale.Patience, TestContext.Current.CancellationToken);
     }
 
     [Theory]

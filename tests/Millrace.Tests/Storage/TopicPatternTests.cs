@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using System.Text.RegularExpressions;
 using Millrace.Storage;
@@ -45,7 +44,7 @@ public sealed class TopicPatternTests
     [Fact]
     public void C2_RandomPatterns_AgreeWithAnIndependentRegexTranslation()
     {
-        var seed = Environment.GetEnvironmentVariable("MILLRACE_SEED") is { } text ? int.Parse(text, System.Globalization.CultureInfo.InvariantCulture) : Random.Shared.Next();
+        var seed = TestScale.Seed();
         var random = new Random(seed);
         const string PatternAlphabet = "ab-!*?[]";
         const string TopicAlphabet = "ab-!*?[]";
@@ -59,14 +58,13 @@ public sealed class TopicPatternTests
     }
 
     [Fact]
-    public void ManyStars_AreNoTrap()
+    public async Task ManyStars_AreNoTrap()
     {
         var pattern = TopicPattern.Parse(string.Concat(Enumerable.Repeat("*a", 90)) + "b");
         var topic = new string('a', 200);
-        var clock = Stopwatch.StartNew();
 
-        Assert.False(pattern.Matches(topic));
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(1), $"took {clock.Elapsed}");
+        // One way after the other, it would take longer than the universe is old.
+        Assert.False(await Task.Run(() => pattern.Matches(topic), TestContext.Current.CancellationToken).WaitAsync(TestScale.Patience, TestContext.Current.CancellationToken));
     }
 
     [Fact]

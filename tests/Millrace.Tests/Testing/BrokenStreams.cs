@@ -49,12 +49,34 @@ internal class SoundStreams : BrokenFixture
     protected virtual StreamPartitionContext Open(StreamPartitionContext context) => context;
 }
 
-/// <summary>S1: stores an append one record at a time.</summary>
+/// <summary>S1: stores an append one record at a time, and lets another one come between if there is any.</summary>
 internal sealed class AppendsPiecemeal : SoundStreams
 {
-    protected override IStreamPartition Change(IStreamPartition inner) => new Partition(inner);
+    private readonly Between _between = new();
 
-    private sealed class Partition(IStreamPartition inner) : ForwardingPartition(inner)
+    protected override IStreamPartition Change(IStreamPartition inner) => new Partition(inner, _between);
+
+    /// <summary>Whether one append has come between the records of another, which the threads of a busy machine need not do by themselves.</summary>
+    private sealed class Between
+    {
+        private const int MaxTries = 200;
+
+        private int _stored;
+        private volatile bool _hasHappened;
+
+        public int Stored() => Interlocked.Increment(ref _stored);
+
+        public async Task WaitAsync(int stored, CancellationToken cancellationToken)
+        {
+            for (var i = 0; i < MaxTries && !_hasHappened; i++)
+            {
+                _hasHappened |= Volatile.Read(ref _stored) != stored;
+                await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, cancellationToken);
+            }
+        }
+    }
+
+    private sealed class Partition(IStreamPartition inner, Between between) : ForwardingPartition(inner)
     {
         public override async ValueTask<AppendResult> AppendAsync(AppendRequest request, CancellationToken cancellationToken = default)
         {
@@ -64,7 +86,12 @@ internal sealed class AppendsPiecemeal : SoundStreams
                 var one = request with { Records = request.Records.Slice(i, 1), FirstSequence = request.FirstSequence + i };
                 var result = await Inner.AppendAsync(one, cancellationToken);
                 first ??= result;
+                var stored = between.Stored();
                 await Task.Yield();
+                if (i < request.Records.Length - 1)
+                {
+                    await between.WaitAsync(stored, cancellationToken);
+                }
             }
 
             return first ?? await Inner.AppendAsync(request, cancellationToken);

@@ -135,7 +135,7 @@ public sealed class ManualTimeProviderTests
             timer = _clock.CreateTimer(_ => fired.TrySetResult(gate.IsHeldByCurrentThread), null, TimeSpan.Zero, Timeout.InfiniteTimeSpan);
         }
 
-        Assert.False(await fired.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
+        Assert.False(await fired.Task.WaitAsync(TestScale.Patience, TestContext.Current.CancellationToken));
         await timer.DisposeAsync();
     }
 
@@ -182,7 +182,7 @@ public sealed class ManualTimeProviderTests
         _clock.Advance(TimeSpan.FromSeconds(29));
         Assert.False(delay.IsCompleted);
         _clock.Advance(TimeSpan.FromSeconds(1));
-        await delay.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        await delay.WaitAsync(TestScale.Patience, TestContext.Current.CancellationToken);
         Assert.False(timeout.IsCancellationRequested);
         _clock.Advance(TimeSpan.FromSeconds(30));
         Assert.True(timeout.IsCancellationRequested);
@@ -208,7 +208,7 @@ public sealed class ManualTimeProviderTests
         var disposal = timer.DisposeAsync().AsTask();
         Assert.False(disposal.IsCompleted);
         leave.Set();
-        await disposal.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+        await disposal.WaitAsync(TestScale.Patience, TestContext.Current.CancellationToken);
         await advance;
     }
 

@@ -161,6 +161,7 @@ internal sealed class EntryTable
         entry.Place = EntryPlace.Free;
         entry.Message = null;
         entry.LastError = null;
+        entry.Death = null;
         entry.ExpiresAt = MonotonicClock.Never;
         entry.Location = QueueEntry.Nowhere;
         entry.Attempts = 0;

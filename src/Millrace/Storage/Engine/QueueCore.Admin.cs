@@ -126,7 +126,7 @@ internal sealed partial class QueueCore
                 && !entry.IsDamaged && message.DeadLetter!.Reason != DeadLetterInfo.DamagedReason)
             {
                 Dead.Remove(entry);
-                RedriveLocked(entry);
+                RedriveLocked(entry, message);
                 moved++;
             }
         }

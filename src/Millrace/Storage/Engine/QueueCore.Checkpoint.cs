@@ -97,7 +97,7 @@ internal sealed partial class QueueCore
 
     private KeptEntry KeptOf(QueueEntry entry)
     {
-        var death = entry.Section.IsDead ? MessageOf(entry).DeadLetter! : null;
+        var death = entry.Death;
         return new KeptEntry
         {
             Slot = entry.Slot,

@@ -175,8 +175,14 @@ internal sealed partial class QueueCore
     /// <summary>Leaves a message in the journal alone, if memory is short or those before it are there.</summary>
     private void SpareMemoryLocked(QueueEntry entry)
     {
-        if (entry.Section.IsDead || entry.Place is EntryPlace.Leased or EntryPlace.Free)
+        if (entry.Place is EntryPlace.Leased or EntryPlace.Free)
         {
+            return;
+        }
+
+        if (entry.Section.IsDead)
+        {
+            SpareDeadLocked(entry);
             return;
         }
 
@@ -189,6 +195,28 @@ internal sealed partial class QueueCore
 
         // The head of a queue is wanted next.
         if (isOver && !ReferenceEquals(entry, Main.FirstLeasable))
+        {
+            _store.Memory.Remove(entry);
+            entry.Message = null;
+        }
+    }
+
+    /// <summary>Leaves a dead letter in the journal alone, however much memory there is: it waits for somebody who looks into it, which may be never.</summary>
+    private void SpareDeadLocked(QueueEntry entry)
+    {
+        // What is damaged stands in memory only.
+        if (entry is { Location: > QueueEntry.Nowhere, IsDamaged: false })
+        {
+            _store.Memory!.Remove(entry);
+            entry.Message = null;
+        }
+    }
+
+    /// <summary>Leaves a message that has come back from the dead letters in the journal alone, if memory is short.</summary>
+    private void SpareRedrivenLocked(QueueEntry entry)
+    {
+        _store.Memory!.Add(entry);
+        if (_store.Memory.IsOver && entry.Location > QueueEntry.Nowhere)
         {
             _store.Memory.Remove(entry);
             entry.Message = null;

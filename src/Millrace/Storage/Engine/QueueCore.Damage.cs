@@ -126,6 +126,7 @@ internal sealed partial class QueueCore
         Key = entry.Key?.Line.Key,
         Priority = entry.Priority,
         EnqueuedAt = _store.Clock.UtcNow,
+        DeadLetter = entry.Death,
     };
 
     /// <summary>Makes a dead letter of a damaged message that stands nowhere. It gets a record of its own, so that the damaged one is needed no more.</summary>
@@ -141,7 +142,8 @@ internal sealed partial class QueueCore
 
         _changes!.Kind(ChangeKind.Removed).Number(entry.Slot);
         ForgetRecordLocked(entry);
-        entry.Message = CopyOf(entry.Message!, new DeadLetterInfo(DeadLetterInfo.DamagedReason, entry.LastError, entry.Attempts, WallTimeOf(_now)));
+        entry.Death = new DeadLetterInfo(DeadLetterInfo.DamagedReason, entry.LastError, entry.Attempts, WallTimeOf(_now));
+        entry.Message = CopyOf(entry.Message!, entry.Death);
         entry.ExpiresAt = MonotonicClock.Never;
         entry.BodyBytes = entry.Message.Body.Length;
         entry.IsKeyed = entry.Message.Key is not null;

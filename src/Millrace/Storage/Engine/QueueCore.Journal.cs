@@ -104,6 +104,13 @@ internal sealed partial class QueueCore
 
     private Message ReadBack(QueueEntry entry)
     {
+        // The record says how the message was sent: what it has died of, and that it does not expire any more, is known of the entry.
+        var message = ReadRecordOf(entry);
+        return entry.Death is not null || (message.ExpiresAt is not null && entry.ExpiresAt == MonotonicClock.Never) ? CopyOf(message, entry.Death) : message;
+    }
+
+    private Message ReadRecordOf(QueueEntry entry)
+    {
         if (entry.Location < QueueEntry.Nowhere)
         {
             return MessageRecord.ReadAlone(_changes!.Since(OffsetOf(entry.Location))[..entry.RecordBytes], entry.Location);

@@ -281,7 +281,7 @@ internal sealed partial class QueueCore
 
         if (Loading.Deaths.TryGetValue(entry.Slot, out var death))
         {
-            entry.Message = CopyOf(MessageOf(entry), death);
+            entry.Death = death;
         }
 
         if (entry.Time != 0)

@@ -310,7 +310,11 @@ internal sealed partial class QueueCore
             }
 
             MakeReadyLocked(entry, delay);
-            if (!IsDeleted)
+            if (entry.Section.IsDead)
+            {
+                SpareDeadLocked(entry);
+            }
+            else if (!IsDeleted)
             {
                 _store.Memory?.Add(entry);
             }
@@ -343,24 +347,31 @@ internal sealed partial class QueueCore
         var message = MessageOrSubstituteOf(entry);
         entry.IsDamaged |= message.Id == StoreIds.IdOfDamaged(entry.Slot, entry.Sequence);
         entry.IsKeyed &= message.Key is not null;
-        entry.Message = CopyOf(message, new DeadLetterInfo(reason, entry.LastError, entry.Attempts, WallTimeOf(_now)));
+        entry.Death = new DeadLetterInfo(reason, entry.LastError, entry.Attempts, WallTimeOf(_now));
+        entry.Message = CopyOf(message, entry.Death);
         entry.ExpiresAt = MonotonicClock.Never;
         EnterLocked(entry, Dead);
         if (_changes is not null)
         {
             WriteDied(entry, reason);
+            SpareDeadLocked(entry);
         }
     }
 
     /// <summary>Moves a dead letter that stands nowhere back to the queue.</summary>
-    private void RedriveLocked(QueueEntry entry)
+    private void RedriveLocked(QueueEntry entry, Message message)
     {
         LeaveLocked(entry);
-        entry.Message = CopyOf(MessageOf(entry), null);
+        entry.Death = null;
+        entry.Message = CopyOf(message, null);
         entry.Attempts = 0;
         entry.LastError = null;
         EnterLocked(entry, Main);
-        _changes?.Kind(ChangeKind.Redriven).Number(entry.Slot).Number(entry.Sequence);
+        if (_changes is not null)
+        {
+            _changes.Kind(ChangeKind.Redriven).Number(entry.Slot).Number(entry.Sequence);
+            SpareRedrivenLocked(entry);
+        }
     }
 
     private void EnterLocked(QueueEntry entry, QueueSection section)

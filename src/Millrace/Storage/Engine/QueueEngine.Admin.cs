@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace Millrace.Storage.Engine;
 
 /// <content>The administration of queues.</content>
@@ -216,16 +218,32 @@ internal sealed partial class QueueEngine : IQueueAdmin
         var core = section.Core;
         var result = default(TResult);
         var room = RoomForChange(changeBytes);
+        bool isDone;
+        OperationEnd end;
+        ExceptionDispatchInfo? unreadable = null;
         lock (core.Gate)
         {
             core.AdvanceLocked(Clock.Now);
-            var isDone = !core.IsDeleted;
-            if (isDone)
+            isDone = !core.IsDeleted;
+            try
             {
-                result = look(section, argument);
+                result = isDone ? look(section, argument) : result;
+            }
+            catch (BackendUnavailableException fault)
+            {
+                // A message could not be read back. What was done before it stands.
+                unreadable = ExceptionDispatchInfo.Capture(fault);
             }
 
-            return (isDone, result, core.FinishLocked(room));
+            end = core.FinishLocked(room);
         }
+
+        if (unreadable is not null)
+        {
+            EndUnflushed(end);
+            unreadable.Throw();
+        }
+
+        return (isDone, result, end);
     }
 }

@@ -36,6 +36,9 @@ internal sealed class QueueEntry
     public QueueReceiver? Holder;
     public string? LastError;
 
+    /// <summary>How it became a dead letter; null when it is none.</summary>
+    public DeadLetterInfo? Death;
+
     /// <summary>The place in the order of law Q3; while scheduled, breaks ties of due times.</summary>
     public long Sequence;
 

@@ -25,7 +25,7 @@ internal sealed class LogScan : IDisposable
     public LogDamage? Damage { get; private set; }
 
     /// <summary>Goes to the next frame.</summary>
-    /// <returns>False at the end, at damage, and where the log has been trimmed while it was read.</returns>
+    /// <returns>False at the end, and at damage. What is trimmed while it is read is passed over: the scan goes on where the log begins then.</returns>
     public bool MoveNext()
     {
         while (Damage is null)
@@ -69,13 +69,7 @@ internal sealed class LogScan : IDisposable
 
     private bool OpenSegment()
     {
-        if (_next >= _end)
-        {
-            return false;
-        }
-
-        _next = Math.Max(_next, _log.StartPosition);
-        if (_log.FindSegment(_next) is not { } segment || !segment.TryAcquire())
+        if (AcquireNext() is not { } segment)
         {
             return false;
         }
@@ -91,6 +85,31 @@ internal sealed class LogScan : IDisposable
         var offset = Math.Max(LogFormat.HeaderBytes, _next - segment.StartPosition - LogFormat.FrameBytes);
         _reader.Open(segment.File, segment.StartPosition, offset, Math.Min(segment.EndPosition, _end) - segment.StartPosition);
         return true;
+    }
+
+    /// <summary>The segment that is read next, kept open. It may be trimmed between being found and being acquired: then the one that the log begins with.</summary>
+    private LogSegment? AcquireNext()
+    {
+        while (true)
+        {
+            var start = _log.StartPosition;
+            _next = Math.Max(_next, start);
+            if (_next >= _end)
+            {
+                return null;
+            }
+
+            if (_log.FindSegment(_next) is { } segment && segment.TryAcquire())
+            {
+                return segment;
+            }
+
+            if (_log.StartPosition == start)
+            {
+                // Given up, and not trimmed: the log is closed.
+                return null;
+            }
+        }
     }
 
     private void CloseSegment()

@@ -136,7 +136,7 @@ internal sealed class FuzzLane(ApiHost host, ServedDescription description, int 
         }
 
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        deadline.CancelAfter(TimeSpan.FromSeconds(20));
+        deadline.CancelAfter(TestScale.Patience);
         _http ??= new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, AutomaticDecompression = DecompressionMethods.All });
         using var answer = await _http.SendAsync(message, deadline.Token);
         Check(request, (int)answer.StatusCode, answer.Content.Headers.ContentType?.ToString(), await answer.Content.ReadAsByteArrayAsync(deadline.Token), isBroken: false);

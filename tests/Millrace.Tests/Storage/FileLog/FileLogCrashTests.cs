@@ -12,15 +12,13 @@ namespace Millrace.Tests.Storage.FileLog;
 /// </summary>
 public sealed class FileLogCrashTests
 {
-    private static bool IsFullRun => Environment.GetEnvironmentVariable("MILLRACE_FULL") == "1";
-
     [Fact]
     public async Task WhateverTheDiskDoes_WhatWasFlushedIsThere()
     {
         var replayed = Environment.GetEnvironmentVariable("MILLRACE_SEED");
         var seeds = replayed is not null
             ? [int.Parse(replayed, CultureInfo.InvariantCulture)]
-            : Enumerable.Range(0, IsFullRun ? 10_000 : 300).Select(_ => Random.Shared.Next()).ToArray();
+            : Enumerable.Range(0, TestScale.IsFull ? 10_000 : 300).Select(_ => Random.Shared.Next()).ToArray();
         foreach (var seed in seeds)
         {
             try

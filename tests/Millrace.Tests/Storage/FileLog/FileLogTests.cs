@@ -182,49 +182,95 @@ public sealed class FileLogTests
     public async Task Appending_Reading_AndTrimming_GoOnTogether()
     {
         using var folder = new TemporaryFolder();
-        await using var log = Open(NativeFileSystem.Instance, new FileLogOptions { SegmentBytes = 64 * 1024 }, folder.Data);
-        var isOver = false;
+        await using var log = Open(NativeFileSystem.Instance, new FileLogOptions { SegmentBytes = 16 * 1024 }, folder.Data);
+        var (isOver, scans) = (false, 0);
+
+        // Until the log has been read from its start many times, however late the reader's thread comes.
         var appending = Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(
             async () =>
             {
-                for (var i = 0; i < 3000; i++)
+                for (var i = 0; (i < 500 || Volatile.Read(ref scans) < 20) && !Volatile.Read(ref isOver); i++)
                 {
                     await log.FlushAsync(Append(log, Numbered(i)));
                 }
             },
             Cancellation)));
-        var trimming = Task.Run(
-            () =>
+        var trimming = OnItsOwnThread(() =>
+        {
+            while (!Volatile.Read(ref isOver))
             {
-                while (!Volatile.Read(ref isOver))
-                {
-                    log.TrimBefore(log.EndPosition - 100_000);
-                }
-            },
-            Cancellation);
-        var reading = Task.Run(
-            () =>
+                log.TrimBefore(log.EndPosition - 25_000);
+                Thread.Yield();
+            }
+        });
+        var reading = OnItsOwnThread(() =>
+        {
+            while (!Volatile.Read(ref isOver))
             {
                 var read = 0;
-                while (!Volatile.Read(ref isOver))
+                using var scan = log.Scan(log.StartPosition);
+                while (scan.MoveNext())
                 {
-                    using var scan = log.Scan(log.StartPosition);
-                    while (scan.MoveNext())
-                    {
-                        read++;
-                    }
-
-                    Assert.Null(scan.Damage);
+                    read++;
                 }
 
-                return read;
-            },
-            Cancellation);
-        await appending;
-        Volatile.Write(ref isOver, true);
-        await trimming;
-        Assert.True(await reading > 0);
+                // Nothing where all up to the end that it began with has been trimmed meanwhile.
+                Assert.Null(scan.Damage);
+                scans += read > 0 ? 1 : 0;
+            }
+        });
+        try
+        {
+            await await Task.WhenAny(appending, trimming, reading);
+        }
+        finally
+        {
+            Volatile.Write(ref isOver, true);
+        }
+
+        await Task.WhenAll(appending, trimming, reading);
         Assert.Equal(log.Segments.Count, SegmentsOf(NativeFileSystem.Instance, folder.Data).Length);
+    }
+
+    [Fact]
+    public async Task AScan_ThatTrimmingOvertakes_GoesOnWhereTheLogBegins_AndEndsWithoutDamage()
+    {
+        await using var log = Open(_files);
+        for (var i = 0; i < 200; i++)
+        {
+            Append(log, Numbered(i));
+        }
+
+        using var late = log.Scan(log.StartPosition);
+        using var slow = log.Scan(log.StartPosition);
+        Assert.True(slow.MoveNext());
+        var (first, third) = (log.Segments[0], log.Segments[2]);
+        log.TrimBefore(third.StartPosition);
+
+        Assert.True(late.MoveNext());
+        Assert.Equal(third.StartPosition, late.Position - LogFormat.FrameBytes - LogFormat.HeaderBytes);
+        var positions = new List<long> { slow.Position };
+        while (slow.MoveNext())
+        {
+            positions.Add(slow.Position);
+        }
+
+        // What it had open it has read to its end.
+        Assert.Null(slow.Damage);
+        Assert.DoesNotContain(positions, position => position >= first.EndPosition && position < third.StartPosition);
+        Assert.Contains(positions, position => position < first.EndPosition && position > first.EndPosition - 200);
+        Assert.Contains(late.Position, positions);
+
+        var end = log.EndPosition;
+        using var overtaken = log.Scan(log.StartPosition);
+        while (log.StartPosition < end)
+        {
+            Append(log, "more");
+            log.TrimBefore(log.EndPosition);
+        }
+
+        Assert.False(overtaken.MoveNext());
+        Assert.Null(overtaken.Damage);
     }
 
     [Fact]
@@ -296,4 +342,6 @@ public sealed class FileLogTests
         Assert.Throws<ObjectDisposedException>(() => log.TryReadAt(40, new byte[1]));
         Assert.Throws<ObjectDisposedException>(() => log.TrimBefore(0));
     }
+
+    private static Task OnItsOwnThread(Action action) => Task.Factory.StartNew(action, Cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 }

@@ -8,7 +8,7 @@ namespace Millrace.Tests.Storage.InMemory;
 /// <summary>What a publish costs that reaches no queue: everything that is sent to a topic asks for its bindings.</summary>
 public sealed class InMemoryPublishTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TestScale.Patience;
 
     private Backend _backend = null!;
 

@@ -12,7 +12,7 @@ namespace Millrace.Tests.Storage.FileLog.Simulation;
 /// <summary>The backend <c>file:</c> on a disk in memory, where a crash is a power cut: what was not flushed is lost in part.</summary>
 public class PowerCutFixture : BackendFixture
 {
-    private readonly SimulatedFileSystem _disk = new(new Random(Hosting.TestSeed.Next()));
+    private readonly SimulatedFileSystem _disk = new(new Random(TestScale.Seed()));
     private readonly Dictionary<Backend, PoweredDisk> _powers = [];
 
     public override IConformanceClock Clock { get; } = new ManualConformanceClock();

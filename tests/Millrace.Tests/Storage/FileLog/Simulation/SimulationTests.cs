@@ -12,7 +12,7 @@ public sealed class SimulationTests
     public async Task ARandomHistory_WithCrashesAndFaults_LosesNothingAcknowledged_AndBringsNothingBack()
     {
         var replayed = Environment.GetEnvironmentVariable("MILLRACE_SEED");
-        var count = Environment.GetEnvironmentVariable("MILLRACE_FULL") == "1" ? 10_000 : 500;
+        var count = TestScale.IsFull ? 10_000 : 500;
         var first = Random.Shared.Next(1_000_000_000);
         int[] seeds = replayed is { Length: > 0 } ? [int.Parse(replayed, CultureInfo.InvariantCulture)] : [.. Enumerable.Range(first, count)];
         TestContext.Current.TestOutputHelper?.WriteLine($"seeds from {seeds[0]} on (replay one with MILLRACE_SEED)");
