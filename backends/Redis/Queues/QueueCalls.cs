@@ -47,7 +47,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
 
     /// <summary>Executes a command that changes a queue, and waits for replicas if the URL says so.</summary>
     public ValueTask<RedisReply> WriteAsync(RedisCommand command, CancellationToken cancellationToken) =>
-        writes.ExecuteAsync(command, cancellationToken);
+        writes.ExecuteAsync(command, cancellationToken, static reply => reply is { Kind: RedisReplyKind.Array, Items.Length: > 0 } && OutcomeOf(reply) != ScriptOutcome.Done);
 
     /// <summary>Calls a script on a queue that must exist, as often as it takes.</summary>
     /// <param name="place">The queue.</param>
@@ -96,9 +96,10 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
     /// <param name="receiver">A receiver that is there or goes; null for none.</param>
     /// <param name="presence">For how long the receiver counts as present; zero: it has gone.</param>
     /// <param name="cancellationToken">Honoured before each call.</param>
+    /// <param name="waits">Whether to wait for replicas if the URL says so: not for what a write follows that does, and of which a short wait would be taken for that write's.</param>
     /// <returns>The queue's birth, which no two queues of one name share, and whether it was created; null when there is none.</returns>
     public async ValueTask<(string Birth, bool IsNew)?> OpenAsync(
-        QueuePlace place, bool creates, QueueSettings settings, string? receiver, TimeSpan presence, CancellationToken cancellationToken)
+        QueuePlace place, bool creates, QueueSettings settings, string? receiver, TimeSpan presence, CancellationToken cancellationToken, bool waits = true)
     {
         // Before the queue is there: a name without a queue is passed over, and a queue whose creator was cut off before it noted the name would never be found.
         if (creates && !_listed.ContainsKey(place.Source))
@@ -114,7 +115,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
                 .Add(RandomNumberGenerator.GetInt32(1 << AssignedId.SaltBits)).Add(BinaryPrimitives.ReadInt64LittleEndian(RandomNumberGenerator.GetBytes(8)) & ((1L << 52) - 1));
             QueueStateRecord.WriteSettings(settings, command.Reserve(QueueStateRecord.SettingsBytes));
             command.Add(receiver ?? "").Add(RedisTime.MicrosecondsOf(presence));
-            var reply = await WriteAsync(command.MayRepeat(), cancellationToken).ConfigureAwait(false);
+            var reply = await (waits ? WriteAsync(command.MayRepeat(), cancellationToken) : Executor.ExecuteAsync(command.MayRepeat(), cancellationToken)).ConfigureAwait(false);
             switch (OutcomeOf(reply))
             {
                 case ScriptOutcome.Done:
@@ -122,7 +123,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
                     if (isNew)
                     {
                         // Once more: the name may have been taken out with the queue before this one.
-                        await WriteAsync(Listing(place), CancellationToken.None).ConfigureAwait(false);
+                        await (waits ? WriteAsync(Listing(place), CancellationToken.None) : Executor.ExecuteAsync(Listing(place), CancellationToken.None)).ConfigureAwait(false);
                     }
 
                     return (reply.Items[2].ToText()!, isNew);
@@ -141,7 +142,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
     {
         while (true)
         {
-            if (await OpenAsync(place, createsQueues, QueueSettings.Default, null, TimeSpan.Zero, cancellationToken).ConfigureAwait(false) is { } opened)
+            if (await OpenAsync(place, createsQueues, QueueSettings.Default, null, TimeSpan.Zero, cancellationToken, waits: false).ConfigureAwait(false) is { } opened)
             {
                 return opened.Birth;
             }

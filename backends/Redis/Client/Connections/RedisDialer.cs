@@ -30,7 +30,7 @@ internal sealed class RedisDialer(ConnectionSettings settings, TimeSpan connectT
         }
         catch (Exception failure)
         {
-            var isEndedByServer = connection?.End is not null;
+            var isEndedByServer = connection?.End is not (null or TimeoutException);
             connection?.Cut(failure);
             cancellationToken.ThrowIfCancellationRequested();
             throw failure switch
