@@ -11,14 +11,17 @@ internal sealed class ReplicatedWrites(IRedisExecutor executor, int replicas, Ti
     public bool WaitsForReplicas => replicas > 0;
 
     /// <summary>Sends a command that writes.</summary>
-    /// <param name="command">The command.</param>
-    /// <param name="cancellationToken">Honoured until the command may have been sent.</param>
-    /// <param name="isWithoutEffect">Whether a reply says that nothing was written, so that no replica can lack it; null where a write is certain.</param>
     /// <exception cref="BackendUnavailableException">Fewer replicas have it than asked for, or as <see cref="IRedisExecutor.ExecuteAsync"/> says.</exception>
-    public ValueTask<RedisReply> ExecuteAsync(RedisCommand command, CancellationToken cancellationToken, Func<RedisReply, bool>? isWithoutEffect = null) =>
+    public ValueTask<RedisReply> ExecuteAsync(RedisCommand command, CancellationToken cancellationToken) => ExecuteAsync(command, static _ => false, cancellationToken);
+
+    /// <summary>The same for a command that may write nothing.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="isWithoutEffect">Whether a reply says that nothing was written, so that no replica can lack it.</param>
+    /// <param name="cancellationToken">Honoured until the command may have been sent.</param>
+    public ValueTask<RedisReply> ExecuteAsync(RedisCommand command, Func<RedisReply, bool> isWithoutEffect, CancellationToken cancellationToken) =>
         replicas == 0 ? executor.ExecuteAsync(command, cancellationToken) : ExecuteAndWaitAsync(command, isWithoutEffect, cancellationToken);
 
-    private async ValueTask<RedisReply> ExecuteAndWaitAsync(RedisCommand command, Func<RedisReply, bool>? isWithoutEffect, CancellationToken cancellationToken)
+    private async ValueTask<RedisReply> ExecuteAndWaitAsync(RedisCommand command, Func<RedisReply, bool> isWithoutEffect, CancellationToken cancellationToken)
     {
         var wait = RedisCommand.Create("WAIT").Add(replicas).Add((long)timeout.TotalMilliseconds).MayRepeat();
 
@@ -31,7 +34,7 @@ internal sealed class ReplicatedWrites(IRedisExecutor executor, int replicas, Ti
         }
 
         var reached = answers[1].ToInteger();
-        return reached >= replicas || isWithoutEffect?.Invoke(answers[0]) == true
+        return reached >= replicas || isWithoutEffect(answers[0])
             ? answers[0]
             : throw new BackendUnavailableException(
                 $"The write to {RedisKeys.Describe(command.Key)} is stored at Redis at {executor.ServerOf(command)}, but within {timeout.TotalMilliseconds:F0} ms only {reached} of the {replicas} replicas that the option 'wait' "

@@ -47,7 +47,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
 
     /// <summary>Executes a command that changes a queue, and waits for replicas if the URL says so.</summary>
     public ValueTask<RedisReply> WriteAsync(RedisCommand command, CancellationToken cancellationToken) =>
-        writes.ExecuteAsync(command, cancellationToken, static reply => reply is { Kind: RedisReplyKind.Array, Items.Length: > 0 } && OutcomeOf(reply) != ScriptOutcome.Done);
+        writes.ExecuteAsync(command, static reply => reply is { Kind: RedisReplyKind.Array, Items.Length: > 0 } && OutcomeOf(reply) != ScriptOutcome.Done, cancellationToken);
 
     /// <summary>Calls a script on a queue that must exist, as often as it takes.</summary>
     /// <param name="place">The queue.</param>
@@ -95,11 +95,11 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
     /// <param name="settings">Of a new queue.</param>
     /// <param name="receiver">A receiver that is there or goes; null for none.</param>
     /// <param name="presence">For how long the receiver counts as present; zero: it has gone.</param>
-    /// <param name="cancellationToken">Honoured before each call.</param>
     /// <param name="waits">Whether to wait for replicas if the URL says so: not for what a write follows that does, and of which a short wait would be taken for that write's.</param>
+    /// <param name="cancellationToken">Honoured before each call.</param>
     /// <returns>The queue's birth, which no two queues of one name share, and whether it was created; null when there is none.</returns>
     public async ValueTask<(string Birth, bool IsNew)?> OpenAsync(
-        QueuePlace place, bool creates, QueueSettings settings, string? receiver, TimeSpan presence, CancellationToken cancellationToken, bool waits = true)
+        QueuePlace place, bool creates, QueueSettings settings, string? receiver, TimeSpan presence, bool waits, CancellationToken cancellationToken)
     {
         // Before the queue is there: a name without a queue is passed over, and a queue whose creator was cut off before it noted the name would never be found.
         if (creates && !_listed.ContainsKey(place.Source))
@@ -142,7 +142,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
     {
         while (true)
         {
-            if (await OpenAsync(place, createsQueues, QueueSettings.Default, null, TimeSpan.Zero, cancellationToken, waits: false).ConfigureAwait(false) is { } opened)
+            if (await OpenAsync(place, createsQueues, QueueSettings.Default, null, TimeSpan.Zero, waits: false, cancellationToken).ConfigureAwait(false) is { } opened)
             {
                 return opened.Birth;
             }

@@ -21,10 +21,7 @@ public sealed class HealthTests
         await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
         await using var backend = await OpenAsync($"redis://{server.EndPoint}?{Patient}");
         await server.KillAsync(Cancellation);
-        var health = await ProbeAsync(backend);
-        Assert.False(health.IsHealthy);
-        Assert.Contains($"There was no connection to Redis at {server.EndPoint}", health.Error, StringComparison.Ordinal);
-        Assert.Contains("Connection refused", health.Error, StringComparison.Ordinal);
+        Assert.StartsWith($"There was no connection to Redis at {server.EndPoint} ", await FindRefusalAsync(backend), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -59,10 +56,7 @@ public sealed class HealthTests
         {
             Assert.True((await ProbeAsync(backend)).IsHealthy);
             await cluster.Servers[1].KillAsync(Cancellation);
-            var health = await ProbeAsync(backend);
-            Assert.False(health.IsHealthy);
-            Assert.Contains($"There was no connection to Redis at {cluster.Servers[1].EndPoint}", health.Error, StringComparison.Ordinal);
-            Assert.Contains("Connection refused", health.Error, StringComparison.Ordinal);
+            Assert.StartsWith($"There was no connection to Redis at {cluster.Servers[1].EndPoint} ", await FindRefusalAsync(backend), StringComparison.Ordinal);
         }
 
         await using var client = await RedisClients.OpenAsync($"redis://{cluster.Servers[0].EndPoint},{cluster.Servers[2].EndPoint}?timeoutMs=700", Cancellation);
@@ -119,6 +113,20 @@ public sealed class HealthTests
         await using var backend = await OpenAsync($"redis+sentinel://{set.EndPoints}/{set.Name}", log);
         var second = await set.FailOverAsync(primary => primary.KillAsync(Cancellation), Cancellation);
         Assert.EndsWith($"has failed over: the primary is now {second.EndPoint}", (await log.WaitForAsync(5004, Cancellation)).Text, StringComparison.Ordinal);
+    }
+
+    /// <summary>What health says when the first attempt to connect again has been made, which may be later than the first probe on a busy machine.</summary>
+    private static async Task<string> FindRefusalAsync(Backend backend)
+    {
+        while (true)
+        {
+            var health = await ProbeAsync(backend);
+            Assert.False(health.IsHealthy);
+            if (health.Error!.Contains("Connection refused", StringComparison.Ordinal))
+            {
+                return health.Error;
+            }
+        }
     }
 
     private static async Task<HealthReport> ProbeAsync(Backend backend) => await backend.Health.ProbeAsync(Cancellation).AsTask().WaitAsync(Deadline, TimeProvider.System, Cancellation);

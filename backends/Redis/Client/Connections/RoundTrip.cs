@@ -12,28 +12,46 @@ internal static class RoundTrip
     public static async ValueTask MakeAsync(RedisLink link, bool mustBePrimary, TimeProvider time, CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
-        var connection = await link.WaitAsync(Longest, Longest, cancellationToken).ConfigureAwait(false);
-        try
+        while (true)
         {
-            // PING is refused while the server loads, HELLO is not; and a user may be denied PING, but not HELLO.
-            var hello = AnswerAsync(connection.ExecuteAsync(RedisCommand.Create("HELLO")).AsTask());
-            var ping = AnswerAsync(connection.ExecuteAsync(RedisCommand.Create("PING")).AsTask());
-            var left = Longest - time.GetElapsedTime(started);
-            await Task.WhenAll(hello, ping).WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, time, cancellationToken).ConfigureAwait(false);
-            if (mustBePrimary && ServerGreeting.IsOfReplica(await hello.ConfigureAwait(false)))
+            var connection = await link.WaitAsync(Left(), Longest, cancellationToken).ConfigureAwait(false);
+            try
             {
-                throw new BackendUnavailableException(ServerGreeting.SayReplica(connection.Address));
+                await AskAsync(connection, mustBePrimary).WaitAsync(Left(), time, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (TimeoutException)
+            {
+                throw new BackendUnavailableException(
+                    string.Create(CultureInfo.InvariantCulture, $"Redis at {connection.Address} has not answered within {Longest.TotalMilliseconds:0} ms."));
+            }
+            catch (BackendUnavailableException) when (connection.End is not null && Left() > TimeSpan.Zero)
+            {
+                // It was about to end: whether there is another, and if not why, says more.
+                link.Leave(connection);
             }
         }
-        catch (TimeoutException)
+
+        TimeSpan Left()
         {
-            throw new BackendUnavailableException(
-                string.Create(CultureInfo.InvariantCulture, $"Redis at {connection.Address} has not answered within {Longest.TotalMilliseconds:0} ms."));
+            var left = Longest - time.GetElapsedTime(started);
+            return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        }
+    }
+
+    private static async Task AskAsync(RedisConnection connection, bool mustBePrimary)
+    {
+        // PING is refused while the server loads, HELLO is not; and a user may be denied PING, but not HELLO.
+        var hello = AnswerAsync(connection.ExecuteAsync(RedisCommand.Create("HELLO")));
+        await AnswerAsync(connection.ExecuteAsync(RedisCommand.Create("PING"))).ConfigureAwait(false);
+        if (mustBePrimary && ServerGreeting.IsOfReplica(await hello.ConfigureAwait(false)))
+        {
+            throw new BackendUnavailableException(ServerGreeting.SayReplica(connection.Address));
         }
     }
 
     /// <summary>The reply; none where the server does not know or allow the command: it has answered all the same.</summary>
-    private static async Task<RedisReply> AnswerAsync(Task<RedisReply> asked)
+    private static async Task<RedisReply> AnswerAsync(ValueTask<RedisReply> asked)
     {
         try
         {
