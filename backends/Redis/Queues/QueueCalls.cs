@@ -95,11 +95,21 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
     /// <param name="settings">Of a new queue.</param>
     /// <param name="receiver">A receiver that is there or goes; null for none.</param>
     /// <param name="presence">For how long the receiver counts as present; zero: it has gone.</param>
-    /// <param name="waits">Whether to wait for replicas if the URL says so: not for what a write follows that does, and of which a short wait would be taken for that write's.</param>
     /// <param name="cancellationToken">Honoured before each call.</param>
     /// <returns>The queue's birth, which no two queues of one name share, and whether it was created; null when there is none.</returns>
     public async ValueTask<(string Birth, bool IsNew)?> OpenAsync(
-        QueuePlace place, bool creates, QueueSettings settings, string? receiver, TimeSpan presence, bool waits, CancellationToken cancellationToken)
+        QueuePlace place, bool creates, QueueSettings settings, string? receiver, TimeSpan presence, CancellationToken cancellationToken) =>
+        await OpenAsync(place, creates, settings, receiver, presence, WriteAsync, cancellationToken).ConfigureAwait(false);
+
+    // By a way that waits for replicas if the URL says so, or, where a write follows that does, one that does not: its short wait would be taken for that write's.
+    private async ValueTask<(string Birth, bool IsNew)?> OpenAsync(
+        QueuePlace place,
+        bool creates,
+        QueueSettings settings,
+        string? receiver,
+        TimeSpan presence,
+        Func<RedisCommand, CancellationToken, ValueTask<RedisReply>> writeAsync,
+        CancellationToken cancellationToken)
     {
         // Before the queue is there: a name without a queue is passed over, and a queue whose creator was cut off before it noted the name would never be found.
         if (creates && !_listed.ContainsKey(place.Source))
@@ -115,7 +125,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
                 .Add(RandomNumberGenerator.GetInt32(1 << AssignedId.SaltBits)).Add(BinaryPrimitives.ReadInt64LittleEndian(RandomNumberGenerator.GetBytes(8)) & ((1L << 52) - 1));
             QueueStateRecord.WriteSettings(settings, command.Reserve(QueueStateRecord.SettingsBytes));
             command.Add(receiver ?? "").Add(RedisTime.MicrosecondsOf(presence));
-            var reply = await (waits ? WriteAsync(command.MayRepeat(), cancellationToken) : Executor.ExecuteAsync(command.MayRepeat(), cancellationToken)).ConfigureAwait(false);
+            var reply = await writeAsync(command.MayRepeat(), cancellationToken).ConfigureAwait(false);
             switch (OutcomeOf(reply))
             {
                 case ScriptOutcome.Done:
@@ -123,7 +133,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
                     if (isNew)
                     {
                         // Once more: the name may have been taken out with the queue before this one.
-                        await (waits ? WriteAsync(Listing(place), CancellationToken.None) : Executor.ExecuteAsync(Listing(place), CancellationToken.None)).ConfigureAwait(false);
+                        await writeAsync(Listing(place), CancellationToken.None).ConfigureAwait(false);
                     }
 
                     return (reply.Items[2].ToText()!, isNew);
@@ -142,7 +152,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
     {
         while (true)
         {
-            if (await OpenAsync(place, createsQueues, QueueSettings.Default, null, TimeSpan.Zero, waits: false, cancellationToken).ConfigureAwait(false) is { } opened)
+            if (await OpenAsync(place, createsQueues, QueueSettings.Default, null, TimeSpan.Zero, Executor.ExecuteAsync, cancellationToken).ConfigureAwait(false) is { } opened)
             {
                 return opened.Birth;
             }

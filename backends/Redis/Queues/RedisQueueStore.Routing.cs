@@ -18,7 +18,7 @@ internal partial class RedisQueueStore
             // A binding counts for the queue that it was made with. If that was deleted meanwhile, it is made with its successor.
             birth = await Calls.OpenOnDemandAsync(place, cancellationToken).ConfigureAwait(false);
             await Bindings.AddAsync(queue, pattern, birth, cancellationToken).ConfigureAwait(false);
-            after = (await Calls.OpenAsync(place, creates: false, QueueSettings.Default, null, TimeSpan.Zero, waits: true, CancellationToken.None).ConfigureAwait(false))?.Birth;
+            after = (await Calls.OpenAsync(place, creates: false, QueueSettings.Default, null, TimeSpan.Zero, CancellationToken.None).ConfigureAwait(false))?.Birth;
         }
         while (after != birth);
     }

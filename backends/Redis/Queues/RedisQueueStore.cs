@@ -75,7 +75,7 @@ internal partial class RedisQueueStore : IQueueStore, IQueueAdmin, IQueueRouting
         _receivers[receiver] = true;
         try
         {
-            await Calls.OpenAsync(place, creates: false, QueueSettings.Default, receiver.Id, Presence, waits: true, cancellationToken).ConfigureAwait(false);
+            await Calls.OpenAsync(place, creates: false, QueueSettings.Default, receiver.Id, Presence, cancellationToken).ConfigureAwait(false);
         }
         catch
         {

@@ -126,7 +126,7 @@ internal sealed class RedisReceiver : IQueueReceiver
         try
         {
             await GiveBackAsync().ConfigureAwait(false);
-            await _calls.OpenAsync(_place, creates: false, QueueSettings.Default, Id, TimeSpan.Zero, waits: true, CancellationToken.None).ConfigureAwait(false);
+            await _calls.OpenAsync(_place, creates: false, QueueSettings.Default, Id, TimeSpan.Zero, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception fault) when (fault is MillraceException or ObjectDisposedException)
         {

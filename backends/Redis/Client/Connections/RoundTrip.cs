@@ -44,7 +44,8 @@ internal static class RoundTrip
         // PING is refused while the server loads, HELLO is not; and a user may be denied PING, but not HELLO.
         var hello = AnswerAsync(connection.ExecuteAsync(RedisCommand.Create("HELLO")));
         await AnswerAsync(connection.ExecuteAsync(RedisCommand.Create("PING"))).ConfigureAwait(false);
-        if (mustBePrimary && ServerGreeting.IsOfReplica(await hello.ConfigureAwait(false)))
+        var greeting = await hello.ConfigureAwait(false);
+        if (mustBePrimary && ServerGreeting.IsOfReplica(greeting))
         {
             throw new BackendUnavailableException(ServerGreeting.SayReplica(connection.Address));
         }
