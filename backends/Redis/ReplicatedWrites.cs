@@ -37,8 +37,8 @@ internal sealed class ReplicatedWrites(IRedisExecutor executor, int replicas, Ti
         return reached >= replicas || isWithoutEffect(answers[0])
             ? answers[0]
             : throw new BackendUnavailableException(
-                $"The write to {RedisKeys.Describe(command.Key)} is stored at Redis at {executor.ServerOf(command)}, but within {timeout.TotalMilliseconds:F0} ms only {reached} of the {replicas} replicas that the option 'wait' "
-                + "asks for had it. It is lost if that server is lost before they have it; done again, it is done twice, unless it has an id of the sender's.",
+                $"The write to {RedisKeys.Describe(command.Key)} is stored at Redis at {executor.ServerOf(command)}, but within {timeout.TotalMilliseconds:F0} ms "
+                + $"only {reached} of the {replicas} replicas that the option 'wait' asks for had it. It is lost if that server is lost before they have it; done again, it is done twice, unless it has an id of the sender's.",
                 mayHaveBeenApplied: true);
     }
 }

@@ -31,5 +31,6 @@ internal static class ChannelFields
         long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds <= LongestSeconds
             ? (seconds * 1000).ToString(CultureInfo.InvariantCulture)
             : throw new MillraceConfigurationException(string.Create(
-                CultureInfo.InvariantCulture, $"{key} is '{value}', which is no whole number of seconds from 0 to {LongestSeconds}: for so long a channel keeps its messages for subscribers that resume."));
+                CultureInfo.InvariantCulture,
+                $"{key} is '{value}', which is no whole number of seconds from 0 to {LongestSeconds}: for so long a channel keeps its messages for subscribers that resume."));
 }

@@ -8,7 +8,8 @@ namespace Millrace.Redis.Client.Connections;
 internal sealed record RedisIntroduction(RedisLogin Login, string ClientName, int Database, RedisServerMode Mode)
 {
     private const string OfSentinels =
-        "The login of sentinels is in the options sentinelUser and sentinelPassword, as in redis+sentinel://host:26379/mymaster/0?sentinelPassword=…; the one before the host is for the servers behind them.";
+        "The login of sentinels is in the options sentinelUser and sentinelPassword, as in redis+sentinel://host:26379/mymaster/0?sentinelPassword=…; "
+        + "the one before the host is for the servers behind them.";
 
     /// <summary>Whether the server must take writes, by what it says of itself; behind sentinels and on a Cluster others see to that.</summary>
     public bool MustBePrimary { get; init; }
@@ -24,7 +25,8 @@ internal sealed record RedisIntroduction(RedisLogin Login, string ClientName, in
             RequireMode(connection, hello);
             if (MustBePrimary && ServerGreeting.IsOfReplica(hello))
             {
-                throw new MillraceConfigurationException($"{ServerGreeting.SayReplica(connection.Address)} Name its primary in the URL, or the sentinels that know it, as in redis+sentinel://host:26379/mymaster/0.");
+                throw new MillraceConfigurationException(
+                    $"{ServerGreeting.SayReplica(connection.Address)} Name its primary in the URL, or the sentinels that know it, as in redis+sentinel://host:26379/mymaster/0.");
             }
         }
         catch (RedisServerException refusal) when (IsOldServer(refusal))
