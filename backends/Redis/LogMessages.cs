@@ -33,8 +33,8 @@ internal static partial class LogMessages
     [LoggerMessage(EventId = 5008, Level = LogLevel.Information, Message = "There is a connection to Redis at {Server} again")]
     public static partial void Reconnected(ILogger logger, RedisServerAddress server);
 
-    [LoggerMessage(EventId = 5100, Level = LogLevel.Information, Message = "Redis at {Server} has {Settings}: {Meaning}")]
-    public static partial void PersistenceFound(ILogger logger, string server, string settings, string meaning);
+    [LoggerMessage(EventId = 5100, Level = LogLevel.Information, Message = "Redis at {Server} has {Settings}, {Memory}: {Meaning}")]
+    public static partial void PersistenceFound(ILogger logger, string server, string settings, string memory, string meaning);
 
     [LoggerMessage(EventId = 5101, Level = LogLevel.Warning, Message = "Redis at {Server} has {Warning}")]
     public static partial void KeysMayBeDropped(ILogger logger, string server, string warning);

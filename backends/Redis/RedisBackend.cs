@@ -143,7 +143,7 @@ public sealed class RedisBackend : Backend, IHealthProbe
     {
         foreach (var server in servers)
         {
-            LogMessages.PersistenceFound(logger, server.Server, $"{server.Settings}, {server.Memory}", server.Meaning);
+            LogMessages.PersistenceFound(logger, server.Server, server.Settings, server.Memory, server.Meaning);
             if (server.EvictionWarning is { } warning)
             {
                 LogMessages.KeysMayBeDropped(logger, server.Server, warning);
