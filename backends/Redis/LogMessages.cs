@@ -18,7 +18,7 @@ internal static partial class LogMessages
     [LoggerMessage(EventId = 5003, Level = LogLevel.Warning, Message = "Redis at {Server} refuses the subscription to '{Name}': {Reason}")]
     public static partial void SubscriptionRefused(ILogger logger, string name, RedisServerAddress server, string reason);
 
-    [LoggerMessage(EventId = 5004, Level = LogLevel.Warning, Message = "Redis '{Name}' has failed over: the primary is now {Server}")]
+    [LoggerMessage(EventId = 5004, Level = LogLevel.Warning, Message = "Redis {Name} has failed over: the primary is now {Server}")]
     public static partial void FailedOver(ILogger logger, string name, RedisServerAddress server);
 
     [LoggerMessage(EventId = 5005, Level = LogLevel.Information, Message = "The slots of the Redis Cluster are served by {Servers}")]
@@ -30,8 +30,11 @@ internal static partial class LogMessages
     [LoggerMessage(EventId = 5007, Level = LogLevel.Warning, Message = "The Redis client '{Name}' does not know the configuration keys {Keys}; they are ignored")]
     public static partial void KeysIgnored(ILogger logger, string name, string keys);
 
-    [LoggerMessage(EventId = 5100, Level = LogLevel.Information, Message = "Redis at {Server} has {Settings}: {Meaning}")]
-    public static partial void PersistenceFound(ILogger logger, string server, string settings, string meaning);
+    [LoggerMessage(EventId = 5008, Level = LogLevel.Information, Message = "There is a connection to Redis at {Server} again")]
+    public static partial void Reconnected(ILogger logger, RedisServerAddress server);
+
+    [LoggerMessage(EventId = 5100, Level = LogLevel.Information, Message = "Redis at {Server} has {Settings}, {Memory}: {Meaning}")]
+    public static partial void PersistenceFound(ILogger logger, string server, string settings, string memory, string meaning);
 
     [LoggerMessage(EventId = 5101, Level = LogLevel.Warning, Message = "Redis at {Server} has {Warning}")]
     public static partial void KeysMayBeDropped(ILogger logger, string server, string warning);

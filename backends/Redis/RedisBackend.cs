@@ -95,6 +95,8 @@ public sealed class RedisBackend : Backend, IHealthProbe
         var details = new Dictionary<string, string> { ["durability"] = _options.Durability == RedisDurability.Full ? "full" : "engine" };
         try
         {
+            // First what ends soon and says why: whoever asks does not wait as long as commands may take.
+            await _executor.ProbeAsync(cancellationToken).ConfigureAwait(false);
             var servers = await PersistenceProbe.ReadAsync(_executor, cancellationToken).ConfigureAwait(false);
             error = WhyNotDurable(_options, servers);
             Describe(servers, details);
@@ -142,7 +144,7 @@ public sealed class RedisBackend : Backend, IHealthProbe
     {
         foreach (var server in servers)
         {
-            LogMessages.PersistenceFound(logger, server.Server, server.Settings, server.Meaning);
+            LogMessages.PersistenceFound(logger, server.Server, server.Settings, server.Memory, server.Meaning);
             if (server.EvictionWarning is { } warning)
             {
                 LogMessages.KeysMayBeDropped(logger, server.Server, warning);
@@ -153,6 +155,7 @@ public sealed class RedisBackend : Backend, IHealthProbe
     private static void Describe(IReadOnlyList<ServerPersistence> servers, Dictionary<string, string> details)
     {
         details["persistence"] = string.Join("; ", servers.Select(server => server.Settings).Distinct());
+        details["memory"] = string.Join("; ", servers.Select(server => server.Memory).Distinct());
         details["meaning"] = string.Join("; ", servers.Select(server => server.Meaning).Distinct());
         var warnings = servers.Where(server => server.EvictionWarning is not null).Select(server => $"{server.Server}: {server.EvictionWarning}").ToList();
         if (warnings.Count > 0)

@@ -14,6 +14,9 @@ internal sealed record RedisOptions
     private const int MaxDatabase = 1_000_000;
     private const int FewestConnections = 3;
 
+    /// <summary>Whether a server may be a replica: for a client that only reads it is of use, for stores it is not.</summary>
+    public bool TakesReplicas { get; init; }
+
     /// <summary>The URL with its secrets masked, for errors.</summary>
     public required string Url { get; init; }
 
@@ -107,6 +110,7 @@ internal sealed record RedisOptions
             SentinelLogin = new RedisLogin(reader.Text("sentinelUser"), reader.Text("sentinelPassword")),
             ClientName = RequireWord("clientName", reader.Text("clientName", DefaultPrefix)!),
             Prefix = DefaultPrefix,
+            TakesReplicas = !isBackend,
             Timeout = timeout,
             ConnectTimeout = reader.Milliseconds("connectTimeoutMs", TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(10)),
             MaxConnections = MaxConnectionsOf(reader),

@@ -12,12 +12,17 @@ internal sealed class ReplicatedWrites(IRedisExecutor executor, int replicas, Ti
 
     /// <summary>Sends a command that writes.</summary>
     /// <exception cref="BackendUnavailableException">Fewer replicas have it than asked for, or as <see cref="IRedisExecutor.ExecuteAsync"/> says.</exception>
-    public ValueTask<RedisReply> ExecuteAsync(RedisCommand command, CancellationToken cancellationToken) =>
-        replicas == 0 ? executor.ExecuteAsync(command, cancellationToken) : ExecuteAndWaitAsync(command, cancellationToken);
+    public ValueTask<RedisReply> ExecuteAsync(RedisCommand command, CancellationToken cancellationToken) => ExecuteAsync(command, static _ => false, cancellationToken);
 
-    private async ValueTask<RedisReply> ExecuteAndWaitAsync(RedisCommand command, CancellationToken cancellationToken)
+    /// <summary>The same for a command that may write nothing.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="isWithoutEffect">Whether a reply says that nothing was written, so that no replica can lack it.</param>
+    /// <param name="cancellationToken">Honoured until the command may have been sent.</param>
+    public ValueTask<RedisReply> ExecuteAsync(RedisCommand command, Func<RedisReply, bool> isWithoutEffect, CancellationToken cancellationToken) =>
+        replicas == 0 ? executor.ExecuteAsync(command, cancellationToken) : ExecuteAndWaitAsync(command, isWithoutEffect, cancellationToken);
+
+    private async ValueTask<RedisReply> ExecuteAndWaitAsync(RedisCommand command, Func<RedisReply, bool> isWithoutEffect, CancellationToken cancellationToken)
     {
-        var name = command.Script?.Name ?? command.Name;
         var wait = RedisCommand.Create("WAIT").Add(replicas).Add((long)timeout.TotalMilliseconds).MayRepeat();
 
         // Once it may have been sent, only its true result is of use.
@@ -25,13 +30,15 @@ internal sealed class ReplicatedWrites(IRedisExecutor executor, int replicas, Ti
         var answers = await executor.ExecuteBlockingAsync([command, wait], timeout, CancellationToken.None).ConfigureAwait(false);
         if (answers[0].Kind == RedisReplyKind.Error)
         {
-            throw new RedisServerException(answers[0].ToText()!);
+            throw new RedisServerException(answers[0].ToText()!, executor.ServerOf(command), null);
         }
 
         var reached = answers[1].ToInteger();
-        return reached >= replicas
+        return reached >= replicas || isWithoutEffect(answers[0])
             ? answers[0]
             : throw new BackendUnavailableException(
-                $"The write '{name}' reached {reached} replicas of the {replicas} that the option 'wait' asks for, within {timeout.TotalMilliseconds:F0} ms.", mayHaveBeenApplied: true);
+                $"The write to {RedisKeys.Describe(command.Key)} is stored at Redis at {executor.ServerOf(command)}, but within {timeout.TotalMilliseconds:F0} ms "
+                + $"only {reached} of the {replicas} replicas that the option 'wait' asks for had it. It is lost if that server is lost before they have it; done again, it is done twice, unless it has an id of the sender's.",
+                mayHaveBeenApplied: true);
     }
 }

@@ -59,6 +59,9 @@ internal static partial class LogMessages
     [LoggerMessage(2204, LogLevel.Warning, "A connection from {Peer} was closed as it came: there are {Limit} connections, which is the limit.")]
     public static partial void ConnectionRefused(this ILogger logger, string peer, int limit);
 
+    [LoggerMessage(2205, LogLevel.Warning, "{Method} request {RequestId} was answered with {Status} {Code}: {Reason}")]
+    public static partial void BackendFailed(this ILogger logger, string method, string requestId, int status, string code, string reason);
+
     [LoggerMessage(2210, LogLevel.Warning, "The instance '{Instance}' is unhealthy: {Error}")]
     public static partial void InstanceUnhealthy(this ILogger logger, string instance, string error);
 

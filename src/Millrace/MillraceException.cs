@@ -156,6 +156,19 @@ public sealed class BackendUnavailableException : MillraceException
     public override bool IsTransient => true;
 }
 
+/// <summary>
+/// A backend was reached and has answered with an error of its own: it lacks something that its operator has to see to, or does not let Millrace do this. Nothing was changed unless
+/// the text says otherwise.
+/// </summary>
+public class BackendErrorException : MillraceException
+{
+    /// <summary>Says what the backend answered, where, and what to do.</summary>
+    public BackendErrorException(string message, Exception? innerException = null)
+        : base(message, innerException)
+    {
+    }
+}
+
 /// <summary>A server did not accept who the caller says to be, or does not let that user do this. The same call will not succeed until the server's users change.</summary>
 public sealed class AccessDeniedException : MillraceException
 {

@@ -33,6 +33,15 @@ internal interface IRedisExecutor : IAsyncDisposable
     ValueTask<IReadOnlyList<(string Server, RedisReply Reply)>> ExecuteOnPrimariesAsync(Func<RedisCommand> command, CancellationToken cancellationToken);
 
     /// <summary>
+    /// Makes a round trip to every primary. Ends soon, also where commands would wait longer: a primary without a connection, or that does not answer, is a fault then, and says why.
+    /// </summary>
+    /// <exception cref="MillraceException">A primary cannot be used.</exception>
+    ValueTask ProbeAsync(CancellationToken cancellationToken);
+
+    /// <summary>The server that a command goes to now, for errors.</summary>
+    string ServerOf(RedisCommand command);
+
+    /// <summary>
     /// Subscribes; when this returns, the server has confirmed. All subscriptions of a process share one connection a server, and one subscription there for the same name. After
     /// a cut they are made again, until disposed.
     /// </summary>

@@ -32,6 +32,9 @@ internal sealed class RedisCommand
     /// <summary>The script that it calls, for a server that does not have it yet.</summary>
     public RedisScript? Script { get; }
 
+    /// <summary>Its first key, for errors; null for a command without one.</summary>
+    public string? Key { get; private set; }
+
     /// <summary>The hash slot of its key; null for a command without a key, which any primary may answer.</summary>
     public int? Slot { get; private set; }
 
@@ -61,6 +64,7 @@ internal sealed class RedisCommand
     public RedisCommand AddKey(string key)
     {
         Slot ??= HashSlot.Of(key);
+        Key ??= key;
         return Add(key);
     }
 

@@ -20,7 +20,10 @@ internal static class RedisDialing
         var settings = new ConnectionSettings { TimeProvider = context.TimeProvider, ReplyTimeout = options.Timeout };
         var dialer = new RedisDialer(settings, options.ConnectTimeout, options.Tls);
         var mode = options.Topology == RedisTopology.Cluster ? RedisServerMode.Cluster : RedisServerMode.Standalone;
-        var introduction = new RedisIntroduction(options.Login, options.ClientName, options.Database, mode);
+        var introduction = new RedisIntroduction(options.Login, options.ClientName, options.Database, mode)
+        {
+            MustBePrimary = options.Topology == RedisTopology.Single && !options.TakesReplicas,
+        };
         return options.Topology switch
         {
             RedisTopology.Cluster => OpenClusterAsync(new ClusterExecutor(options, new ClusterDialing(dialer, introduction), context.TimeProvider, logger), cancellationToken),

@@ -35,20 +35,16 @@ internal sealed class RedisExecutor : RoutingExecutor, IRedisExecutor
     public ValueTask OpenAsync(CancellationToken cancellationToken) => _link.OpenAsync(cancellationToken);
 
     /// <summary>Another server has become the primary: whatever waits for the old one waits in vain.</summary>
-    /// <returns>Whether commands went to another one until now.</returns>
-    public bool FailOver(RedisServerAddress primary)
+    public void FailOver(RedisServerAddress primary)
     {
         var reason = $"the primary is now {primary}";
-        var current = _link.Current;
-        var isNew = current is not null && current.Address != primary;
-        if (isNew)
+        if (_link.Current is { } current && current.Address != primary)
         {
-            current!.Cut(new IOException(reason));
+            current.Cut(new IOException(reason));
         }
 
         _pool.Cut(reason, kept: primary);
         _subscriptions.Reconnect(reason, address => address == primary);
-        return isNew;
     }
 
     public async ValueTask<RedisReply[]> ExecuteBlockingAsync(IReadOnlyList<RedisCommand> commands, TimeSpan longest, CancellationToken cancellationToken)
@@ -65,7 +61,7 @@ internal sealed class RedisExecutor : RoutingExecutor, IRedisExecutor
                     _pool.Cut("its server is not the primary any more");
                     if (!HasTime(attempts))
                     {
-                        throw Misplaced(error, attempts);
+                        throw Misplaced(error, ServerOf(commands[0]), attempts);
                     }
                 }
                 else if (replies is not null)
@@ -91,6 +87,10 @@ internal sealed class RedisExecutor : RoutingExecutor, IRedisExecutor
         var reply = await ExecuteAsync(command(), cancellationToken).ConfigureAwait(false);
         return [(_link.Current?.Address.ToString() ?? _link.Target, reply)];
     }
+
+    public ValueTask ProbeAsync(CancellationToken cancellationToken) => RoundTrip.MakeAsync(_link, mustBePrimary: true, Time, cancellationToken);
+
+    public string ServerOf(RedisCommand command) => _link.Current?.Address.ToString() ?? _link.Target;
 
     public async ValueTask<IAsyncDisposable> SubscribeAsync(RedisSubscriptionKind kind, string name, IRedisListener listener, CancellationToken cancellationToken)
     {
@@ -125,7 +125,7 @@ internal sealed class RedisExecutor : RoutingExecutor, IRedisExecutor
     protected override RedisConnection? FindConnection(RedisCommand command) => _link.Current;
 
     protected override ValueTask<RedisConnection> WaitForConnectionAsync(RedisCommand command, TimeSpan longest, CancellationToken cancellationToken) =>
-        _link.WaitAsync(longest, cancellationToken);
+        _link.WaitAsync(longest, Timeout, cancellationToken);
 
     protected override void Leave(RedisConnection connection) => _link.Leave(connection);
 

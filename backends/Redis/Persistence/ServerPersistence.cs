@@ -31,6 +31,9 @@ internal sealed record ServerPersistence(string Server, bool? AppendOnly, string
         _ => "appendonly unknown",
     };
 
+    /// <summary>How much it may hold, and what it does when it holds so much: <c>maxmemory 104857600, maxmemory-policy noeviction</c>.</summary>
+    public string Memory => string.Create(CultureInfo.InvariantCulture, $"maxmemory {MaxMemory}, maxmemory-policy {Eviction ?? "unknown"}");
+
     /// <summary>Why it may drop keys of ours although nobody told it to; null when it will not.</summary>
     public string? EvictionWarning
     {

@@ -47,7 +47,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
 
     /// <summary>Executes a command that changes a queue, and waits for replicas if the URL says so.</summary>
     public ValueTask<RedisReply> WriteAsync(RedisCommand command, CancellationToken cancellationToken) =>
-        writes.ExecuteAsync(command, cancellationToken);
+        writes.ExecuteAsync(command, static reply => reply is { Kind: RedisReplyKind.Array, Items.Length: > 0 } && OutcomeOf(reply) != ScriptOutcome.Done, cancellationToken);
 
     /// <summary>Calls a script on a queue that must exist, as often as it takes.</summary>
     /// <param name="place">The queue.</param>
@@ -98,7 +98,18 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
     /// <param name="cancellationToken">Honoured before each call.</param>
     /// <returns>The queue's birth, which no two queues of one name share, and whether it was created; null when there is none.</returns>
     public async ValueTask<(string Birth, bool IsNew)?> OpenAsync(
-        QueuePlace place, bool creates, QueueSettings settings, string? receiver, TimeSpan presence, CancellationToken cancellationToken)
+        QueuePlace place, bool creates, QueueSettings settings, string? receiver, TimeSpan presence, CancellationToken cancellationToken) =>
+        await OpenAsync(place, creates, settings, receiver, presence, WriteAsync, cancellationToken).ConfigureAwait(false);
+
+    // By a way that waits for replicas if the URL says so, or, where a write follows that does, one that does not: its short wait would be taken for that write's.
+    private async ValueTask<(string Birth, bool IsNew)?> OpenAsync(
+        QueuePlace place,
+        bool creates,
+        QueueSettings settings,
+        string? receiver,
+        TimeSpan presence,
+        Func<RedisCommand, CancellationToken, ValueTask<RedisReply>> writeAsync,
+        CancellationToken cancellationToken)
     {
         // Before the queue is there: a name without a queue is passed over, and a queue whose creator was cut off before it noted the name would never be found.
         if (creates && !_listed.ContainsKey(place.Source))
@@ -114,7 +125,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
                 .Add(RandomNumberGenerator.GetInt32(1 << AssignedId.SaltBits)).Add(BinaryPrimitives.ReadInt64LittleEndian(RandomNumberGenerator.GetBytes(8)) & ((1L << 52) - 1));
             QueueStateRecord.WriteSettings(settings, command.Reserve(QueueStateRecord.SettingsBytes));
             command.Add(receiver ?? "").Add(RedisTime.MicrosecondsOf(presence));
-            var reply = await WriteAsync(command.MayRepeat(), cancellationToken).ConfigureAwait(false);
+            var reply = await writeAsync(command.MayRepeat(), cancellationToken).ConfigureAwait(false);
             switch (OutcomeOf(reply))
             {
                 case ScriptOutcome.Done:
@@ -122,7 +133,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
                     if (isNew)
                     {
                         // Once more: the name may have been taken out with the queue before this one.
-                        await WriteAsync(Listing(place), CancellationToken.None).ConfigureAwait(false);
+                        await writeAsync(Listing(place), CancellationToken.None).ConfigureAwait(false);
                     }
 
                     return (reply.Items[2].ToText()!, isNew);
@@ -141,7 +152,7 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
     {
         while (true)
         {
-            if (await OpenAsync(place, createsQueues, QueueSettings.Default, null, TimeSpan.Zero, cancellationToken).ConfigureAwait(false) is { } opened)
+            if (await OpenAsync(place, createsQueues, QueueSettings.Default, null, TimeSpan.Zero, Executor.ExecuteAsync, cancellationToken).ConfigureAwait(false) is { } opened)
             {
                 return opened.Birth;
             }

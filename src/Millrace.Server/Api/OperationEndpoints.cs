@@ -168,13 +168,7 @@ internal static class OperationEndpoints
                 call.Instance.Audit.Record(call.Context, operation.Kind, operation.Target, AuditOutcome.Denied);
             }
 
-            var problem = ProblemAnswer.Of(exception);
-            if (problem is null)
-            {
-                call.Instance.Logger.RequestFailed(exception, call.Context.Request.Method, call.Context.TraceIdentifier);
-                problem = ProblemAnswer.Internal(call.Context);
-            }
-
+            var problem = ProblemAnswer.Report(exception, call.Context, call.Instance.Logger);
             json.WritePropertyName(WireNames.Problem);
             problem.Write(json);
         }

@@ -12,7 +12,6 @@ internal sealed class ServerConfiguration
     public const string DefaultSource = "default";
 
     private static readonly string[] StoreFields = ["URL", "BACKEND"];
-    private static readonly string[] SecretWords = ["PASSWORD", "SECRET", "KEY", "TOKEN"];
 
     private readonly Dictionary<ConfigurationKey, ConfiguredValue> _values = [];
     private readonly SortedDictionary<string, InstanceUrls> _instances = new(StringComparer.Ordinal);
@@ -129,7 +128,7 @@ internal sealed class ServerConfiguration
     {
         if (given.Key.Field != "URL")
         {
-            return SecretWords.Any(word => given.Key.Field.Contains(word, StringComparison.Ordinal)) ? "***" : given.Value;
+            return BackendUrl.IsSecret(given.Key.Field) ? "***" : given.Value;
         }
 
         try

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Logging;
 using Millrace.Serialization;
 using Millrace.Storage.Http.Wire;
 
@@ -25,11 +26,29 @@ internal static class ProblemAnswer
         _ => ProblemMap.Of(exception),
     };
 
+    /// <summary>What a client is told of a fault; the log has those that the node's operator has to know of.</summary>
+    public static WireProblem Report(Exception exception, HttpContext context, ILogger logger)
+    {
+        var problem = Of(exception);
+        if (problem is null)
+        {
+            logger.RequestFailed(exception, context.Request.Method, context.TraceIdentifier);
+            return Internal(context);
+        }
+
+        if (exception is MillraceException && problem.Status is StatusCodes.Status502BadGateway or StatusCodes.Status503ServiceUnavailable)
+        {
+            logger.BackendFailed(context.Request.Method, context.TraceIdentifier, problem.Status, problem.Code, exception.Message);
+        }
+
+        return problem;
+    }
+
     /// <summary>A problem that is nothing more than its status.</summary>
     public static WireProblem Of(int status, string detail) => new(CodeOf(status), status, TitleOf(status), detail) { IsTransient = status is 408 or 429 or 503 };
 
     /// <summary>For a defect: nothing of it but that it happened, and where the log says more.</summary>
-    public static WireProblem Internal(HttpContext context) =>
+    private static WireProblem Internal(HttpContext context) =>
         new(InternalCode, 500, "The server met a fault of its own", $"The server's log tells more under the request {context.TraceIdentifier}.");
 
     public static async Task WriteAsync(HttpContext context, WireProblem problem)

@@ -44,13 +44,7 @@ internal sealed class ProblemMiddleware(RequestDelegate next, IHostApplicationLi
     {
         var problem = exception is OperationCanceledException && lifetime.ApplicationStopping.IsCancellationRequested
             ? ProblemAnswer.Of(StatusCodes.Status503ServiceUnavailable, "The server is stopping. Ask again, here or another node.")
-            : ProblemAnswer.Of(exception);
-        if (problem is null)
-        {
-            _logger.RequestFailed(exception, context.Request.Method, context.TraceIdentifier);
-            problem = ProblemAnswer.Internal(context);
-        }
-
+            : ProblemAnswer.Report(exception, context, _logger);
         if (context.Response.HasStarted)
         {
             // Half an answer must not look like a whole one.

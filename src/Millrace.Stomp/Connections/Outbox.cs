@@ -191,7 +191,8 @@ internal sealed class Outbox(BrokerResources resources, PipeWriter output, Actio
         }
     }
 
-    public void Fail(StompFault fault) => close(CloseReason.Faulty(fault));
+    public void Fail(StompFault fault, Exception? exception = null) =>
+        close(CloseReason.Faulty(fault) with { Exception = exception is not null && StoreFaults.IsForLog(exception) ? exception : null });
 
     /// <summary>Ends when everything that was posted has been handed to the transport, or nothing more can be.</summary>
     public Task DrainAsync()

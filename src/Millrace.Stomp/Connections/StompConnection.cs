@@ -347,7 +347,11 @@ internal sealed class StompConnection : IAsyncDisposable
         _watch.End();
         Close(CloseReason.Gone);
         var reason = _reason!;
-        if (reason.Exception is { } exception)
+        if (reason.Exception is MillraceException fault)
+        {
+            _resources.Logger.StoreFailed(fault, Id, _peer.ToString());
+        }
+        else if (reason.Exception is { } exception)
         {
             _resources.Logger.ConnectionFailed(exception, Id, _peer.ToString());
         }

@@ -92,7 +92,7 @@ internal sealed class BrowseSubscription(BrokerResources resources, IFrameOutput
         }
         catch (Exception exception)
         {
-            output.Fail(StoreFaults.Describe(exception, $"the look at '{Request.Destination}'"));
+            output.Fail(StoreFaults.Describe(exception, $"the look at '{Request.Destination}'"), exception);
         }
     }
 }

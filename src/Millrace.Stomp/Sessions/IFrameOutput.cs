@@ -34,7 +34,9 @@ internal interface IFrameOutput
     void NotifyOfRoom(Subscription subscription);
 
     /// <summary>Ends the connection with a fault of a subscription.</summary>
-    void Fail(StompFault fault);
+    /// <param name="fault">What the client is told.</param>
+    /// <param name="exception">What it came from, for the log; null when the client is told all there is.</param>
+    void Fail(StompFault fault, Exception? exception = null);
 }
 
 /// <summary>One frame that waits to be written: bytes, a delivery or a channel message.</summary>

@@ -330,7 +330,7 @@ internal sealed class QueueSubscription : Subscription, IDeliverySink
         await consumer.Completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (consumer.Completion.Exception is { InnerException: { } exception } && !_isClosed)
         {
-            _output.Fail(StoreFaults.Describe(exception, $"the subscription to '{Request.Destination}'"));
+            _output.Fail(StoreFaults.Describe(exception, $"the subscription to '{Request.Destination}'"), exception);
         }
     }
 }

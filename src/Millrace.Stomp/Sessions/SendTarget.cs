@@ -119,7 +119,7 @@ internal sealed class SendTarget(SessionContext session, Destination destination
             await store.EnqueueAsync(queue, _envelopes.AsMemory(0, _count), default, CancellationToken.None).ConfigureAwait(false);
             return null;
         }
-        catch (MillraceException exception) when (_count == 1 || exception is BackendUnavailableException)
+        catch (MillraceException exception) when (_count == 1 || exception is BackendUnavailableException or BackendErrorException)
         {
             return SendFault.Of(exception, this, 0, _frames[0]);
         }

@@ -22,12 +22,16 @@ internal static class StoreFaults
             "store unavailable",
             unavailable.MayHaveBeenApplied
                 ? $"The store stopped answering while it had {what}: whether it was stored is not known. Send again with the same x-message-id to have it once."
-                : $"The store cannot take {what} now: try again later."),
+                : CannotNow(what)),
+        MillraceException { IsTransient: true } => new StompFault("store unavailable", CannotNow(what)),
+        BackendErrorException => new StompFault("store refused", $"The store has answered {what} with an error, which the log of the broker has."),
         AccessDeniedException => new StompFault("access denied", $"The store does not let this broker do that with {what}."),
         _ => new StompFault("internal error", $"The broker failed at {what}. Its log says more."),
     };
 
     /// <summary>Whether the log should have the exception itself, because the client is not told what it says.</summary>
-    public static bool IsForLog(Exception exception) => exception is not StompFaultException and
-        (not MillraceException or BackendUnavailableException or StorageCorruptException or AccessDeniedException);
+    public static bool IsForLog(Exception exception) => exception is not (StompFaultException or QueueFullException or InvalidMessageException or InvalidNameException
+        or StreamNotFoundException or OffsetOutOfRangeException or QueueNotFoundException or BackendCapabilityException);
+
+    private static string CannotNow(string what) => $"The store cannot take {what} now: try again later.";
 }

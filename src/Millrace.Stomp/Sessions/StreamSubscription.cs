@@ -194,7 +194,7 @@ internal sealed class StreamSubscription(BrokerResources resources, IFrameOutput
         }
         catch (Exception exception)
         {
-            output.Fail(StoreFaults.Describe(exception, $"the subscription to '{Request.Destination}'"));
+            output.Fail(StoreFaults.Describe(exception, $"the subscription to '{Request.Destination}'"), exception);
         }
         finally
         {

@@ -110,7 +110,7 @@ internal sealed class TopicSubscription(BrokerResources resources, IFrameOutput 
         }
         catch (Exception exception)
         {
-            output.Fail(StoreFaults.Describe(exception, $"the subscription to '{Request.Destination}'"));
+            output.Fail(StoreFaults.Describe(exception, $"the subscription to '{Request.Destination}'"), exception);
         }
         finally
         {

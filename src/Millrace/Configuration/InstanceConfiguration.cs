@@ -34,7 +34,7 @@ internal static class InstanceConfiguration
             foreach (var (name, given) in fields)
             {
                 var urls = instances.GetValueOrDefault(name) ?? new InstanceUrls();
-                instances[name] = With(urls, shape, given.ToUrl()) with { Origin = urls.Origin is null ? given.Keys : $"{urls.Origin}, {given.Keys}" };
+                instances[name] = With(urls, shape, given.ToUrl(shape)) with { Origin = urls.Origin is null ? given.Keys : $"{urls.Origin}, {given.Keys}" };
             }
         }
 

@@ -56,23 +56,30 @@ internal sealed class InstanceFields
     }
 
     /// <summary>The URL, with the other fields as its options.</summary>
-    public string ToUrl()
+    /// <param name="shape">What it is for: channels have fields of their own.</param>
+    public string ToUrl(string shape)
     {
         var url = UrlOrBackend();
         var parsed = BackendUrl.Parse(url);
-        foreach (var (name, field) in _fields)
+        foreach (var (field, given) in _fields)
         {
-            if (name is UrlField or BackendField)
+            var option = shape == ChannelFields.Shape ? ChannelFields.ToOption(field, given.Value, given.Key, parsed.Scheme) : (field, given.Value);
+            if (field is UrlField or BackendField || option is not var (name, value))
             {
                 continue;
             }
 
             if (parsed.Options.ContainsKey(name))
             {
-                throw new MillraceConfigurationException($"The option '{name.ToLowerInvariant()}' is set by {field.Key} and stands in the URL {parsed} too. Remove one of them.");
+                throw new MillraceConfigurationException($"The option '{name.ToLowerInvariant()}' is set by {given.Key} and stands in the URL {parsed} too. Remove one of them.");
             }
 
-            url += $"{(url.Contains('?', StringComparison.Ordinal) ? '&' : '?')}{name.ToLowerInvariant()}={Uri.EscapeDataString(field.Value)}";
+            if (name != field && _fields.TryGetValue(name, out var same))
+            {
+                throw new MillraceConfigurationException($"The configuration keys {same.Key} and {given.Key} mean the same. Remove one of them.");
+            }
+
+            url += $"{(url.Contains('?', StringComparison.Ordinal) ? '&' : '?')}{name.ToLowerInvariant()}={Uri.EscapeDataString(value)}";
         }
 
         return url;

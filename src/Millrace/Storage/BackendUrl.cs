@@ -74,13 +74,14 @@ public sealed class BackendUrl
         return $"{FullScheme}:{target}{options}";
     }
 
-    private static string Masked(KeyValuePair<string, string> option) =>
-        option.Key.Contains("password", StringComparison.OrdinalIgnoreCase)
-        || option.Key.Contains("secret", StringComparison.OrdinalIgnoreCase)
-        || option.Key.Contains("key", StringComparison.OrdinalIgnoreCase)
-        || option.Key.Contains("token", StringComparison.OrdinalIgnoreCase)
-            ? "***"
-            : option.Value;
+    /// <summary>Whether an option of this name holds a secret: <c>password</c>, <c>pfxPassword</c>, <c>apiKey</c>; not <c>keyPrefix</c>.</summary>
+    internal static bool IsSecret(string option) =>
+        option.Contains("password", StringComparison.OrdinalIgnoreCase)
+        || option.Contains("secret", StringComparison.OrdinalIgnoreCase)
+        || option.Contains("token", StringComparison.OrdinalIgnoreCase)
+        || option.EndsWith("key", StringComparison.OrdinalIgnoreCase);
+
+    private static string Masked(KeyValuePair<string, string> option) => IsSecret(option.Key) ? "***" : option.Value;
 
     private static BackendUrl ParseTarget(string scheme, string target)
     {

@@ -77,6 +77,36 @@ public sealed class InstanceConfigurationTests
     }
 
     [Fact]
+    public void Channels_TakeTheKeysOfOtherInfrastructures_OverRedisAndInMemory()
+    {
+        var instances = Read(
+            ("CHANNEL__BACKEND", "memory"),
+            ("CHANNEL__DEFAULT__BACKEND", "redis"),
+            ("CHANNEL__DEFAULT__URL", "redis://localhost:6379/3"),
+            ("CHANNEL__DEFAULT__KEY_PREFIX", "channel:"),
+            ("CHANNEL__DEFAULT__TTL", "86400"),
+            ("CHANNEL__LOCAL__BACKEND", "memory"),
+            ("CHANNEL__LOCAL__KEY_PREFIX", "channel:"),
+            ("CHANNEL__LOCAL__TTL", "0"));
+
+        Assert.Equal("redis://localhost:6379/3?keyprefix=channel%3A&historyttlms=86400000", instances["default"].Channel);
+        Assert.Equal("memory:?historyttlms=0", instances["local"].Channel);
+    }
+
+    [Theory]
+    [InlineData("TTL", "a day", "memory:", "CHANNEL__TTL is 'a day', which is no whole number of seconds")]
+    [InlineData("TTL", "-1", "memory:", "CHANNEL__TTL is '-1'")]
+    [InlineData("TTL", "60", "memory:?historyTtlMs=1", "set by CHANNEL__TTL and stands in the URL")]
+    [InlineData("TTL", "60", "memory:", "CHANNEL__HISTORY_TTL_MS and CHANNEL__TTL mean the same", "HISTORY_TTL_MS")]
+    public void TheTimeToLiveOfChannels_IsANumberOfSeconds_AndStandsOnce(string field, string value, string url, string problem, string? other = null)
+    {
+        var refusal = Assert.Throws<MillraceConfigurationException>(
+            () => Read(("CHANNEL__URL", url), ($"CHANNEL__{field}", value), ($"CHANNEL__{other ?? "HISTORY"}", "1")));
+
+        Assert.Contains(problem, refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Secrets_AreNotRepeatedInErrors()
     {
         var refusal = Assert.Throws<MillraceConfigurationException>(() => Read(("QUEUE__BACKEND", "redis"), ("QUEUE__URL", "amqp://user:hunter2@host/")));

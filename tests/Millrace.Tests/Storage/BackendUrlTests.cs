@@ -34,6 +34,7 @@ public sealed class BackendUrlTests
         Assert.Equal("p:w/@", url.Password);
         Assert.Equal("amqp://us%40er:***@host:5672/my_vhost?password=***&prefetch=10", url.ToString());
         Assert.Equal("redis://:***@h", BackendUrl.Parse("redis://:secret@h").ToString());
+        Assert.Equal("redis://h/3?keyprefix=app&apiKey=***&pfxPassword=***", BackendUrl.Parse("redis://h/3?keyprefix=app&apiKey=s&pfxPassword=s").ToString());
     }
 
     [Theory]

@@ -51,10 +51,15 @@ internal sealed class ClusterExecutor : RoutingExecutor, IRedisExecutor
 
         async Task<(string Server, RedisReply Reply)> ExecuteAsync(ClusterNode node)
         {
-            var connection = await node.Link.WaitAsync(Timeout, cancellationToken).ConfigureAwait(false);
+            var connection = await node.Link.WaitAsync(Timeout, Timeout, cancellationToken).ConfigureAwait(false);
             return (node.Address.ToString(), await connection.ExecuteAsync(command()).ConfigureAwait(false));
         }
     }
+
+    public async ValueTask ProbeAsync(CancellationToken cancellationToken) =>
+        await Task.WhenAll(_topology.Primaries.Select(node => RoundTrip.MakeAsync(node.Link, mustBePrimary: false, Time, cancellationToken).AsTask())).ConfigureAwait(false);
+
+    public string ServerOf(RedisCommand command) => FindNode(command)?.Address.ToString() ?? "the Cluster";
 
     public ValueTask<IAsyncDisposable> SubscribeAsync(RedisSubscriptionKind kind, string name, IRedisListener listener, CancellationToken cancellationToken) =>
         _subscriptions.SubscribeAsync(kind, name, listener, cancellationToken);
@@ -83,7 +88,7 @@ internal sealed class ClusterExecutor : RoutingExecutor, IRedisExecutor
             {
                 if (FindNode(command) is { } node)
                 {
-                    return await node.Link.WaitAsync(left < Patience ? left : Patience, cancellationToken).ConfigureAwait(false);
+                    return await node.Link.WaitAsync(left < Patience ? left : Patience, Timeout, cancellationToken).ConfigureAwait(false);
                 }
             }
             catch (BackendUnavailableException fault)
@@ -147,7 +152,7 @@ internal sealed class ClusterExecutor : RoutingExecutor, IRedisExecutor
         var asked = IgnoreAsync(asking.Task);
         try
         {
-            var connection = await node.Link.WaitAsync(Remaining(operation), CancellationToken.None).ConfigureAwait(false);
+            var connection = await node.Link.WaitAsync(Remaining(operation), Timeout, CancellationToken.None).ConfigureAwait(false);
             if (connection.Send(operation, asking) == SendOutcome.Taken)
             {
                 // From here on the connection decides what becomes of both.
@@ -191,7 +196,7 @@ internal sealed class ClusterExecutor : RoutingExecutor, IRedisExecutor
 
             if (!HasTime(attempts))
             {
-                throw Misplaced(error, attempts);
+                throw Misplaced(error, node?.Address.ToString(), attempts);
             }
 
             var redirect = ClusterRedirect.Read(error, node?.Address ?? default);

@@ -170,7 +170,7 @@ internal sealed class ClusterTopology : IAsyncDisposable
         }
         catch (MillraceException fault)
         {
-            LogMessages.SlotsUnknown(_logger, fault.Message);
+            LogMessages.SlotsUnknown(_logger, RedisFaults.Words(fault));
         }
         catch (Exception closing) when (closing is OperationCanceledException or ObjectDisposedException && _closing.IsCancellationRequested)
         {

@@ -36,7 +36,7 @@ internal static class BlockingCalls
             }
 
             isDone = true;
-            return replies[^1].Kind == RedisReplyKind.Error ? throw Refused(replies) : replies;
+            return replies[^1].Kind == RedisReplyKind.Error ? throw Refused(replies, connection) : replies;
         }
         catch (MillraceException fault) when (cancellationToken.IsCancellationRequested && !isDone)
         {
@@ -54,14 +54,14 @@ internal static class BlockingCalls
     }
 
     /// <summary>The fault of the last command: a WAIT is refused when its server has ceased to be the primary, and what was written before it is there, for the time being.</summary>
-    private static MillraceException Refused(RedisReply[] replies)
+    private static MillraceException Refused(RedisReply[] replies, RedisConnection connection)
     {
         if (replies.Length == 1 || replies[0].Kind == RedisReplyKind.Error)
         {
-            return RedisFaults.Answered(replies[0]);
+            return RedisFaults.Answered(replies[0], connection);
         }
 
-        var fault = RedisFaults.Answered(replies[^1]);
+        var fault = RedisFaults.Answered(replies[^1], connection);
         return new BackendUnavailableException(fault.Message + AfterOthers, mayHaveBeenApplied: true, fault);
     }
 

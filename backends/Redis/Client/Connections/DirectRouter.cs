@@ -5,7 +5,7 @@ internal sealed class DirectRouter : IOperationRouter
 {
     public static readonly DirectRouter Instance = new();
 
-    public void OnError(RedisOperation operation, RedisConnection connection, RedisReply error) => operation.Fail(RedisFaults.Answered(error));
+    public void OnError(RedisOperation operation, RedisConnection connection, RedisReply error) => operation.Fail(RedisFaults.Answered(error, connection));
 
     public void OnCut(RedisOperation operation, RedisConnection connection, bool mayHaveBeenApplied) =>
         operation.Fail(RedisFaults.Cut(connection, mayHaveBeenApplied));

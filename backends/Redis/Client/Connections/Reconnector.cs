@@ -37,7 +37,7 @@ internal sealed class Reconnector(IRedisConnector connector, TimeProvider time, 
             {
                 if (LastFault?.Message != fault.Message)
                 {
-                    LogMessages.ConnectFailed(logger, connector.Target, fault.Message);
+                    LogMessages.ConnectFailed(logger, connector.Target, RedisFaults.Words(fault));
                 }
 
                 LastFault = fault;

@@ -53,6 +53,9 @@ internal sealed class RedisConnection : IAsyncDisposable, IThreadPoolWorkItem
 
     public RedisServerAddress Address { get; }
 
+    /// <summary>Who the client is to the server, for errors.</summary>
+    public string User { get; set; } = RedisLogin.DefaultName;
+
     /// <summary>Ends, without a fault, when the connection has.</summary>
     public Task Ended => _ended.Task;
 

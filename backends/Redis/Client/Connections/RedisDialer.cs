@@ -30,10 +30,12 @@ internal sealed class RedisDialer(ConnectionSettings settings, TimeSpan connectT
         }
         catch (Exception failure)
         {
+            var isEndedByServer = connection?.End is not (null or TimeoutException);
             connection?.Cut(failure);
             cancellationToken.ThrowIfCancellationRequested();
             throw failure switch
             {
+                BackendUnavailableException when isEndedByServer => RedisFaults.EndedAtOnce(connection!, tls),
                 OperationCanceledException => new BackendUnavailableException($"Redis at {address} cannot be reached: there was no connection within {connectTimeout.TotalMilliseconds:0} ms."),
                 SocketException or IOException or AuthenticationException =>
                     new BackendUnavailableException($"Redis at {address} cannot be reached: {RedisFaults.Words(failure)}.", innerException: failure),

@@ -5,12 +5,11 @@ namespace Millrace.Redis.Client.Connections;
 /// <summary>The faults of the client, in words for people. None holds arguments of commands, which may be secret.</summary>
 internal static class RedisFaults
 {
-    public static MillraceException Answered(RedisReply error) => new RedisServerException(error.ToText()!);
+    public static RedisServerException Answered(RedisReply error, RedisConnection connection) => new(error.ToText()!, connection.Address.ToString(), connection.User);
 
     /// <summary>The error is the answer to a repeat; what became of the attempt before, it does not say.</summary>
-    public static MillraceException AnsweredToARepeat(RedisReply error)
+    public static MillraceException AnsweredToARepeat(RedisServerException answered)
     {
-        var answered = new RedisServerException(error.ToText()!);
         return answered.IsTransient ? Uncertain(answered) : answered;
     }
 
@@ -34,6 +33,20 @@ internal static class RedisFaults
         string.Create(CultureInfo.InvariantCulture, $"There was no connection to Redis at {target} within {timeout.TotalMilliseconds:0} ms: {Words(last)}. The command was not sent."),
         mayHaveBeenApplied: false,
         last);
+
+    /// <summary>The connection ended before the server had said who it is: as a rule one of the two speaks TLS and the other does not.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="tls">How it was encrypted; null for not.</param>
+    public static BackendUnavailableException EndedAtOnce(RedisConnection connection, RedisTls? tls) => new(
+        $"Redis at {connection.Address} has ended the connection before it said anything: {Words(connection.End?.GetBaseException())}. "
+        + tls switch
+        {
+            null => "If it speaks TLS on this port, the URL must begin with rediss:.",
+            { Certificate: null } => "It may want a certificate of the client (options 'cert' and 'key', or 'pfx').",
+            _ => "It may not accept the client's certificate.",
+        },
+        mayHaveBeenApplied: false,
+        connection.End);
 
     /// <summary>What a fault says, to stand in a sentence.</summary>
     public static string Words(Exception? fault) => fault?.Message.TrimEnd('.', ' ') ?? "it is still being made";

@@ -7,13 +7,27 @@ namespace Millrace.Redis.Client.Connections;
 /// <param name="Mode">What the server is expected to be.</param>
 internal sealed record RedisIntroduction(RedisLogin Login, string ClientName, int Database, RedisServerMode Mode)
 {
+    private const string OfSentinels =
+        "The login of sentinels is in the options sentinelUser and sentinelPassword, as in redis+sentinel://host:26379/mymaster/0?sentinelPassword=…; "
+        + "the one before the host is for the servers behind them.";
+
+    /// <summary>Whether the server must take writes, by what it says of itself; behind sentinels and on a Cluster others see to that.</summary>
+    public bool MustBePrimary { get; init; }
+
     /// <exception cref="AccessDeniedException">The server refuses the login.</exception>
-    /// <exception cref="MillraceConfigurationException">The server has no such database, or wants no password.</exception>
+    /// <exception cref="MillraceConfigurationException">The server has no such database, or wants no password, or is a replica.</exception>
     public async ValueTask IntroduceAsync(RedisConnection connection)
     {
+        connection.User = Login.NameOrDefault;
         try
         {
-            RequireMode(connection, await connection.ExecuteAsync(Hello()).ConfigureAwait(false));
+            var hello = await connection.ExecuteAsync(Hello()).ConfigureAwait(false);
+            RequireMode(connection, hello);
+            if (MustBePrimary && ServerGreeting.IsOfReplica(hello))
+            {
+                throw new MillraceConfigurationException(
+                    $"{ServerGreeting.SayReplica(connection.Address)} Name its primary in the URL, or the sentinels that know it, as in redis+sentinel://host:26379/mymaster/0.");
+            }
         }
         catch (RedisServerException refusal) when (IsOldServer(refusal))
         {
@@ -33,30 +47,27 @@ internal sealed record RedisIntroduction(RedisLogin Login, string ClientName, in
 
     private void RequireMode(RedisConnection connection, RedisReply hello)
     {
-        for (var i = 0; i + 1 < hello.Items.Length; i += 2)
+        var mode = ServerGreeting.Find(hello, "mode"u8);
+        if (mode is null)
         {
-            if (!hello.Items[i].Bytes.Span.SequenceEqual("mode"u8))
-            {
-                continue;
-            }
+            return;
+        }
 
-            var mode = hello.Items[i + 1].ToText();
-            if (mode == "cluster" && Mode != RedisServerMode.Cluster)
-            {
-                throw new MillraceConfigurationException($"Redis at {connection.Address} is a node of a Cluster. Name several of its nodes, or add the option cluster=true, as in redis://{connection.Address}/?cluster=true.");
-            }
+        if (mode == "cluster" && Mode != RedisServerMode.Cluster)
+        {
+            throw new MillraceConfigurationException($"Redis at {connection.Address} is a node of a Cluster. Name several of its nodes, or add the option cluster=true, as in redis://{connection.Address}/?cluster=true.");
+        }
 
-            if (mode == "standalone" && Mode == RedisServerMode.Cluster)
-            {
-                throw new MillraceConfigurationException($"Redis at {connection.Address} is no node of a Cluster. A URL of one server without cluster=true names a server of its own.");
-            }
+        if (mode == "standalone" && Mode == RedisServerMode.Cluster)
+        {
+            throw new MillraceConfigurationException($"Redis at {connection.Address} is no node of a Cluster. A URL of one server without cluster=true names a server of its own.");
+        }
 
-            if ((mode == "sentinel") != (Mode == RedisServerMode.Sentinel))
-            {
-                throw new MillraceConfigurationException(Mode == RedisServerMode.Sentinel
-                    ? $"Redis at {connection.Address} is no Sentinel. A URL of redis+sentinel: names Sentinels, on port {RedisServerAddress.DefaultSentinelPort} as a rule."
-                    : $"Redis at {connection.Address} is a Sentinel. Write redis+sentinel://{connection.Address}/ and the name of the primary.");
-            }
+        if ((mode == "sentinel") != (Mode == RedisServerMode.Sentinel))
+        {
+            throw new MillraceConfigurationException(Mode == RedisServerMode.Sentinel
+                ? $"Redis at {connection.Address} is no Sentinel. A URL of redis+sentinel: names Sentinels, on port {RedisServerAddress.DefaultSentinelPort} as a rule."
+                : $"Redis at {connection.Address} is a Sentinel. Write redis+sentinel://{connection.Address}/ and the name of the primary.");
         }
     }
 
@@ -113,9 +124,14 @@ internal sealed record RedisIntroduction(RedisLogin Login, string ClientName, in
 
     private Exception Refused(RedisConnection connection, RedisServerException refusal) => refusal.Code switch
     {
+        "WRONGPASS" when Mode == RedisServerMode.Sentinel => new AccessDeniedException(
+            $"The sentinel at {connection.Address} refuses the user '{Login.NameOrDefault}': the name or the password is wrong, or the user is off. {OfSentinels}", refusal),
+        "NOAUTH" when Mode == RedisServerMode.Sentinel => new AccessDeniedException($"The sentinel at {connection.Address} wants a password. {OfSentinels}", refusal),
         "WRONGPASS" => new AccessDeniedException($"Redis at {connection.Address} refuses the user '{Login.NameOrDefault}': the name or the password is wrong, or the user is off.", refusal),
         "NOAUTH" => new AccessDeniedException($"Redis at {connection.Address} wants a password: write redis://:password@host or redis://user:password@host.", refusal),
         "NOPERM" => new AccessDeniedException($"Redis at {connection.Address} does not let the user '{Login.NameOrDefault}' do this: {refusal.Message}", refusal),
+        "ERR" when Mode == RedisServerMode.Sentinel && refusal.Message.Contains("without any password", StringComparison.Ordinal) =>
+            new MillraceConfigurationException($"The sentinel at {connection.Address} has no password for the user '{Login.NameOrDefault}', but the option sentinelPassword gives one."),
         "ERR" when refusal.Message.Contains("without any password", StringComparison.Ordinal) =>
             new MillraceConfigurationException($"Redis at {connection.Address} has no password for the user '{Login.NameOrDefault}', but the URL gives one."),
         "ERR" when refusal.Message.Contains("AUTH", StringComparison.Ordinal) =>

@@ -19,6 +19,7 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
     private bool _isConnecting;
     private bool _isRetired;
     private RedisConnection? _current;
+    private RedisServerAddress? _last;
 
     /// <summary>The connection, if there is one.</summary>
     public RedisConnection? Current => Volatile.Read(ref _current);
@@ -35,15 +36,18 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
     }
 
     /// <summary>The connection, as soon as there is one.</summary>
+    /// <param name="longest">How long to wait for it.</param>
+    /// <param name="total">How long its caller has waited in all when that is over, for the fault.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="BackendUnavailableException">There was none in that time; says why.</exception>
-    public async ValueTask<RedisConnection> WaitAsync(TimeSpan longest, CancellationToken cancellationToken)
+    public async ValueTask<RedisConnection> WaitAsync(TimeSpan longest, TimeSpan total, CancellationToken cancellationToken)
     {
         Task<RedisConnection> next;
         lock (_gate)
         {
             if (_isRetired)
             {
-                throw RedisFaults.Unreachable(Target, TimeSpan.Zero, _reconnector.LastFault ?? new IOException("it is not in use any more"));
+                throw RedisFaults.Unreachable(Target, total, _reconnector.LastFault ?? new IOException("it is not in use any more"));
             }
 
             ObjectDisposedException.ThrowIf(_closing.IsCancellationRequested, this);
@@ -62,7 +66,7 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
         }
         catch (TimeoutException)
         {
-            throw RedisFaults.Unreachable(Target, longest, _reconnector.LastFault);
+            throw RedisFaults.Unreachable(Target, total, _reconnector.LastFault);
         }
     }
 
@@ -134,6 +138,7 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
     private void Adopt(RedisConnection connection)
     {
         TaskCompletionSource<RedisConnection> waiting;
+        RedisServerAddress? last;
         lock (_gate)
         {
             if (_closing.IsCancellationRequested)
@@ -147,11 +152,29 @@ internal sealed class RedisLink(IRedisConnector connector, TimeProvider time, IL
             _isConnecting = false;
             Volatile.Write(ref _current, connection);
             _reconnector.LastFault = null;
+            (last, _last) = (_last, connection.Address);
         }
 
-        LogMessages.Connected(logger, connection.Address);
+        Report(connection.Address, last);
         waiting.TrySetResult(connection);
         _ = FollowAsync(connection);
+    }
+
+    private void Report(RedisServerAddress server, RedisServerAddress? last)
+    {
+        if (last is null)
+        {
+            LogMessages.Connected(logger, server);
+        }
+        else if (last == server)
+        {
+            LogMessages.Reconnected(logger, server);
+        }
+        else
+        {
+            // However it was found: told by a sentinel, or asked for after the connection to the old one was gone.
+            LogMessages.FailedOver(logger, connector.Target, server);
+        }
     }
 
     private async Task FollowAsync(RedisConnection connection)

@@ -5,7 +5,10 @@ namespace Millrace.Redis.Client.Connections;
 /// <param name="Password">The password; null for no login.</param>
 internal sealed record RedisLogin(string? UserName, string? Password)
 {
-    public string NameOrDefault => UserName ?? "default";
+    /// <summary>The user of whoever names none.</summary>
+    public const string DefaultName = "default";
+
+    public string NameOrDefault => UserName ?? DefaultName;
 
     /// <summary>Without the password.</summary>
     public override string ToString() => NameOrDefault;

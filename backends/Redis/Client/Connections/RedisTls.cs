@@ -80,6 +80,10 @@ internal sealed record RedisTls(X509Certificate2Collection? Authorities, X509Cer
                     $"Redis at {address} could not agree on TLS: {RedisFaults.Words(failure.InnerException ?? failure)}. Does it speak TLS on this port, and does it want a certificate of the client (options 'cert' and 'key')?",
                     mayHaveBeenApplied: false,
                     failure),
+                OperationCanceledException => new BackendUnavailableException(
+                    $"Redis at {address} has not answered the beginning of TLS in time. Does it speak TLS on this port? If it does not, the URL must begin with redis:.",
+                    mayHaveBeenApplied: false,
+                    failure),
                 _ => failure,
             };
         }

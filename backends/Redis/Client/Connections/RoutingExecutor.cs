@@ -113,8 +113,11 @@ internal abstract class RoutingExecutor(TimeProvider time, TimeSpan timeout) : I
     }
 
     /// <summary>The fault of commands that no server took while there was time.</summary>
-    protected static MillraceException Misplaced(RedisReply error, BlockingAttempts attempts) =>
-        attempts.MayHaveBeenApplied ? RedisFaults.AnsweredToARepeat(error) : RedisFaults.Answered(error);
+    protected static MillraceException Misplaced(RedisReply error, string? server, BlockingAttempts attempts)
+    {
+        var answered = new RedisServerException(error.ToText()!, server, null);
+        return attempts.MayHaveBeenApplied ? RedisFaults.AnsweredToARepeat(answered) : answered;
+    }
 
     protected bool HasTime(BlockingAttempts attempts) => time.GetElapsedTime(attempts.Started) < timeout;
 
@@ -164,7 +167,8 @@ internal abstract class RoutingExecutor(TimeProvider time, TimeSpan timeout) : I
         {
             if (Remaining(operation) <= TimeSpan.Zero || !TryRedirect(operation, connection, error))
             {
-                operation.Fail(operation.MayHaveBeenApplied ? RedisFaults.AnsweredToARepeat(error) : RedisFaults.Answered(error));
+                var answered = RedisFaults.Answered(error, connection);
+                operation.Fail(operation.MayHaveBeenApplied ? RedisFaults.AnsweredToARepeat(answered) : answered);
             }
         }
         catch (ObjectDisposedException closing)

@@ -102,7 +102,8 @@ public sealed class RedisClient : IRedisClient
         string? error = null;
         try
         {
-            await ExecuteAsync("PING", [], cancellationToken).ConfigureAwait(false);
+            await EnsureOpenAsync(cancellationToken).ConfigureAwait(false);
+            await _executor!.ProbeAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception fault) when (fault is MillraceException or ObjectDisposedException)
         {

@@ -61,7 +61,7 @@ internal sealed class SentinelWatch : IRedisListener, IRedisConnector, IAsyncDis
                 _sentinels.Announce(connection.Address);
             }
 
-            Follow(new RedisServerAddress(host, number));
+            _executor.FailOver(new RedisServerAddress(host, number));
         }
     }
 
@@ -90,25 +90,17 @@ internal sealed class SentinelWatch : IRedisListener, IRedisConnector, IAsyncDis
         {
             try
             {
-                Follow(await _sentinels.AskAsync(sentinel, _closing.Token).ConfigureAwait(false));
+                _executor.FailOver(await _sentinels.AskAsync(sentinel, _closing.Token).ConfigureAwait(false));
                 return;
             }
             catch (MillraceException fault)
             {
-                LogMessages.ConnectFailed(_logger, sentinel.ToString(), fault.Message);
+                LogMessages.ConnectFailed(_logger, sentinel.ToString(), RedisFaults.Words(fault));
             }
             catch (OperationCanceledException)
             {
                 return;
             }
-        }
-    }
-
-    private void Follow(RedisServerAddress primary)
-    {
-        if (_executor.FailOver(primary))
-        {
-            LogMessages.FailedOver(_logger, _sentinels.PrimaryName, primary);
         }
     }
 }

@@ -36,6 +36,10 @@ internal sealed class ClockedExecutor(IRedisExecutor inner, ServerClock clock) :
     public ValueTask<IReadOnlyList<(string Server, RedisReply Reply)>> ExecuteOnPrimariesAsync(Func<RedisCommand> command, CancellationToken cancellationToken) =>
         inner.ExecuteOnPrimariesAsync(command, cancellationToken);
 
+    public ValueTask ProbeAsync(CancellationToken cancellationToken) => inner.ProbeAsync(cancellationToken);
+
+    public string ServerOf(RedisCommand command) => inner.ServerOf(command);
+
     public ValueTask<IAsyncDisposable> SubscribeAsync(RedisSubscriptionKind kind, string name, IRedisListener listener, CancellationToken cancellationToken) =>
         inner.SubscribeAsync(kind, name, listener, cancellationToken);
 

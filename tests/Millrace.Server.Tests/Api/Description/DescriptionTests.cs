@@ -90,6 +90,7 @@ public sealed class DescriptionTests
         new MillraceConfigurationException("x"),
         new StorageCorruptException("x"),
         new BackendUnavailableException("x"),
+        new BackendErrorException("x"),
         new ObjectDisposedException("x"),
         new ArgumentException("x"),
     ];

@@ -40,6 +40,7 @@ internal static class ProblemMap
     public const string NotSupported = "not-supported";
     public const string StorageCorrupt = "storage-corrupt";
     public const string Unavailable = "unavailable";
+    public const string BackendError = "backend-error";
 
     private const int MaxShown = 256;
 
@@ -72,6 +73,8 @@ internal static class ProblemMap
             IsTransient = true,
             MayHaveBeenApplied = unavailable.MayHaveBeenApplied,
         },
+        MillraceException { IsTransient: true } => new(Unavailable, 503, "The backend is not available", exception.Message) { IsTransient = true },
+        BackendErrorException => new(BackendError, 502, "The backend answers with an error", exception.Message),
         ObjectDisposedException => new(Unavailable, 503, "The server is stopping", "The server is stopping; ask again.") { IsTransient = true },
         ArgumentException argument => new(InvalidRequest, 400, "A value is out of range", TextOf(argument)),
         _ => null,
@@ -101,6 +104,7 @@ internal static class ProblemMap
         NotSupported => new BackendCapabilityException(problem.Subject ?? "", problem.Kind ?? "", problem.Available),
         InvalidSettings or InvalidSchedule => new MillraceConfigurationException(problem.Detail),
         StorageCorrupt => new StorageCorruptException($"{problem.Detail} ({server})"),
+        BackendError => new BackendErrorException($"{server} answers: {problem.Detail}"),
         _ when problem.Status is 401 => new AccessDeniedException($"{server} does not let this client in: {problem.Detail}"),
         _ when problem.Status is 403 => new AccessDeniedException($"{server} does not allow this: {problem.Detail}"),
         _ when problem.IsTransient || problem.Status is 429 or 502 or 503 or 504 =>
