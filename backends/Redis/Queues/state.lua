@@ -5,10 +5,14 @@
 local advance, drop_oldest
 
 -- The state is forty numbers in one string: reading and writing them costs two commands and about a microsecond, and a hash would cost five.
+-- Without a queue, or where what stands there cannot be read, returns nil and the code to answer.
 local function load(key)
-  local stored = call('GET', key)
+  -- A key of another type is an error, a table, which has the length 0.
+  local stored = redis.pcall('GET', key)
   if not stored then
-    return nil
+    return nil, ABSENT
+  elseif #stored ~= STATE_BYTES then
+    return nil, DAMAGED
   end
 
   local version, salt, birth, sequence, next_event, largest, used,
@@ -17,7 +21,7 @@ local function load(key)
     enqueued, completed, duplicates, expired, dropped, dead_lettered, evictions, dead_completed, dead_dead_lettered,
     max_deliveries, max_length, max_bytes, overflow, dead_letters_expired, idle, window, max_ids = struct.unpack(LAYOUT, stored)
   if version ~= 1 then
-    error('MILLRACE the queue was written by a version of Millrace that this one cannot read')
+    return nil, DAMAGED
   end
 
   local prefix = sub(key, 1, -6)
@@ -41,6 +45,19 @@ local function load(key)
   return queue
 end
 
+-- With its memory full, Redis refuses a script whose first write takes memory, and nothing after that. What frees memory, or is needed to free it, begins with
+-- this, which takes none and does nothing.
+local function go_on_when_full(queue)
+  call('HDEL', queue.messages, '')
+end
+
+-- A section without messages has no bytes, whatever was lost with messages that an eviction or a hand has taken away.
+local function settle_bytes(section)
+  if section.ready + section.scheduled + section.leased == 0 then
+    section.bytes, section.ready_bytes = 0, 0
+  end
+end
+
 -- Writes the state, and wakes who may wait: when something can be leased and nothing could before, or when something happens earlier than waiters know.
 -- Whoever finds more than it takes wakes the next one itself, so nobody needs to be told of the second message.
 local function save(queue)
@@ -49,6 +66,8 @@ local function save(queue)
     queue.largest = 0
   end
 
+  settle_bytes(main)
+  settle_bytes(dead)
   call('SET', queue.key, struct.pack(LAYOUT,
     1, queue.salt, queue.birth, queue.sequence, queue.next_event, queue.largest, queue.used,
     main.ready, main.blocked, main.ready_bytes, main.scheduled, main.leased, main.bytes, main.lists, main.backs,
@@ -78,9 +97,9 @@ end
 -- Loads a queue and brings it to now: what a script sees has no lease that has ended and nothing that is due or expired.
 -- Without a queue, returns nil and the code to answer.
 local function arrive(key)
-  local queue = load(key)
+  local queue, unread = load(key)
   if not queue then
-    return nil, ABSENT
+    return nil, unread
   end
 
   if queue.next_event <= now or (queue.idle >= 0 and now - queue.used >= queue.idle / 10 and is_empty(queue)) then
@@ -144,6 +163,13 @@ local function parse(record, start)
   return parts
 end
 
+-- What stands for a message that an eviction or a hand has taken away: without key, id and lifetime, and of no size. It is passed over when it is its turn.
+local GONE = string.rep('\0', 9) .. '\4' .. string.rep('\0', 4)
+
+local function record_of(queue, number)
+  return call('HGET', queue.messages, number) or GONE
+end
+
 -- Puts a message among those that can be leased, at the place of its sequence. New messages without key and lifetime go to a list instead, which is cheaper.
 local function add_back(section, number, priority, sequence)
   call('ZADD', section.prefix .. 'back:' .. priority, sequence, number)
@@ -174,11 +200,21 @@ local function leave_line(section, number, key, joined)
   call('ZREM', section.prefix .. 'lines', key .. '\0' .. joined .. number)
   local head = was_head and head_of(section, key)
   if head then
-    local priority = byte(call('HGET', section.queue.messages, head), 10)
-    local sequence = call('ZSCORE', section.prefix .. 'blocked:' .. priority, head)
-    call('ZREM', section.prefix .. 'blocked:' .. priority, head)
-    section.blocked = section.blocked - 1
-    add_back(section, head, priority, sequence)
+    local record = call('HGET', section.queue.messages, head)
+    local first, last = 0, 9
+    if record then
+      first = byte(record, 10)
+      last = first
+    end
+
+    for priority = first, last do
+      local sequence = call('ZSCORE', section.prefix .. 'blocked:' .. priority, head)
+      if sequence then
+        call('ZREM', section.prefix .. 'blocked:' .. priority, head)
+        section.blocked = section.blocked - 1
+        add_back(section, head, priority, sequence)
+      end
+    end
   end
 end
 
@@ -287,7 +323,10 @@ local function complete(section, numbers, values, at)
 
     if flags % 8 >= 4 then
       state = state and read_state(call('HGET', queue.prefix .. 'states', numbers[i]))
-      leave_line(section, numbers[i], parse(call('HGET', queue.messages, numbers[i]), 9).key, state and format('%d', state.joined) or numbers[i])
+      local parts = parse(record_of(queue, numbers[i]), 9)
+      if parts.key then
+        leave_line(section, numbers[i], parts.key, state and format('%d', state.joined) or numbers[i])
+      end
     end
   end
 
