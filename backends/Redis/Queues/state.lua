@@ -26,7 +26,7 @@ local function load(key)
 
   local prefix = sub(key, 1, -6)
   local queue = {
-    key = key, prefix = prefix, salt = salt, birth = birth, sequence = sequence, next_event = next_event, next_event_before = next_event,
+    key = key, prefix = prefix, salt = salt, birth = birth, sequence = sequence, sequence_before = sequence, next_event = next_event, next_event_before = next_event,
     largest = largest, used = used, messages = prefix .. 'messages',
     enqueued = enqueued, duplicates = duplicates, expired = expired, dropped = dropped, evictions = evictions,
     max_deliveries = max_deliveries, max_length = max_length, max_bytes = max_bytes, overflow = overflow, dead_letters_expired = dead_letters_expired,
@@ -178,8 +178,22 @@ end
 
 -- The lines of all keys stand in one sorted set: KEY \0 JOINED NUMBER, in bytewise order, which is the order of the lines. Keys have no control characters.
 local function head_of(section, key)
-  local head = call('ZRANGEBYLEX', section.prefix .. 'lines', '[' .. key .. '\0', '(' .. key .. '\1', 'LIMIT', 0, 1)[1]
-  return head and sub(head, -16)
+  while true do
+    local head = call('ZRANGEBYLEX', section.prefix .. 'lines', '[' .. key .. '\0', '(' .. key .. '\1', 'LIMIT', 0, 1)[1]
+    local number = head and sub(head, -16)
+    -- Those that this script stores are written last.
+    if not number or tonumber(number) > section.queue.sequence_before or call('HEXISTS', section.queue.messages, number) == 1 then
+      return number
+    end
+
+    -- An eviction or a hand has taken it away: it must not stand before the others for ever.
+    call('ZREM', section.prefix .. 'lines', head)
+    for priority = 0, 9 do
+      if call('ZREM', section.prefix .. 'blocked:' .. priority, number) == 1 then
+        section.blocked, section.ready = section.blocked - 1, section.ready - 1
+      end
+    end
+  end
 end
 
 -- Makes a message ready that stands in no line yet.
@@ -200,21 +214,11 @@ local function leave_line(section, number, key, joined)
   call('ZREM', section.prefix .. 'lines', key .. '\0' .. joined .. number)
   local head = was_head and head_of(section, key)
   if head then
-    local record = call('HGET', section.queue.messages, head)
-    local first, last = 0, 9
-    if record then
-      first = byte(record, 10)
-      last = first
-    end
-
-    for priority = first, last do
-      local sequence = call('ZSCORE', section.prefix .. 'blocked:' .. priority, head)
-      if sequence then
-        call('ZREM', section.prefix .. 'blocked:' .. priority, head)
-        section.blocked = section.blocked - 1
-        add_back(section, head, priority, sequence)
-      end
-    end
+    local priority = byte(call('HGET', section.queue.messages, head), 10)
+    local sequence = call('ZSCORE', section.prefix .. 'blocked:' .. priority, head)
+    call('ZREM', section.prefix .. 'blocked:' .. priority, head)
+    section.blocked = section.blocked - 1
+    add_back(section, head, priority, sequence)
   end
 end
 
