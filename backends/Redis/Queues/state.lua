@@ -164,7 +164,7 @@ local function parse(record, start)
 end
 
 -- What stands for a message that an eviction or a hand has taken away: without key, id and lifetime, and of no size. It is passed over when it is its turn.
-local GONE = string.rep('\0', 9) .. '\4' .. string.rep('\0', 4)
+local GONE = '\0\0\0\0\0\0\0\0\0\4\0\0\0\0'
 
 local function record_of(queue, number)
   return call('HGET', queue.messages, number) or GONE
