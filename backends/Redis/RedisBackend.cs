@@ -137,7 +137,7 @@ public sealed class RedisBackend : Backend, IHealthProbe
 
     private static string? WhyNotDurable(RedisOptions options, IReadOnlyList<ServerPersistence> servers) =>
         options.Durability == RedisDurability.Full && servers.FirstOrDefault(server => !server.IsFull) is { } server
-            ? $"The option durability=full needs 'appendonly yes' and 'appendfsync always' on every Redis server; {server.Server} has: {server.Settings}. Set both there, or leave the option out."
+            ? $"The option durability=full needs 'appendonly yes', 'appendfsync always' and 'no-appendfsync-on-rewrite no' on every Redis server; {server.Server} has: {server.Settings}. Set them there, or leave the option out."
             : null;
 
     private static void Report(IReadOnlyList<ServerPersistence> servers, ILogger logger)

@@ -119,6 +119,12 @@ internal sealed record RedisOptions
             Tls = RedisTls.Parse(url, reader),
         };
         options = isBackend ? options.WithStoreOptions(reader) : options;
+        if (url.Options.Keys.FirstOrDefault(static name => name.Replace("_", "", StringComparison.Ordinal).Equals("pendingSet", StringComparison.OrdinalIgnoreCase)) is { } pending)
+        {
+            throw new MillraceConfigurationException(
+                $"The backend 'redis' has no option '{pending}', and needs none: what is being worked stands in the keys of its queue, under 'queue_name' or 'prefix'. Leave it out.");
+        }
+
         reader.RejectUnknown();
         return options.WithPath(url, asCluster);
     }

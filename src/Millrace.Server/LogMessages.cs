@@ -74,6 +74,9 @@ internal static partial class LogMessages
     [LoggerMessage(2220, LogLevel.Warning, "The counts of the queues of instance '{Instance}' could not be read for the metrics.")]
     public static partial void QueueCountsFailed(this ILogger logger, Exception exception, string instance);
 
+    [LoggerMessage(2222, LogLevel.Warning, "The metrics leave the queue '{Queue}' of instance '{Instance}' out: {Reason}")]
+    public static partial void QueueLeftOut(this ILogger logger, string instance, string queue, string reason);
+
     [LoggerMessage(2221, LogLevel.Warning, "The counts of the streams of instance '{Instance}' could not be read for the metrics.")]
     public static partial void StreamCountsFailed(this ILogger logger, Exception exception, string instance);
 

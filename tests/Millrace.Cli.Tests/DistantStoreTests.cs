@@ -64,6 +64,27 @@ public sealed class DistantStoreTests
     }
 
     [Fact]
+    public async Task QueuesThatAreDamaged_AreNamed_AndTheStatsOfTheOthersShown()
+    {
+        var (world, store) = await CliWorld.OpenDistantAsync();
+        await using var _ = world;
+        for (var i = 0; i < Queues; i++)
+        {
+            await store.CreateQueueAsync($"q{i:00}", QueueSettings.Default, Token);
+        }
+
+        store.OnStats = static number => number is 1 or 20 ? throw new StorageCorruptException($"The state of queue number {number} is damaged.") : default;
+
+        var result = await world.RunAsync("stats", "--json");
+
+        Assert.Equal(ExitCodes.Damaged, result.Code);
+        Assert.Equal(Queues - 2, result.Output.TrimEnd('\n').Split('\n').Length);
+        Assert.Equal(
+            ["millrace: The state of queue number 1 is damaged.", "millrace: The state of queue number 20 is damaged."],
+            result.Error.TrimEnd('\n').Split('\n'));
+    }
+
+    [Fact]
     public async Task DeadLetters_AreAskedForAsManyAsAreShown()
     {
         var (world, store) = await CliWorld.OpenDistantAsync();

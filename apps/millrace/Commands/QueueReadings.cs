@@ -10,10 +10,16 @@ internal static class QueueReadings
     public const int Concurrency = 16;
 
     /// <summary>The counts of <paramref name="queues"/>, in their order, without those that somebody deletes meanwhile.</summary>
+    /// <param name="admin">Who counts.</param>
+    /// <param name="queues">The queues.</param>
+    /// <param name="timeProvider">The clock.</param>
+    /// <param name="damaged">Takes the faults of queues that cannot be read, which are left out.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
     public static async IAsyncEnumerable<QueueReading> ReadAsync(
         IQueueAdmin admin,
         IAsyncEnumerable<string> queues,
         TimeProvider timeProvider,
+        ICollection<StorageCorruptException> damaged,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var running = new Queue<Task<QueueReading?>>(Concurrency);
@@ -21,7 +27,7 @@ internal static class QueueReadings
         {
             await foreach (var queue in queues.WithCancellation(cancellationToken))
             {
-                if (running.Count == Concurrency && await TakeAsync(running) is { } reading)
+                if (running.Count == Concurrency && await TakeAsync(running, damaged) is { } reading)
                 {
                     yield return reading;
                 }
@@ -31,7 +37,7 @@ internal static class QueueReadings
 
             while (running.Count > 0)
             {
-                if (await TakeAsync(running) is { } reading)
+                if (await TakeAsync(running, damaged) is { } reading)
                 {
                     yield return reading;
                 }
@@ -45,9 +51,19 @@ internal static class QueueReadings
     }
 
     // Taken out only when it has ended, so that a failure leaves the others to be awaited.
-    private static async Task<QueueReading?> TakeAsync(Queue<Task<QueueReading?>> running)
+    private static async Task<QueueReading?> TakeAsync(Queue<Task<QueueReading?>> running, ICollection<StorageCorruptException> damaged)
     {
-        var reading = await running.Peek();
+        QueueReading? reading = null;
+        try
+        {
+            reading = await running.Peek();
+        }
+        catch (StorageCorruptException fault)
+        {
+            // One queue's damage is no reason not to show the others.
+            damaged.Add(fault);
+        }
+
         _ = running.Dequeue();
         return reading;
     }

@@ -45,7 +45,8 @@ internal static class StatsCommand
 
         var columns = new Columns("QUEUE", "READY", "SCHEDULED", "LEASED", "DEAD", "BYTES", "OLDEST");
         var queues = Arguments.ListQueuesAsync(admin, "", cancellationToken);
-        await foreach (var (name, stats, _) in QueueReadings.ReadAsync(admin, queues, context.TimeProvider, cancellationToken))
+        var damaged = new List<StorageCorruptException>();
+        await foreach (var (name, stats, _) in QueueReadings.ReadAsync(admin, queues, context.TimeProvider, damaged, cancellationToken))
         {
             if (output.IsJson)
             {
@@ -69,7 +70,12 @@ internal static class StatsCommand
             columns.WriteTo(output);
         }
 
-        return ExitCodes.Done;
+        foreach (var fault in damaged)
+        {
+            await context.Error.WriteLineAsync($"millrace: {fault.Message}");
+        }
+
+        return damaged.Count == 0 ? ExitCodes.Done : ExitCodes.Damaged;
     }
 
     private static void WriteCounters(OutputWriter output, string queue, QueueStats stats)

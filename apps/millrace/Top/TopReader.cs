@@ -18,10 +18,16 @@ internal sealed class TopReader(IQueueAdmin admin, string prefix, TimeProvider t
     {
         var rows = new List<TopRow>();
         var now = new Dictionary<string, QueueReading>(StringComparer.Ordinal);
-        await foreach (var reading in QueueReadings.ReadAsync(admin, ListAsync(limit, cancellationToken), timeProvider, cancellationToken))
+        var damaged = new List<StorageCorruptException>();
+        await foreach (var reading in QueueReadings.ReadAsync(admin, ListAsync(limit, cancellationToken), timeProvider, damaged, cancellationToken))
         {
             now.Add(reading.Queue, reading);
             rows.Add(ToRow(reading));
+        }
+
+        if (rows.Count == 0 && damaged.Count > 0)
+        {
+            throw damaged[0];
         }
 
         _before = now;

@@ -1,4 +1,6 @@
 using Microsoft.Extensions.Configuration;
+using Millrace.Configuration;
+using Millrace.Storage;
 
 namespace Millrace.Redis.Hosting;
 
@@ -14,7 +16,7 @@ internal static class RedisInstances
     private static readonly string[] BackendFields = ["BACKEND", "TYPE", "CACHETYPE"];
 
     /// <summary>The URL of each instance that is on Redis, with its options, and the keys that mean nothing to it.</summary>
-    /// <exception cref="MillraceConfigurationException">An instance says that it is on Redis and has no URL, or an option stands twice.</exception>
+    /// <exception cref="MillraceConfigurationException">An instance says that it is on Redis and has no URL, or a value cannot work; names its key.</exception>
     public static IReadOnlyDictionary<string, (string Url, IReadOnlyList<string> Ignored)> Read(IConfigurationSection section, string prefix, string defaultName)
     {
         var instances = new SortedDictionary<string, SortedDictionary<string, (string Value, string Key)>>(StringComparer.Ordinal);
@@ -73,6 +75,7 @@ internal static class RedisInstances
     {
         var url = fields[UrlField].Value;
         var ignored = new List<string>();
+        var options = new List<(string Option, string Key)>();
         foreach (var (name, field) in fields)
         {
             if (name == UrlField || BackendFields.Contains(name))
@@ -82,13 +85,48 @@ internal static class RedisInstances
 
             if (!RedisOptions.ClientOptionNames.Contains(name))
             {
-                ignored.Add(field.Key);
+                ignored.Add(NearestName.Of(name, RedisOptions.ClientOptionNames) is { } meant ? $"{field.Key} (did you mean {KeyOf(field.Key, meant)}?)" : field.Key);
                 continue;
             }
 
-            url += $"{(url.Contains('?', StringComparison.Ordinal) ? '&' : '?')}{name.ToLowerInvariant()}={Uri.EscapeDataString(field.Value)}";
+            options.Add(($"{name.ToLowerInvariant()}={Uri.EscapeDataString(field.Value)}", field.Key));
         }
 
-        return (url, ignored);
+        return (RequireUrl(url, fields[UrlField].Key, options), ignored);
     }
+
+    /// <summary>The URL with its options.</summary>
+    private static string RequireUrl(string url, string key, List<(string Option, string Key)> options)
+    {
+        var whole = Join(url, options);
+        if (FaultOf(whole) is not { } fault)
+        {
+            return whole;
+        }
+
+        // What works without one value does not work because of it.
+        var keys = FaultOf(url) is not null ? [key]
+            : options.Where(option => FaultOf(Join(url, options.Where(other => other != option))) is null).Select(option => option.Key).Take(1).ToList();
+        throw new MillraceConfigurationException($"{string.Join(", ", keys.Count > 0 ? keys : options.ConvertAll(option => option.Key))}: {fault.Message}", fault);
+    }
+
+    private static string Join(string url, IEnumerable<(string Option, string Key)> options) =>
+        options.Aggregate(url, static (joined, option) => $"{joined}{(joined.Contains('?', StringComparison.Ordinal) ? '&' : '?')}{option.Option}");
+
+    private static MillraceConfigurationException? FaultOf(string url)
+    {
+        try
+        {
+            RedisOptions.ParseForClient(BackendUrl.Parse(url));
+            return null;
+        }
+        catch (MillraceConfigurationException fault)
+        {
+            return fault;
+        }
+    }
+
+    /// <summary>A key for another option beside one that is there: <c>MAX_CONNECTIONS</c> for <c>maxConnections</c>.</summary>
+    private static string KeyOf(string key, string option) =>
+        string.Concat(key.AsSpan(0, key.LastIndexOf("__", StringComparison.Ordinal) + 2), string.Concat(option.Select(c => char.IsAsciiLetterUpper(c) ? $"_{c}" : $"{char.ToUpperInvariant(c)}")));
 }

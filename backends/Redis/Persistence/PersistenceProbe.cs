@@ -1,5 +1,6 @@
 using System.Globalization;
 using Millrace.Redis.Client;
+using Millrace.Redis.Client.Connections;
 
 namespace Millrace.Redis.Persistence;
 
@@ -14,7 +15,20 @@ internal static class PersistenceProbe
     {
         try
         {
-            var logs = await executor.ExecuteOnPrimariesAsync(static () => Get("append*"), cancellationToken).ConfigureAwait(false);
+            return await AskAsync(executor, cancellationToken).ConfigureAwait(false);
+        }
+        catch (BackendUnavailableException cut) when (cut.MayHaveBeenApplied)
+        {
+            // Nobody has asked for a change.
+            throw new BackendUnavailableException($"Redis could not be asked how it keeps what it holds: {RedisFaults.Words(cut.InnerException ?? cut)}.", mayHaveBeenApplied: false, cut);
+        }
+    }
+
+    private static async ValueTask<IReadOnlyList<ServerPersistence>> AskAsync(IRedisExecutor executor, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var logs = await executor.ExecuteOnPrimariesAsync(static () => Get("*append*"), cancellationToken).ConfigureAwait(false);
             var memory = await executor.ExecuteOnPrimariesAsync(static () => Get("maxmemory*"), cancellationToken).ConfigureAwait(false);
             return [.. logs.Select(log => Of(log.Server, Pairs(log.Reply), Pairs(memory.FirstOrDefault(other => other.Server == log.Server).Reply), "appendonly", "yes"))];
         }
@@ -33,7 +47,8 @@ internal static class PersistenceProbe
         log.TryGetValue(appendOnly, out var value) ? value == yes : null,
         log.GetValueOrDefault("appendfsync"),
         long.TryParse(memory.GetValueOrDefault("maxmemory"), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : 0,
-        memory.GetValueOrDefault("maxmemory-policy") ?? memory.GetValueOrDefault("maxmemory_policy"));
+        memory.GetValueOrDefault("maxmemory-policy") ?? memory.GetValueOrDefault("maxmemory_policy"),
+        log.GetValueOrDefault("no-appendfsync-on-rewrite") == "yes");
 
     private static Dictionary<string, string> Pairs(RedisReply reply)
     {

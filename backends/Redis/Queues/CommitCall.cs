@@ -39,6 +39,9 @@ internal sealed class CommitCall(QueueCalls calls, BindingCache bindings)
                     break;
                 case ScriptOutcome.FullLength or ScriptOutcome.FullBytes:
                     throw EnqueueLane.Full(_queues[IndexIn(reply)].Name, outcome, reply.Items[2].ToText()!);
+                case ScriptOutcome.Damaged:
+                    await calls.RequireQueueAsync(_queues[IndexIn(reply)], outcome).ConfigureAwait(false);
+                    break;
                 default:
                     var index = IndexIn(reply);
                     if (outcome == ScriptOutcome.Deleted)

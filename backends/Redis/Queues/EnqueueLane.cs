@@ -61,6 +61,9 @@ internal sealed class EnqueueLane
                 case ScriptOutcome.Deleted:
                     await _calls.ForgetAsync(_place).ConfigureAwait(false);
                     return false;
+                case ScriptOutcome.Damaged:
+                    await _calls.RequireQueueAsync(_place, ScriptOutcome.Damaged).ConfigureAwait(false);
+                    break;
                 default:
                     throw Full(reply);
             }
@@ -99,6 +102,9 @@ internal sealed class EnqueueLane
                 case ScriptOutcome.Split:
                     await SendEachAsync(calls).ConfigureAwait(false);
                     return;
+                case ScriptOutcome.Damaged:
+                    await _calls.RequireQueueAsync(_place, ScriptOutcome.Damaged).ConfigureAwait(false);
+                    break;
                 default:
                     throw Full(in reply);
             }

@@ -77,10 +77,16 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
         }
     }
 
-    /// <summary>Handles that a script found no queue.</summary>
-    /// <exception cref="QueueNotFoundException">Always.</exception>
+    /// <summary>Handles that a script found no queue, or none that it can read.</summary>
+    /// <exception cref="QueueNotFoundException">There is none.</exception>
+    /// <exception cref="StorageCorruptException">It cannot be read.</exception>
     public async ValueTask RequireQueueAsync(QueuePlace place, ScriptOutcome outcome)
     {
+        if (outcome == ScriptOutcome.Damaged)
+        {
+            throw await DamageOfAsync(place).ConfigureAwait(false);
+        }
+
         if (outcome == ScriptOutcome.Deleted)
         {
             await ForgetAsync(place).ConfigureAwait(false);
@@ -112,10 +118,19 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
         CancellationToken cancellationToken)
     {
         // Before the queue is there: a name without a queue is passed over, and a queue whose creator was cut off before it noted the name would never be found.
+        RedisServerException? full = null;
         if (creates && !_listed.ContainsKey(place.Source))
         {
-            await Executor.ExecuteAsync(Listing(place), cancellationToken).ConfigureAwait(false);
-            _listed[place.Source] = true;
+            try
+            {
+                await Executor.ExecuteAsync(Listing(place), cancellationToken).ConfigureAwait(false);
+                _listed[place.Source] = true;
+            }
+            catch (RedisServerException fault) when (fault.Code == "OOM")
+            {
+                // A full server makes no queues. One that is there has its name in the list, and is opened to be emptied.
+                (full, creates) = (fault, false);
+            }
         }
 
         while (true)
@@ -141,7 +156,10 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
                     await ForgetAsync(place).ConfigureAwait(false);
                     return null;
                 case ScriptOutcome.Absent:
-                    return null;
+                    return full is null ? null : throw full;
+                case ScriptOutcome.Damaged:
+                    await RequireQueueAsync(place, ScriptOutcome.Damaged).ConfigureAwait(false);
+                    break;
             }
         }
     }
@@ -174,6 +192,20 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
         if (exists.ToInteger() == 1)
         {
             await Executor.ExecuteAsync(Listing(place), CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Why a queue's state cannot be read.</summary>
+    private async ValueTask<StorageCorruptException> DamageOfAsync(QueuePlace place)
+    {
+        try
+        {
+            var state = await Executor.ExecuteAsync(RedisCommand.Create("GET").AddKey(place.StateKey).MayRepeat(), CancellationToken.None).ConfigureAwait(false);
+            return QueueStateRecord.DamageOf(place.Source, place.StateKey, state.Bytes.Span);
+        }
+        catch (RedisServerException refusal) when (refusal.Code == "WRONGTYPE")
+        {
+            return new StorageCorruptException($"The queue '{place.Source}' cannot be read: its key '{place.StateKey}' in Redis is of another type, so something else has written it. Rename or delete that key.", refusal);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using Millrace.Storage;
 
 namespace Millrace.Redis.Queues;
@@ -8,6 +9,7 @@ internal static class QueueStateRecord
 {
     public const int SettingsBytes = 8 * Number;
 
+    private const int Version = 1;
     private const int Number = sizeof(double);
     private const int Numbers = 40;
     private const int Main = 7;
@@ -83,6 +85,19 @@ internal static class QueueStateRecord
         RequireWhole(state);
         return At(state, 3);
     }
+
+    /// <summary>Why a queue's state cannot be read.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="key">The key of its state.</param>
+    /// <param name="state">The state.</param>
+    public static StorageCorruptException DamageOf(string queue, string key, ReadOnlySpan<byte> state) => new(
+        state.Length >= Number && BinaryPrimitives.ReadDoubleLittleEndian(state) is > Version and < 1000 and var version && double.IsInteger(version)
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"The queue '{queue}' in Redis was written by a newer version of Millrace: its state has version {version}, this one reads {Version}. Use that version here too.")
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"The state of the queue '{queue}' is damaged in Redis: its key '{key}' has {state.Length} bytes that are no state of version {Version}, of {Numbers * Number} bytes. Restore it from a backup, or delete the keys of the queue."));
 
     private static long At(ReadOnlySpan<byte> state, int index) => (long)BinaryPrimitives.ReadDoubleLittleEndian(state[(index * Number)..]);
 

@@ -221,8 +221,18 @@ internal partial class RedisQueueStore
         return Calls.RunAsync(place, QueueScripts.Stats, isRepeatable: true, command => command.Add(place.Section), cancellationToken);
     }
 
-    private async ValueTask<bool> ExistsAsync(string queue, CancellationToken cancellationToken) =>
-        await Calls.OpenAsync(Calls.PlaceOf(queue), creates: false, QueueSettings.Default, null, TimeSpan.Zero, cancellationToken).ConfigureAwait(false) is not null;
+    private async ValueTask<bool> ExistsAsync(string queue, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await Calls.OpenAsync(Calls.PlaceOf(queue), creates: false, QueueSettings.Default, null, TimeSpan.Zero, cancellationToken).ConfigureAwait(false) is not null;
+        }
+        catch (StorageCorruptException)
+        {
+            // It is there, and whoever looks at it is told; the others are listed with it.
+            return true;
+        }
+    }
 
     private async ValueTask<(List<BrowsedMessage> Messages, List<(long Number, long Sequence)> Numbers, string? Next)> BrowseAsync(
         QueuePlace place, BrowseQuery query, CancellationToken cancellationToken)

@@ -104,6 +104,9 @@ internal sealed class RedisReceiver : IQueueReceiver
                 case ScriptOutcome.More:
                     script = QueueScripts.RenewFully;
                     break;
+                case ScriptOutcome.Damaged:
+                    await _calls.RequireQueueAsync(_place, ScriptOutcome.Damaged).ConfigureAwait(false);
+                    break;
                 default:
                     // No queue, no lease.
                     return TakeLost(tokens, [], areAllLost: true);

@@ -23,4 +23,7 @@ internal enum ScriptOutcome : byte
 
     /// <summary>There is no such queue any more: it was idle for too long.</summary>
     Deleted = 6,
+
+    /// <summary>What stands where the queue's state belongs cannot be read: it is damaged, or another version's.</summary>
+    Damaged = 7,
 }

@@ -123,6 +123,9 @@ internal sealed class SettleLane
                     await _calls.ForgetAsync(_place).ConfigureAwait(false);
                     Finish(calls, [], SettleResult.LeaseLost);
                     return;
+                case ScriptOutcome.Damaged:
+                    await _calls.RequireQueueAsync(_place, ScriptOutcome.Damaged).ConfigureAwait(false);
+                    break;
                 default:
                     // No queue, no lease.
                     Finish(calls, [], SettleResult.LeaseLost);

@@ -75,11 +75,15 @@ local has_more = #numbers > limit
 local shown, records, states, times = {}, {}, {}, {}
 local bytes = 0
 for i = 1, min(limit, #numbers) do
-  shown[i] = numbers[i]
-  records[i] = call('HGET', queue.messages, numbers[i])
-  states[i] = call('HGET', queue.prefix .. 'states', numbers[i])
-  times[i] = places[i]
-  bytes = bytes + #records[i]
+  local record, at = call('HGET', queue.messages, numbers[i]), #shown + 1
+
+  -- What an eviction or a hand has taken away cannot be shown.
+  if record then
+    shown[at], records[at], times[at] = numbers[i], record, places[i]
+    states[at] = call('HGET', queue.prefix .. 'states', numbers[i])
+    bytes = bytes + #record
+  end
+
   if bytes > tonumber(ARGV[7]) then
     has_more = has_more or i < #numbers
     break

@@ -6,6 +6,7 @@ if not queue then
   return { code }
 end
 
+go_on_when_full(queue)
 set(queue, ARGV[2])
 local over = call('ZCARD', queue.prefix .. 'window') - queue.max_ids
 if over > 0 then

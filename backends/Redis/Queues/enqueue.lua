@@ -4,6 +4,10 @@
 -- must still be that one, else empty; 9 and following the records.
 -- Answers { code, number before the first, time in microseconds, salt, outcomes }: a digit a message, 1 for a repeat; empty when none is one.
 
+if advance then
+  require_memory(sub(KEYS[1], 1, -6))
+end
+
 local queue, code = arrive(KEYS[1])
 if not queue then
   return { code }

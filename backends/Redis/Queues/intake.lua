@@ -1,5 +1,11 @@
 -- What storing messages needs, for enqueue.lua and transaction.lua.
 
+-- Redis refuses this with its memory full, and it does nothing else. For what makes something new, before anything is written: after the first write, which
+-- may be one that frees memory, nothing is refused.
+local function require_memory(prefix)
+  call('ZADD', prefix .. 'ends', 'XX', 0, '')
+end
+
 -- Which messages of a batch repeat an id (law Q2). Returns a list of digits, or nil when none does; how many are stored; and the bytes of their bodies.
 local function find_repeats(queue, count, offset, bytes)
   local ids, at = {}, {}

@@ -40,6 +40,11 @@ end
 
 local is_leased = call('HEXISTS', section.prefix .. 'leased', number) == 1
 local record = call('HGET', queue.messages, number)
+if not record then
+  -- An eviction or a hand has taken it away.
+  return { OK, 1 }
+end
+
 if ARGV[3] == 'get' then
   local due = call('ZSCORE', section.prefix .. 'due', number)
   return {

@@ -118,7 +118,7 @@ local function parts_of(queue, number, value)
     return parse(value, 9)
   end
 
-  local record = call('HGET', queue.messages, number)
+  local record = record_of(queue, number)
   return parse(record, 9), struct.unpack('<I8', record)
 end
 
@@ -189,7 +189,7 @@ end
 local function promote(section, number)
   local queue = section.queue
   section.scheduled = section.scheduled - 1
-  local parts = parse(call('HGET', queue.messages, number), 9)
+  local parts = parse(record_of(queue, number), 9)
   local state = state_of(queue, number)
   local is_in_line = state and not state.has_left
   state = state or new_state(number)
@@ -216,7 +216,7 @@ local function handle(queue, event)
     end
   elseif event.kind == EXPIRES then
     if call('ZREM', queue.prefix .. 'expiry', number) == 1 then
-      local parts = parse(call('HGET', queue.messages, number), 9)
+      local parts = parse(record_of(queue, number), 9)
       take_out(section, number, parts)
       expire(section, number, parts, state_of(queue, number), event.at)
     end
@@ -295,6 +295,7 @@ local function has_receivers(queue)
 end
 
 advance = function(queue)
+  go_on_when_full(queue)
   local handled = 0
   while queue.next_event <= now and handled < MAX_EVENTS do
     local events, horizon = next_events(queue)
@@ -338,7 +339,8 @@ drop_oldest = function(queue, count, bytes)
     end
 
     if oldest then
-      local parts = parse(call('HGET', queue.messages, oldest), 9)
+      local parts = parse(record_of(queue, oldest), 9)
+      parts.priority = priority
       take_out(main, oldest, parts)
       remove(main, oldest, parts, state_of(queue, oldest), now)
       queue.dropped = queue.dropped + 1

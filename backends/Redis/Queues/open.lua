@@ -15,6 +15,8 @@ if is_new then
   end
 
   queue = create(KEYS[1], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5])
+elseif ARGV[6] ~= '' then
+  go_on_when_full(queue)
 end
 
 if ARGV[6] ~= '' then

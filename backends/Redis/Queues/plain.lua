@@ -9,9 +9,11 @@
 -- numbers, records }.
 
 local key = KEYS[1]
-local stored = call('GET', key)
+local stored = redis.pcall('GET', key)
 if not stored then
   return { ABSENT }
+elseif #stored ~= STATE_BYTES then
+  return { MORE }
 end
 
 local version, salt, birth, sequence, next_event, largest, used,
@@ -232,8 +234,12 @@ if receivers > 0 then
 end
 
 if has_changed then
-  if ready + scheduled + leased + dead_ready + dead_scheduled + dead_leased == 0 then
-    largest = 0
+  if ready + scheduled + leased == 0 then
+    -- Also of what was lost with messages that an eviction or a hand has taken away.
+    bytes, ready_bytes = 0, 0
+    if dead_ready + dead_scheduled + dead_leased == 0 then
+      largest = 0
+    end
   end
 
   call('SET', key, struct.pack(LAYOUT,

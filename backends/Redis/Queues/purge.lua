@@ -9,10 +9,12 @@ end
 local section = ARGV[2] == 'm' and queue.main or queue.dead
 local limit = tonumber(ARGV[3])
 local removed = 0
+go_on_when_full(queue)
 
-local function remove_all(numbers)
+local function remove_all(numbers, priority)
   for _, number in ipairs(numbers) do
-    local parts = parse(call('HGET', queue.messages, number), 9)
+    local parts = parse(record_of(queue, number), 9)
+    parts.priority = priority or parts.priority
     take_out(section, number, parts)
     remove(section, number, parts, state_of(queue, number), now)
     removed = removed + 1
@@ -32,7 +34,7 @@ local function remove_list(priority)
   local values = {}
   local bytes = 0
   for i = 1, #numbers do
-    values[i] = lease_value('--------', records[i])
+    values[i] = lease_value('--------', records[i] or GONE)
     bytes = bytes + parse(values[i], 9).size
   end
 
@@ -45,9 +47,9 @@ end
 
 -- What is blocked goes first: removing a head would only move the next one up.
 for priority = 0, 9 do
-  remove_all(call('ZRANGE', section.prefix .. 'blocked:' .. priority, 0, limit - removed - 1))
+  remove_all(call('ZRANGE', section.prefix .. 'blocked:' .. priority, 0, limit - removed - 1), priority)
   remove_list(priority)
-  remove_all(call('ZRANGE', section.prefix .. 'back:' .. priority, 0, limit - removed - 1))
+  remove_all(call('ZRANGE', section.prefix .. 'back:' .. priority, 0, limit - removed - 1), priority)
   if removed == limit then
     break
   end

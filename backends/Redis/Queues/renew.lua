@@ -27,8 +27,10 @@ for first = 1, count, 1000 do
   end
 end
 
-send('ZADD', section.prefix .. 'ends', ends)
 if #ends > 0 then
+  go_on_when_full(queue)
+  send('ZADD', section.prefix .. 'ends', ends)
+
   -- A shorter lease than the one before moves the end forward.
   expect(queue, now + tonumber(ARGV[4]))
   queue.used = now

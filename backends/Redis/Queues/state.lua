@@ -5,10 +5,14 @@
 local advance, drop_oldest
 
 -- The state is forty numbers in one string: reading and writing them costs two commands and about a microsecond, and a hash would cost five.
+-- Without a queue, or where what stands there cannot be read, returns nil and the code to answer.
 local function load(key)
-  local stored = call('GET', key)
+  -- A key of another type is an error, a table, which has the length 0.
+  local stored = redis.pcall('GET', key)
   if not stored then
-    return nil
+    return nil, ABSENT
+  elseif #stored ~= STATE_BYTES then
+    return nil, DAMAGED
   end
 
   local version, salt, birth, sequence, next_event, largest, used,
@@ -17,12 +21,12 @@ local function load(key)
     enqueued, completed, duplicates, expired, dropped, dead_lettered, evictions, dead_completed, dead_dead_lettered,
     max_deliveries, max_length, max_bytes, overflow, dead_letters_expired, idle, window, max_ids = struct.unpack(LAYOUT, stored)
   if version ~= 1 then
-    error('MILLRACE the queue was written by a version of Millrace that this one cannot read')
+    return nil, DAMAGED
   end
 
   local prefix = sub(key, 1, -6)
   local queue = {
-    key = key, prefix = prefix, salt = salt, birth = birth, sequence = sequence, next_event = next_event, next_event_before = next_event,
+    key = key, prefix = prefix, salt = salt, birth = birth, sequence = sequence, sequence_before = sequence, next_event = next_event, next_event_before = next_event,
     largest = largest, used = used, messages = prefix .. 'messages',
     enqueued = enqueued, duplicates = duplicates, expired = expired, dropped = dropped, evictions = evictions,
     max_deliveries = max_deliveries, max_length = max_length, max_bytes = max_bytes, overflow = overflow, dead_letters_expired = dead_letters_expired,
@@ -41,6 +45,19 @@ local function load(key)
   return queue
 end
 
+-- With its memory full, Redis refuses a script whose first write takes memory, and nothing after that. What frees memory, or is needed to free it, begins with
+-- this, which takes none and does nothing.
+local function go_on_when_full(queue)
+  call('HDEL', queue.messages, '')
+end
+
+-- A section without messages has no bytes, whatever was lost with messages that an eviction or a hand has taken away.
+local function settle_bytes(section)
+  if section.ready + section.scheduled + section.leased == 0 then
+    section.bytes, section.ready_bytes = 0, 0
+  end
+end
+
 -- Writes the state, and wakes who may wait: when something can be leased and nothing could before, or when something happens earlier than waiters know.
 -- Whoever finds more than it takes wakes the next one itself, so nobody needs to be told of the second message.
 local function save(queue)
@@ -49,6 +66,8 @@ local function save(queue)
     queue.largest = 0
   end
 
+  settle_bytes(main)
+  settle_bytes(dead)
   call('SET', queue.key, struct.pack(LAYOUT,
     1, queue.salt, queue.birth, queue.sequence, queue.next_event, queue.largest, queue.used,
     main.ready, main.blocked, main.ready_bytes, main.scheduled, main.leased, main.bytes, main.lists, main.backs,
@@ -78,9 +97,9 @@ end
 -- Loads a queue and brings it to now: what a script sees has no lease that has ended and nothing that is due or expired.
 -- Without a queue, returns nil and the code to answer.
 local function arrive(key)
-  local queue = load(key)
+  local queue, unread = load(key)
   if not queue then
-    return nil, ABSENT
+    return nil, unread
   end
 
   if queue.next_event <= now or (queue.idle >= 0 and now - queue.used >= queue.idle / 10 and is_empty(queue)) then
@@ -144,6 +163,13 @@ local function parse(record, start)
   return parts
 end
 
+-- What stands for a message that an eviction or a hand has taken away: without key, id and lifetime, and of no size. It is passed over when it is its turn.
+local GONE = '\0\0\0\0\0\0\0\0\0\4\0\0\0\0'
+
+local function record_of(queue, number)
+  return call('HGET', queue.messages, number) or GONE
+end
+
 -- Puts a message among those that can be leased, at the place of its sequence. New messages without key and lifetime go to a list instead, which is cheaper.
 local function add_back(section, number, priority, sequence)
   call('ZADD', section.prefix .. 'back:' .. priority, sequence, number)
@@ -152,8 +178,22 @@ end
 
 -- The lines of all keys stand in one sorted set: KEY \0 JOINED NUMBER, in bytewise order, which is the order of the lines. Keys have no control characters.
 local function head_of(section, key)
-  local head = call('ZRANGEBYLEX', section.prefix .. 'lines', '[' .. key .. '\0', '(' .. key .. '\1', 'LIMIT', 0, 1)[1]
-  return head and sub(head, -16)
+  while true do
+    local head = call('ZRANGEBYLEX', section.prefix .. 'lines', '[' .. key .. '\0', '(' .. key .. '\1', 'LIMIT', 0, 1)[1]
+    local number = head and sub(head, -16)
+    -- Those that this script stores are written last.
+    if not number or tonumber(number) > section.queue.sequence_before or call('HEXISTS', section.queue.messages, number) == 1 then
+      return number
+    end
+
+    -- An eviction or a hand has taken it away: it must not stand before the others for ever.
+    call('ZREM', section.prefix .. 'lines', head)
+    for priority = 0, 9 do
+      if call('ZREM', section.prefix .. 'blocked:' .. priority, number) == 1 then
+        section.blocked, section.ready = section.blocked - 1, section.ready - 1
+      end
+    end
+  end
 end
 
 -- Makes a message ready that stands in no line yet.
@@ -287,7 +327,10 @@ local function complete(section, numbers, values, at)
 
     if flags % 8 >= 4 then
       state = state and read_state(call('HGET', queue.prefix .. 'states', numbers[i]))
-      leave_line(section, numbers[i], parse(call('HGET', queue.messages, numbers[i]), 9).key, state and format('%d', state.joined) or numbers[i])
+      local parts = parse(record_of(queue, numbers[i]), 9)
+      if parts.key then
+        leave_line(section, numbers[i], parts.key, state and format('%d', state.joined) or numbers[i])
+      end
     end
   end
 

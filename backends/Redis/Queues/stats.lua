@@ -25,8 +25,9 @@ if section.ready > 0 then
 end
 
 local age = -1
-if oldest then
-  age = math.max(0, now - struct.unpack('<I8', call('HGET', queue.messages, oldest)))
+local record = oldest and call('HGET', queue.messages, oldest)
+if record then
+  age = math.max(0, now - struct.unpack('<I8', record))
 end
 
 return { OK, call('GET', queue.key), age }

@@ -4,6 +4,16 @@
 -- Answers { code, index of the queue, bound } when nothing was done, or { code, lost, firsts, time, salts }: the indexes of lost settlements; if there are
 -- none, everything was applied.
 
+local is_settling, word = false, 3
+for _ = 1, tonumber(ARGV[2]) do
+  is_settling = is_settling or ARGV[word] == 's'
+  word = word + (ARGV[word] == 's' and 6 or 5)
+end
+
+if not is_settling then
+  require_memory(sub(KEYS[1], 1, -6))
+end
+
 local queues = {}
 for i = 1, #KEYS do
   local queue, code = arrive(KEYS[i])
@@ -65,12 +75,14 @@ for i = 1, #queues do
   queue.missing, queue.missing_bytes = 0, 0
 end
 
+local added, freed = 0, 0
 for _, operation in ipairs(operations) do
   local queue = operation.queue
   if operation.value then
     local parts, enqueued = parts_of(queue, operation.number, operation.value)
     local kind = byte(operation.what)
     local stays = kind < 2
+    freed = freed + (kind == 3 and parts.size or 0)
     if stays and not operation.section.is_dead then
       local state = state_of(queue, operation.number) or new_state(operation.number)
       local has_expired = parts.life and not state.immortal and enqueued + parts.life <= now
@@ -88,6 +100,7 @@ for _, operation in ipairs(operations) do
     operation.size = parts.size
     operation.is_repeat = parts.id and is_repeat(queue, parts.id)
     if not operation.is_repeat then
+      added = added + parts.size
       queue.length, queue.size = queue.length + 1, queue.size + parts.size
       queue.missing = math.max(queue.missing, queue.length - queue.max_length)
       queue.missing_bytes = math.max(queue.missing_bytes, queue.size - queue.bytes_bound)
@@ -99,6 +112,13 @@ for _, operation in ipairs(operations) do
       end
     end
   end
+end
+
+-- With its memory full, a server takes what passes messages on and makes them no larger.
+if freed >= added then
+  go_on_when_full(queues[1])
+else
+  require_memory(queues[1].prefix)
 end
 
 for i = 1, #queues do

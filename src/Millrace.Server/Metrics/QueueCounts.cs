@@ -97,6 +97,11 @@ internal sealed class QueueCounts(MillraceServerOptions options) : IDisposable
                 {
                     // Deleted since it was listed.
                 }
+                catch (StorageCorruptException fault)
+                {
+                    // One queue's damage is no reason not to count the others.
+                    _logger.QueueLeftOut(instance, queue, fault.Message);
+                }
             }
 
             after = names.Count == PageSize ? names[^1] : null;

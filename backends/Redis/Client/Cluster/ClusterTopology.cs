@@ -243,6 +243,10 @@ internal sealed class ClusterTopology : IAsyncDisposable
         {
             throw new BackendUnavailableException($"Redis at {server} has not told the slots in time.");
         }
+        catch (BackendUnavailableException cut) when (cut.MayHaveBeenApplied)
+        {
+            throw RedisFaults.Unprepared(server.ToString(), cut);
+        }
         catch (RedisServerException refusal)
         {
             throw new BackendUnavailableException($"Redis at {server} does not tell the slots: {refusal.Message}", mayHaveBeenApplied: false, refusal);

@@ -21,7 +21,7 @@ internal static class BlockingCalls
                 static state => ((RedisConnection)state!).Cut(new OperationCanceledException("the caller did not want to wait any longer")), connection).ConfigureAwait(false);
             if (asking)
             {
-                await connection.ExecuteAsync(RedisCommand.Create("ASKING")).ConfigureAwait(false);
+                await AskAsync(connection).ConfigureAwait(false);
             }
 
             var lent = new LentConnection(connection, time);
@@ -63,6 +63,18 @@ internal static class BlockingCalls
 
         var fault = RedisFaults.Answered(replies[^1], connection);
         return new BackendUnavailableException(fault.Message + AfterOthers, mayHaveBeenApplied: true, fault);
+    }
+
+    private static async ValueTask AskAsync(RedisConnection connection)
+    {
+        try
+        {
+            await connection.ExecuteAsync(RedisCommand.Create("ASKING")).ConfigureAwait(false);
+        }
+        catch (BackendUnavailableException cut) when (cut.MayHaveBeenApplied)
+        {
+            throw RedisFaults.Unprepared(connection.Address.ToString(), cut);
+        }
     }
 
     private static async ValueTask<RedisReply> ExecuteAsync(LentConnection connection, RedisCommand command, bool isFirst)

@@ -39,6 +39,11 @@ internal sealed class LentConnection(RedisConnection connection, TimeProvider ti
         {
             await connection.ExecuteAsync(RedisCommand.Create("SCRIPT").Add("LOAD").Add(script.Text.Span)).ConfigureAwait(false);
         }
+        catch (BackendUnavailableException cut) when (cut.MayHaveBeenApplied)
+        {
+            operation.Fail(RedisFaults.Unprepared(connection.Address.ToString(), cut));
+            return;
+        }
         catch (MillraceException fault)
         {
             operation.Fail(fault);

@@ -39,6 +39,9 @@ internal sealed class RedisDialer(ConnectionSettings settings, TimeSpan connectT
                 OperationCanceledException => new BackendUnavailableException($"Redis at {address} cannot be reached: there was no connection within {connectTimeout.TotalMilliseconds:0} ms."),
                 SocketException or IOException or AuthenticationException =>
                     new BackendUnavailableException($"Redis at {address} cannot be reached: {RedisFaults.Words(failure)}.", innerException: failure),
+
+                // What was cut is the introduction: the command that the connection is for was not sent.
+                BackendUnavailableException { MayHaveBeenApplied: true } cut => RedisFaults.Unprepared(address.ToString(), cut),
                 _ => failure,
             };
         }

@@ -22,6 +22,16 @@ internal static class RedisFaults
         mayHaveBeenApplied,
         connection.End);
 
+    /// <summary>
+    /// The fault of what is asked before a command is sent, such as who the client is: whatever became of that, the command was not sent.
+    /// </summary>
+    public static BackendUnavailableException Unprepared(string server, BackendUnavailableException fault) => new(
+        fault.InnerException is { } end
+            ? $"The connection to Redis at {server} has ended while it was being made: {Words(end)}. The command was not sent."
+            : $"Redis at {server} has taken the connection, and has not answered in time. The command was not sent.",
+        mayHaveBeenApplied: false,
+        fault);
+
     public static BackendUnavailableException Late(RedisConnection connection, TimeSpan timeout) => new(
         string.Create(CultureInfo.InvariantCulture, $"Redis at {connection.Address} has not answered within {timeout.TotalMilliseconds:0} ms. The command may have been applied."),
         mayHaveBeenApplied: true);

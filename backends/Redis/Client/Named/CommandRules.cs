@@ -19,6 +19,12 @@ internal static class CommandRules
         "PING ECHO TIME INFO DBSIZE CONFIG CLIENT COMMAND CLUSTER ACL SCRIPT FUNCTION ROLE LASTSAVE SAVE BGSAVE BGREWRITEAOF FLUSHALL FLUSHDB SLOWLOG LATENCY MODULE KEYS SCAN "
         + "RANDOMKEY PUBLISH PUBSUB WAIT WAITAOF SWAPDB SHUTDOWN REPLICAOF SLAVEOF FAILOVER LOLWUT DEBUG");
 
+    // On a Cluster, half done by one node only.
+    private static readonly FrozenSet<string> OfEveryNode = Words("FLUSHALL FLUSHDB");
+
+    // Of SCRIPT and FUNCTION.
+    private static readonly FrozenSet<string> Changes = Words("LOAD DELETE FLUSH RESTORE");
+
     private static readonly FrozenSet<string> KeyAfterWord = Words("OBJECT MEMORY XINFO XGROUP BITOP");
 
     private static readonly FrozenSet<string> KeyAfterNumber = Words("EVAL EVALSHA EVAL_RO EVALSHA_RO FCALL FCALL_RO BLMPOP BZMPOP");
@@ -26,6 +32,9 @@ internal static class CommandRules
     private static readonly FrozenSet<string> NumberFirst = Words("LMPOP ZMPOP SINTERCARD ZINTERCARD ZDIFF ZINTER ZUNION");
 
     private static readonly FrozenSet<string> WaitsByLastArgument = Words("BLPOP BRPOP BLMOVE BRPOPLPUSH BZPOPMIN BZPOPMAX");
+
+    // What these change belongs to the connection, or is lost with it.
+    private static readonly FrozenSet<string> OfTheClient = Words("REPLY TRACKING CACHING SETNAME SETINFO NO-EVICT NO-TOUCH");
 
     private static readonly FrozenSet<string> Reads = Words(
         "PING ECHO TIME GET MGET STRLEN GETRANGE EXISTS TYPE TTL PTTL EXPIRETIME PEXPIRETIME HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN HSCAN LLEN LRANGE LINDEX LPOS "
@@ -40,9 +49,31 @@ internal static class CommandRules
             return $"The command {command} changes its connection, which all callers share. For what must happen at once send a script (EVAL); login and database are part of the URL.";
         }
 
-        return command.Equals("CLIENT", StringComparison.OrdinalIgnoreCase) && arguments is [var word, ..] && (word.Is("REPLY") || word.Is("TRACKING"))
-            ? $"The command {command} {word.ToText()} changes its connection, which all callers share."
+        return arguments is [var word, ..]
+            && (command.Equals("CLIENT", StringComparison.OrdinalIgnoreCase) ? OfTheClient.Contains(word.ToText())
+                : command.Equals("SCRIPT", StringComparison.OrdinalIgnoreCase) && word.Is("DEBUG"))
+            ? $"The command {command} {word.ToText()} changes its connection, which all callers share; the name of the connections is the option 'clientName' of the URL."
             : null;
+    }
+
+    /// <summary>What a command without a key means on a Cluster, where every primary has a part of the keys.</summary>
+    public static CommandReach FindReach(string command, ReadOnlySpan<RedisArgument> arguments)
+    {
+        if (command.Equals("KEYS", StringComparison.OrdinalIgnoreCase))
+        {
+            return CommandReach.Joined;
+        }
+
+        if (command.Equals("DBSIZE", StringComparison.OrdinalIgnoreCase))
+        {
+            return CommandReach.Summed;
+        }
+
+        return OfEveryNode.Contains(command)
+            || (arguments is [var word, ..] && (command.Equals("SCRIPT", StringComparison.OrdinalIgnoreCase) || command.Equals("FUNCTION", StringComparison.OrdinalIgnoreCase))
+                && Changes.Contains(word.ToText()))
+            ? CommandReach.Every
+            : CommandReach.One;
     }
 
     /// <summary>Which argument is the key that decides where a command goes; -1 for none.</summary>
@@ -112,4 +143,20 @@ internal static class CommandRules
             : ForEver;
 
     private static FrozenSet<string> Words(string words) => words.Split(' ').ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+}
+
+/// <summary>Which primaries of a Cluster a command goes to, and what becomes of their replies.</summary>
+internal enum CommandReach : byte
+{
+    /// <summary>One: that of its key, or any.</summary>
+    One,
+
+    /// <summary>Every one; the reply is that of the first.</summary>
+    Every,
+
+    /// <summary>Every one; the reply has the items of all.</summary>
+    Joined,
+
+    /// <summary>Every one; the reply is the sum.</summary>
+    Summed,
 }

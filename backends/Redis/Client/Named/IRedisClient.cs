@@ -11,6 +11,11 @@ namespace Millrace.Redis.Client.Named;
 /// Commands that wait (BLPOP, XREAD with BLOCK, WAIT and their kin) get a connection of their own for as long as they take. Commands that change the connection itself (MULTI,
 /// SUBSCRIBE, SELECT, AUTH and so on) are refused, because it is shared: for what must happen at once, send a script by EVAL. A command of which it is not known whether it was
 /// applied is repeated only if it just reads.
+/// <para>
+/// On a Cluster, a command goes to the primary of its key. Of those without a key, FLUSHALL, FLUSHDB, SCRIPT LOAD and FLUSH, and FUNCTION LOAD, DELETE, FLUSH and RESTORE go to every
+/// primary; KEYS and DBSIZE ask every primary, and answer what all have; all others (SCAN, RANDOMKEY, INFO, CONFIG and so on) are answered by any one, for itself alone.
+/// </para>
+/// <para>The health check is a round trip to every primary.</para>
 /// </remarks>
 public interface IRedisClient : IHealthProbe, IAsyncDisposable
 {

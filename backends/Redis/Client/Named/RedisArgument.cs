@@ -58,6 +58,9 @@ public readonly struct RedisArgument
         _ => System.Text.Encoding.UTF8.GetString(_bytes.Span),
     };
 
+    /// <summary>The same, with bytes of its own.</summary>
+    internal RedisArgument Copy() => _form == Form.Bytes ? new RedisArgument(Form.Bytes, bytes: _bytes.ToArray()) : this;
+
     /// <summary>Whether it is a word of a command, such as <c>BLOCK</c>.</summary>
     internal bool Is(string word) => _form switch
     {

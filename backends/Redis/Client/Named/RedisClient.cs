@@ -77,6 +77,12 @@ public sealed class RedisClient : IRedisClient
             throw new ArgumentException(refusal, nameof(command));
         }
 
+        var reach = _options.Topology == RedisTopology.Cluster ? CommandRules.FindReach(command, arguments) : CommandReach.One;
+        if (reach != CommandReach.One)
+        {
+            return ExecuteOnAllAsync(command, Array.ConvertAll(arguments.ToArray(), static argument => argument.Copy()), reach, cancellationToken);
+        }
+
         var wait = CommandRules.FindWait(command, arguments);
         var key = CommandRules.FindKey(command, arguments);
         var encoded = RedisCommand.Create(command);
@@ -122,6 +128,30 @@ public sealed class RedisClient : IRedisClient
         if (_executor is not null)
         {
             await _executor.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Sends a command to every primary of the Cluster.</summary>
+    private async ValueTask<RedisReply> ExecuteOnAllAsync(string command, RedisArgument[] arguments, CommandReach reach, CancellationToken cancellationToken)
+    {
+        await EnsureOpenAsync(cancellationToken).ConfigureAwait(false);
+        var replies = await _executor!.ExecuteOnPrimariesAsync(Encode, cancellationToken).ConfigureAwait(false);
+        return reach switch
+        {
+            CommandReach.Joined => RedisReply.OfItems(RedisReplyKind.Array, [.. replies.SelectMany(static one => one.Reply.Items.ToArray())]),
+            CommandReach.Summed => RedisReply.OfInteger(replies.Sum(static one => one.Reply.ToInteger())),
+            _ => replies[0].Reply,
+        };
+
+        RedisCommand Encode()
+        {
+            var encoded = RedisCommand.Create(command);
+            foreach (var argument in arguments)
+            {
+                argument.AddTo(encoded, isKey: false);
+            }
+
+            return encoded;
         }
     }
 

@@ -62,6 +62,11 @@ internal sealed class SentinelConnector(SentinelRing sentinels, RedisDialer dial
             connection.Cut(refusal);
             throw new AccessDeniedException($"Redis at {primary} does not let the user '{introduction.Login.NameOrDefault}' use ROLE, without which a primary cannot be told from a replica.", refusal);
         }
+        catch (BackendUnavailableException cut) when (cut.MayHaveBeenApplied)
+        {
+            connection.Cut(cut);
+            throw RedisFaults.Unprepared(primary.ToString(), cut);
+        }
         catch (Exception fault)
         {
             connection.Cut(fault);

@@ -73,6 +73,10 @@ internal sealed class SentinelRing(IReadOnlyList<RedisServerAddress> servers, st
         {
             throw new BackendUnavailableException($"The sentinel at {sentinel} does not tell the primary '{primaryName}': {refusal.Message}", mayHaveBeenApplied: false, refusal);
         }
+        catch (BackendUnavailableException cut) when (cut.MayHaveBeenApplied)
+        {
+            throw RedisFaults.Unprepared(sentinel.ToString(), cut);
+        }
     }
 
     private void Learn(RedisReply others)

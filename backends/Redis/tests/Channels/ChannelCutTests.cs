@@ -120,6 +120,46 @@ public sealed class ChannelCutTests
         Assert.Equal(["end"], await ReadToEndAsync(subscription));
     }
 
+    [Fact]
+    public async Task History_Expires_AndIdsDoNotGoBack()
+    {
+        await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
+        await using var backend = await OpenAsync(server, "historyTtlMs=100000");
+        var (channels, all) = (backend.Channels!, TopicPattern.Parse("*"));
+        var first = await channels.PublishAsync("t", new Envelope(new byte[10]), Cancellation);
+        await server.ExecuteAsync(["PEXPIRE", "{millrace:channel}:messages", "5000"], Cancellation);
+        var last = await channels.PublishAsync("t", new Envelope(new byte[10]), Cancellation);
+        Assert.InRange(long.Parse(await server.ExecuteAsync(["PTTL", "{millrace:channel}:messages"], Cancellation), CultureInfo.InvariantCulture), 5001, 100_000);
+
+        // Time passes for all of it; the clock of the server that goes on is behind.
+        var ahead = new ChannelMessageId(last.Major + 3_600_000, 7);
+        await server.ExecuteAsync(["DEL", "{millrace:channel}:messages"], Cancellation);
+        await server.ExecuteAsync(["HSET", "{millrace:channel}:history", "last", ahead.ToString()], Cancellation);
+        Assert.Empty(await channels.GetHistoryAsync(all, cancellationToken: Cancellation));
+        Assert.True(Assert.Single(await channels.GetHistoryAsync(all, first, cancellationToken: Cancellation)).IsGap);
+        Assert.Empty(await channels.GetHistoryAsync(all, ahead, cancellationToken: Cancellation));
+        var next = await channels.PublishAsync("t", new Envelope(new byte[10]), Cancellation);
+        Assert.True(next > ahead);
+        Assert.True(await channels.PublishAsync("t", new Envelope(new byte[10]), Cancellation) > next);
+        Assert.Equal(2, (await channels.GetHistoryAsync(all, ahead, cancellationToken: Cancellation)).Count);
+        Assert.Equal(3, (await channels.GetHistoryAsync(all, last, cancellationToken: Cancellation)).Count);
+        Assert.Equal("20", await server.ExecuteAsync(["HGET", "{millrace:channel}:history", "bytes"], Cancellation));
+    }
+
+    [Fact]
+    public async Task History_IsGone_WhenItsTimeIsOver()
+    {
+        await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
+        await server.ExecuteAsync(["CONFIG", "SET", "notify-keyspace-events", "Kx"], Cancellation);
+        await using var backend = await OpenAsync(server, "historyTtlMs=300");
+        await using var hand = await Client.RedisClients.OpenAsync($"redis://{server.EndPoint}", Cancellation);
+        var listener = new Client.RecordingListener();
+        await using var expiries = await hand.SubscribeAsync(Redis.Client.RedisSubscriptionKind.Channel, "__keyspace@0__:{millrace:channel}:messages", listener, Cancellation);
+        await backend.Channels!.PublishAsync("t", new Envelope(new byte[100_000]), Cancellation);
+        Assert.EndsWith("expired", await listener.NextAsync(Cancellation), StringComparison.Ordinal);
+        Assert.Equal("0", await server.ExecuteAsync(["EXISTS", "{millrace:channel}:messages"], Cancellation));
+    }
+
     private static ValueTask<Backend> OpenAsync(LocalRedis server, string options = "") =>
         RedisBackend.OpenAsync(BackendUrl.Parse($"redis://{server.EndPoint}?{options}"), new BackendContext(), Cancellation);
 

@@ -67,10 +67,18 @@ public sealed class NamedClientTests
     [InlineData("subscribe")]
     [InlineData("Select")]
     [InlineData("AUTH")]
-    public async Task Commands_OfTheConnection_AreRefused(string command)
+    [InlineData("CLIENT", "SETNAME")]
+    [InlineData("CLIENT", "setinfo")]
+    [InlineData("client", "NO-EVICT")]
+    [InlineData("CLIENT", "NO-TOUCH")]
+    [InlineData("CLIENT", "REPLY")]
+    [InlineData("CLIENT", "TRACKING")]
+    [InlineData("CLIENT", "CACHING")]
+    [InlineData("SCRIPT", "DEBUG")]
+    public async Task Commands_OfTheConnection_AreRefused(string command, string word = "x")
     {
         await using var client = await OpenAsync();
-        var fault = await Assert.ThrowsAsync<ArgumentException>(async () => await client.ExecuteAsync(command, "x"));
+        var fault = await Assert.ThrowsAsync<ArgumentException>(async () => await client.ExecuteAsync(command, word, "on"));
         Assert.Contains("which all callers share", fault.Message, StringComparison.Ordinal);
     }
 
@@ -92,6 +100,43 @@ public sealed class NamedClientTests
 
         Assert.True((await client.ProbeAsync(Cancellation)).IsHealthy);
         Assert.Equal(1, (await client.ExecuteAsync("EVAL", "return 1", 0)).ToInteger());
+    }
+
+    [Fact]
+    public async Task Cluster_HasEveryPrimaryAnswer_WhatConcernsAllKeys_AndItsHealth()
+    {
+        await using var cluster = await LocalRedisCluster.StartAsync(cancellationToken: Cancellation);
+        await using var client = await RedisClient.OpenAsync($"redis://{cluster.EndPoints}?timeoutMs=700", cancellationToken: Cancellation);
+        string[] keys = [.. Enumerable.Range(0, 20).Select(i => $"key{i}")];
+        foreach (var key in keys)
+        {
+            await client.ExecuteAsync("SET", key, "x");
+        }
+
+        Assert.Equal(20, (await client.ExecuteAsync("DBSIZE")).ToInteger());
+        Assert.Equal(keys.Order(), (await client.ExecuteAsync("keys", "*")).Items.ToArray().Select(key => key.ToText()).Order());
+        var digest = (await client.ExecuteAsync("SCRIPT", "LOAD", "return redis.call('GET', KEYS[1])"u8.ToArray())).ToText()!;
+        foreach (var key in keys)
+        {
+            Assert.Equal("x", (await client.ExecuteAsync("EVALSHA", digest, 1, key)).ToText());
+        }
+
+        Assert.Equal("OK", (await client.ExecuteAsync("FLUSHALL")).ToText());
+        Assert.Equal(0, (await client.ExecuteAsync("DBSIZE")).ToInteger());
+
+        // The first is a primary. Paused for less than the others wait before they take it for dead.
+        Assert.True((await client.ProbeAsync(Cancellation)).IsHealthy);
+        await cluster.Servers[0].PauseAsync(Cancellation);
+        try
+        {
+            var report = await client.ProbeAsync(Cancellation);
+            Assert.False(report.IsHealthy);
+            Assert.Contains(cluster.Servers[0].EndPoint, report.Error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            await cluster.Servers[0].ResumeAsync(Cancellation);
+        }
     }
 
     [Fact]
@@ -157,6 +202,40 @@ public sealed class NamedClientTests
 
         var wrong = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["CACHE:X:CACHE_TYPE"] = "redis" }).Build();
         Assert.Contains("CACHE__X__CACHE_TYPE", Assert.Throws<MillraceConfigurationException>(() => { new ServiceCollection().AddRedisClients(wrong); }).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("CACHE:SESSION:URL", "redis://h/x", "CACHE__SESSION__URL: ", "no number of a database")]
+    [InlineData("CACHE:MAX_CONNECTIONS", "abc", "CACHE__MAX_CONNECTIONS: ", "whole number")]
+    [InlineData("CACHE:SESSION:TIMEOUT_MS", "0", "CACHE__SESSION__TIMEOUT_MS: ", "timeoutMs")]
+    [InlineData("CACHE:PFX_PASSWORD", "hush", "CACHE__PFX_PASSWORD: ", "'pfx'")]
+    public void Configuration_ThatCannotWork_NamesItsKey(string key, string value, string named, string reason)
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["CACHE:URL"] = "rediss://localhost",
+            ["CACHE:TIMEOUT_MS"] = "700",
+            ["CACHE:SESSION:URL"] = "redis://localhost",
+            ["CACHE:SESSION:CLIENT_NAME"] = "me",
+            [key] = value,
+        }).Build();
+        var fault = Assert.Throws<MillraceConfigurationException>(() => { new ServiceCollection().AddRedisClients(configuration); });
+        Assert.StartsWith(named, fault.Message, StringComparison.Ordinal);
+        Assert.Contains(reason, fault.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("hush", fault.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Configuration_WithAKeyThatIsMisspelt_NamesTheNearest()
+    {
+        var section = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["CACHE:URL"] = "redis://localhost",
+            ["CACHE:MAX_CONNECTION"] = "10",
+            ["CACHE:TTL"] = "10",
+        }).Build().GetSection("CACHE");
+        var (_, ignored) = RedisInstances.Read(section, "CACHE", "default")["default"];
+        Assert.Equal(["CACHE__MAX_CONNECTION (did you mean CACHE__MAX_CONNECTIONS?)", "CACHE__TTL"], ignored);
     }
 
     private static async Task<RedisClient> OpenAsync() => await RedisClient.OpenAsync($"redis://{(await RedisFixture.Server).EndPoint}", cancellationToken: Cancellation);

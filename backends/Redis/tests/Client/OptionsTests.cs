@@ -110,6 +110,8 @@ public sealed class OptionsTests
     [InlineData("redis://h1?clientName=a%20b", "without blanks")]
     [InlineData("redis://h1?durability=process", "engine, full")]
     [InlineData("redis://h1?waitTimeoutMs=5", "'wait'")]
+    [InlineData("redis://h1?pending_set=symphra_scheduler:pending", "needs none")]
+    [InlineData("redis://h1?pendingset=symphra_scheduler:pending", "needs none")]
     [InlineData("redis://h1?tiemoutMs=5", "Did you mean 'timeoutMs'?")]
     public void Url_ThatCannotWork_SaysWhy(string url, string reason)
     {

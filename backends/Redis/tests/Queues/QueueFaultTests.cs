@@ -120,6 +120,50 @@ public sealed class QueueFaultTests
         Assert.Equal([1, 3], deliveries[..2].Select(delivery => delivery.Message.Body.Length));
     }
 
+    [Fact]
+    public async Task AQueue_WhoseMessagesWereEvicted_CountsNothingForThem_AndGoesOn()
+    {
+        await using var backend = await OpenAsync("");
+        var admin = backend.Require<IQueueAdmin>();
+        await admin.CreateQueueAsync("q", QueueSettings.Default with { MaxBytes = 4000 }, Cancellation);
+        await admin.CreateQueueAsync("mixed", QueueSettings.Default with { MaxBytes = 4000 }, Cancellation);
+        Envelope Make() => new(new byte[700]);
+        await backend.Queues!.EnqueueAsync("mixed", new[] { Make() with { Key = "k" } }, default, Cancellation);
+        await using var receiver = await backend.Queues.OpenReceiverAsync("mixed", new ReceiverOptions(), Cancellation);
+        var held = new Delivery[1];
+        Assert.Equal(1, await receiver.LeaseAsync(held, TimeSpan.Zero, Cancellation));
+        Envelope[] mixed = [Make() with { Id = "id" }, Make() with { TimeToLive = TimeSpan.FromMilliseconds(1) }, Make() with { Delay = TimeSpan.FromMilliseconds(1) }];
+        await backend.Queues.EnqueueAsync("mixed", mixed, default, Cancellation);
+        await SendAsync(backend, 1000, 1000, 1000);
+        await using (var hand = await RedisDialing.OpenAsync(RedisOptions.Parse(BackendUrl.Parse($"redis://{(await RedisFixture.Server).EndPoint}")), new BackendContext(), Cancellation))
+        {
+            await hand.ExecuteAsync(RedisCommand.Create("DEL").AddKey($"{{{_prefix}:queue:q}}:messages"), Cancellation);
+            await hand.ExecuteAsync(RedisCommand.Create("DEL").AddKey($"{{{_prefix}:queue:mixed}}:messages"), Cancellation);
+        }
+
+        // What can be looked at meanwhile can be.
+        Assert.Equal(3, (await admin.GetStatsAsync("q", Cancellation)).Ready);
+        Assert.Empty((await admin.BrowseAsync("q", new BrowseQuery(), Cancellation)).Messages);
+        await backend.Queues.SettleAsync("mixed", new[] { Settlement.Complete(held[0].Token) }, default, Cancellation);
+        foreach (var queue in (string[])["q", "mixed"])
+        {
+            await using var other = await backend.Queues.OpenReceiverAsync(queue, new ReceiverOptions(), Cancellation);
+            QueueStats stats;
+            do
+            {
+                // Until what was due or has expired is passed over too.
+                Assert.Equal(0, await other.LeaseAsync(new Delivery[10], TimeSpan.Zero, Cancellation));
+                stats = await admin.GetStatsAsync(queue, Cancellation);
+            }
+            while (stats.Ready + stats.Scheduled > 0);
+            Assert.Equal((0, 0), (stats.Leased, stats.Bytes));
+            await backend.Queues.EnqueueAsync(queue, new[] { new Envelope(new byte[3900]) { Key = "k" } }, default, Cancellation);
+            Assert.Equal(1, await other.LeaseAsync(held, TimeSpan.Zero, Cancellation));
+            await backend.Queues.SettleAsync(queue, new[] { Settlement.Complete(held[0].Token) }, default, Cancellation);
+            Assert.Equal(0, (await admin.GetStatsAsync(queue, Cancellation)).Bytes);
+        }
+    }
+
     private static async Task SendAsync(Backend backend, params int[] sizes) =>
         await backend.Queues!.EnqueueAsync("q", Array.ConvertAll(sizes, size => new Envelope(new byte[size])), default, Cancellation);
 
