@@ -185,6 +185,9 @@ internal static partial class LogMessages
     [LoggerMessage(1406, LogLevel.Warning, "What is kept of job {MessageId} of queue '{Queue}' could not be read or written: it comes again in {Delay}.")]
     public static partial void JobDocumentsUnavailable(this ILogger logger, Exception exception, MessageId messageId, string queue, TimeSpan delay);
 
+    [LoggerMessage(1407, LogLevel.Warning, "It could not be noted that the message of failed job {Run} is a dead letter: if it is redriven, it may have to be redriven a second time.")]
+    public static partial void DeadLetterNotNoted(this ILogger logger, Exception exception, string run);
+
     [LoggerMessage(1405, LogLevel.Debug, "Removed {Count} documents of jobs that ended more than a day ago.")]
     public static partial void JobDocumentsRemoved(this ILogger logger, int count);
 

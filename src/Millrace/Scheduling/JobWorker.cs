@@ -16,16 +16,18 @@ public sealed class JobWorker : IMessageWorker
     private readonly MillraceClient _client;
     private readonly JobEnvironment _environment;
     private readonly QueueWorker _worker;
+    private readonly DeadLetterNotes _notes;
     private readonly List<BackgroundLoop> _loops = [];
     private readonly Lock _gate = new();
     private Task? _start;
 
     internal JobWorker(MillraceClient client, JobEnvironment environment, JobRunner runner, JobWorkerOptions options, MillraceTelemetry telemetry)
     {
-        (_client, _environment) = (client, environment);
+        (_client, _environment, _notes) = (client, environment, new DeadLetterNotes(environment));
         _worker = new QueueWorker(client.Dispatchers, options.Queue, runner.HandleAsync, options.ToQueueWorkerOptions())
         {
             Telemetry = telemetry,
+            DeadLettered = _notes.Add,
             BeforeSettling = environment.Runs.IsEnabled ? environment.Runs.FlushAsync : null,
         };
         if (environment.FoundState is { } state)
@@ -135,6 +137,7 @@ public sealed class JobWorker : IMessageWorker
 
     private async ValueTask EndLoopsAsync()
     {
+        await _notes.WhenNotedAsync().ConfigureAwait(false);
         foreach (var loop in _loops)
         {
             await loop.DisposeAsync().ConfigureAwait(false);

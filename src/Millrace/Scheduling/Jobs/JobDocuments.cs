@@ -40,6 +40,14 @@ internal sealed record JobDocument
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Untracked { get; init; }
 
+    /// <summary>Whether its message is known to have become a dead letter after it failed: when it comes again it was redriven, and is not the rest of a crash.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Buried { get; init; }
+
+    /// <summary>Whether it failed once, and runs again because its dead letter was redriven.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Redriven { get; init; }
+
     public JobInfo ToInfo(string id) => new()
     {
         Id = id,

@@ -44,9 +44,9 @@ internal sealed partial class JobRunner
         }
 
         var run = new JobRun(delivery.Message, name, terms);
-        if (!await _ending.BeginAsync(run, cancellationToken).ConfigureAwait(false))
+        if (await _ending.BeginAsync(run, delivery.Attempt, cancellationToken).ConfigureAwait(false) is { } result)
         {
-            return HandlingResult.Complete;
+            return result;
         }
 
         if (run.Ended is { } ended)
@@ -57,7 +57,7 @@ internal sealed partial class JobRunner
 
         if (run.Occurrence is { } occurrence && _gate is not null)
         {
-            var verdict = await _gate.BeginAsync(occurrence, cancellationToken).ConfigureAwait(false);
+            var verdict = await _gate.BeginAsync(occurrence with { HasStarted = delivery.Attempt > 1, IsRedriven = run.IsRedriven }, cancellationToken).ConfigureAwait(false);
             switch (verdict.Action)
             {
                 case OccurrenceAction.Drop:

@@ -67,7 +67,9 @@ internal sealed class JobSweeper(JobEnvironment environment)
         var id = document.Key[JobKeys.Jobs.Length..];
         if (job.Ended is not { } ended)
         {
-            return IsOld(job.DueAt ?? job.EnqueuedAt) && await IsGoneAsync(job.Queue, id, cancellationToken).ConfigureAwait(false);
+            return IsOld(job.DueAt ?? job.EnqueuedAt)
+                && await IsGoneAsync(job.Queue, id, cancellationToken).ConfigureAwait(false)
+                && !await IsThereAsync(ResourceName.DeadLetterQueueOf(job.Queue), id, cancellationToken).ConfigureAwait(false);
         }
 
         // Without it a message that is delivered again after the failure, or redriven, would be dropped.
