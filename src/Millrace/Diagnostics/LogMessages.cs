@@ -179,7 +179,7 @@ internal static partial class LogMessages
     [LoggerMessage(1403, LogLevel.Warning, "The progress of a job could not be written; its end is.")]
     public static partial void ProgressNotWritten(this ILogger logger, Exception exception);
 
-    [LoggerMessage(1404, LogLevel.Warning, "The queue '{Queue}' dead-letters a message after {MaxDeliveries} deliveries (maxDeliveries): retry policies of jobs that ask for more attempts get so many.")]
+    [LoggerMessage(1404, LogLevel.Warning, "The queue '{Queue}' dead-letters a message after {MaxDeliveries} deliveries (maxDeliveries): jobs and schedules whose own retry policies ask for more attempts get so many, and have failed then.")]
     public static partial void JobQueueBound(this ILogger logger, string queue, int maxDeliveries);
 
     [LoggerMessage(1406, LogLevel.Warning, "What is kept of job {MessageId} of queue '{Queue}' could not be read or written: it comes again in {Delay}.")]

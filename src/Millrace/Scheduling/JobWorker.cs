@@ -15,6 +15,7 @@ public sealed class JobWorker : IMessageWorker
 {
     private readonly MillraceClient _client;
     private readonly JobEnvironment _environment;
+    private readonly JobRunner _runner;
     private readonly QueueWorker _worker;
     private readonly DeadLetterNotes _notes;
     private readonly List<BackgroundLoop> _loops = [];
@@ -23,18 +24,20 @@ public sealed class JobWorker : IMessageWorker
 
     internal JobWorker(MillraceClient client, JobEnvironment environment, JobRunner runner, JobWorkerOptions options, MillraceTelemetry telemetry)
     {
-        (_client, _environment, _notes) = (client, environment, new DeadLetterNotes(environment));
+        (_client, _environment, _runner, _notes) = (client, environment, runner, new DeadLetterNotes(environment));
         _worker = new QueueWorker(client.Dispatchers, options.Queue, runner.HandleAsync, options.ToQueueWorkerOptions())
         {
             Telemetry = telemetry,
-            DeadLettered = _notes.Add,
+            Settled = OnSettled,
             BeforeSettling = environment.Runs.IsEnabled ? environment.Runs.FlushAsync : null,
         };
         if (environment.FoundState is { } state)
         {
-            var marks = new CancelMarks(state, environment.TimeProvider, id => _worker.CancelRunning(id));
-            runner.Marks = marks;
+            var marks = new JobMarks(state, JobKeys.Cancels, environment.TimeProvider, id => _worker.CancelRunning(id));
+            var moves = new JobMarks(state, JobKeys.Moves, environment.TimeProvider, static _ => { });
+            (runner.Marks, runner.Moves) = (marks, moves);
             _loops.Add(LoopOf($"cancellation of jobs of queue '{options.Queue}'", marks.WatchAsync));
+            _loops.Add(LoopOf($"new times of jobs of queue '{options.Queue}'", moves.WatchAsync));
             _loops.Add(LoopOf("removal of old documents of jobs", new JobSweeper(environment).RunAsync));
         }
     }
@@ -49,6 +52,7 @@ public sealed class JobWorker : IMessageWorker
     public QueueWorkerStats Stats => _worker.Stats;
 
     /// <summary>Starts to work, and ends when the queue is open. The queue is created, with settings that suit jobs, if it does not exist.</summary>
+    /// <exception cref="MillraceConfigurationException">The retry policy of a registered job asks for more attempts than the queue allows (law Q7); names both numbers.</exception>
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
         _client.Track(this);
@@ -67,7 +71,9 @@ public sealed class JobWorker : IMessageWorker
     {
         try
         {
-            await _worker.StopAsync(cancellationToken).ConfigureAwait(false);
+            var stop = _worker.StopAsync(cancellationToken);
+            _runner.StopWaiting();
+            await stop.ConfigureAwait(false);
         }
         finally
         {
@@ -109,7 +115,13 @@ public sealed class JobWorker : IMessageWorker
     private async Task StartOnceAsync()
     {
         await _environment.Queues.EnsureAsync(Queue, CancellationToken.None).ConfigureAwait(false);
+        await _runner.RequireFitsAsync().ConfigureAwait(false);
         await WarnOfBoundAsync().ConfigureAwait(false);
+        if (_runner.Moves is { } moves)
+        {
+            await moves.LoadAsync().ConfigureAwait(false);
+        }
+
         await _worker.StartAsync().ConfigureAwait(false);
         lock (_gate)
         {
@@ -132,6 +144,18 @@ public sealed class JobWorker : IMessageWorker
             {
                 _environment.Logger.JobQueueBound(Queue, settings.MaxDeliveries);
             }
+        }
+    }
+
+    private void OnSettled(Message message, AttemptOutcome outcome, SettleResult result)
+    {
+        if (outcome == AttemptOutcome.Returned)
+        {
+            _runner.WasReturned(message);
+        }
+        else if (outcome == AttemptOutcome.DeadLettered && result == SettleResult.Settled)
+        {
+            _notes.Add(message);
         }
     }
 

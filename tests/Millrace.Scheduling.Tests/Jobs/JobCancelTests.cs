@@ -1,3 +1,4 @@
+using Millrace.Testing;
 using Xunit;
 
 namespace Millrace.Scheduling.Tests.Jobs;
@@ -97,5 +98,38 @@ public sealed class JobCancelTests
         await site.WaitForAsync(sent.Id, job => job.HasEnded);
         await worker.StopAsync(Token);
         Assert.False(await site.Jobs.RescheduleAsync(sent.Id, TimeSpan.Zero, cancellationToken: Token));
+        Assert.Empty((await site.State.ListAsync("!moved!", null, 10, Token)).Documents);
+    }
+
+    [Theory]
+    [InlineData(false, 5, 1)]
+    [InlineData(true, 5, 1)]
+    [InlineData(false, 1, 5)]
+    [InlineData(true, 1, 5)]
+    public async Task AJobThatIsPutToAnotherTime_WasDueThen(bool track, int minutes, int insteadMinutes)
+    {
+        var clock = new ManualTimeProvider();
+        var dueAt = new TaskCompletionSource<DateTimeOffset>();
+        await using var site = await JobSite.OpenAsync(configure: options =>
+        {
+            options.TimeProvider = clock;
+            options.Jobs.Add<Note>((_, context, _) =>
+            {
+                dueAt.SetResult(context.DueAt);
+                return Task.CompletedTask;
+            });
+        });
+        var due = clock.GetUtcNow().AddMinutes(insteadMinutes);
+        var sent = await site.Jobs.ScheduleAsync(new Note(1), TimeSpan.FromMinutes(minutes), new JobOptions { Track = track }, Token);
+
+        Assert.True(await site.Jobs.RescheduleAsync(sent.Id, TimeSpan.FromMinutes(insteadMinutes), cancellationToken: Token));
+        clock.Advance(TimeSpan.FromMinutes(insteadMinutes));
+        await using var worker = await site.StartAsync();
+
+        Assert.Equal(due, await dueAt.Task.WaitAsync(Token));
+        var run = Assert.Single(await site.WaitForRunsAsync(1));
+        Assert.Equal((due, due), (run.ScheduledAt, run.StartedAt));
+        await worker.StopAsync(Token);
+        Assert.Empty((await site.State.ListAsync("!moved!", null, 10, Token)).Documents);
     }
 }

@@ -150,8 +150,10 @@ public sealed class RedriveTests
         options.Jobs.Add<Following>((next, _, token) => _followed.Writer.WriteAsync(next.Number, token).AsTask());
     });
 
+    /// <summary>Waits until a job's message is a dead letter, and its record says so.</summary>
     private static async Task WaitForBurialAsync(JobSite site, MessageId id)
     {
+        await DeadLetterAsync(site, id);
         while (true)
         {
             var revision = (await site.State.ListAsync("!job!", null, 1, Token)).Revision;

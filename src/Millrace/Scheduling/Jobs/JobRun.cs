@@ -18,8 +18,14 @@ internal sealed class JobRun(Message message, string header, JobTerms terms)
 
     public DateTimeOffset EnqueuedAt => message.EnqueuedAt;
 
-    /// <summary>When it was due.</summary>
-    public DateTimeOffset DueAt => terms.Due is { } due ? DateTimeOffset.FromUnixTimeMilliseconds(due) : message.EnqueuedAt;
+    /// <summary>When it was due: by its message, unless it has been put to another time.</summary>
+    public DateTimeOffset DueAt => MovedTo ?? DueByMessage;
+
+    /// <summary>To which time it has been put, if it has.</summary>
+    public DateTimeOffset? MovedTo { get; set; }
+
+    /// <summary>When it was due by its message.</summary>
+    public DateTimeOffset DueByMessage => terms.Due is { } due ? DateTimeOffset.FromUnixTimeMilliseconds(due) : message.EnqueuedAt;
 
     public JobTerms Terms => terms;
 

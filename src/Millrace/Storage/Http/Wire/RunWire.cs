@@ -14,6 +14,8 @@ internal static class RunWire
     public static readonly JsonEncodedText DurationMs = JsonEncodedText.Encode("durationMs");
     public static readonly JsonEncodedText Node = JsonEncodedText.Encode("node");
     public static readonly JsonEncodedText Result = JsonEncodedText.Encode("result");
+    public static readonly JsonEncodedText Progress = JsonEncodedText.Encode("progress");
+    public static readonly JsonEncodedText ProgressText = JsonEncodedText.Encode("progressText");
     public static readonly JsonEncodedText Retried = JsonEncodedText.Encode("retried");
     public static readonly JsonEncodedText Duration = JsonEncodedText.Encode("duration");
     public static readonly JsonEncodedText Lateness = JsonEncodedText.Encode("lateness");
@@ -49,6 +51,15 @@ internal static class RunWire
         json.WriteNumber(WireNames.Attempt, run.Attempt);
         json.WriteString(ScheduleWire.Error, run.Error);
         WriteResult(json, run.Result);
+        if (run.Progress is { } progress)
+        {
+            json.WriteNumber(Progress, progress);
+        }
+
+        if (run.ProgressText is { } text)
+        {
+            json.WriteString(ProgressText, text);
+        }
     }
 
     /// <summary>The members of statistics, within an object.</summary>
