@@ -28,6 +28,11 @@ internal static class RunEndpoints
             Query = [Schedule, Job, Run, Outcome, From, To, After, Limit],
             Answer = "RunPage",
         },
+        new(HttpMethods.Get, "runs/statistics", "Counts and times of the runs that the history has.", GetStatisticsOfAllAsync)
+        {
+            Query = [Schedule, Job, Run, Outcome, From, To],
+            Answer = "RunStatistics",
+        },
         new(HttpMethods.Get, "schedules/{schedule}/runs", "Runs of a schedule that have ended, and occurrences that were skipped, the newest first.", ListOfScheduleAsync)
         {
             Query = [Outcome, From, To, After, Limit],
@@ -40,7 +45,17 @@ internal static class RunEndpoints
         },
     ];
 
-    private static Task ListAsync(ApiCall call) => AnswerAsync(call, QueryOf(call) with { Schedule = Schedule.Read(call), Job = Job.Read(call), Run = Run.Read(call) });
+    private static Task ListAsync(ApiCall call) => AnswerAsync(call, QueryOf(call) with { Schedule = ScheduleOf(call), Job = Job.Read(call), Run = Run.Read(call) });
+
+    private static Task GetStatisticsOfAllAsync(ApiCall call) => AnswerStatisticsAsync(call, new RunQuery
+    {
+        Schedule = ScheduleOf(call),
+        Job = Job.Read(call),
+        Run = Run.Read(call),
+        Outcome = Outcome.Read(call),
+        Since = ScheduleEndpoints.TimeOf(call, From),
+        Until = ScheduleEndpoints.TimeOf(call, To),
+    });
 
     private static Task ListOfScheduleAsync(ApiCall call)
     {
@@ -48,11 +63,15 @@ internal static class RunEndpoints
         return AnswerAsync(call, QueryOf(call) with { Schedule = schedule });
     }
 
-    private static async Task GetStatisticsAsync(ApiCall call)
+    private static Task GetStatisticsAsync(ApiCall call)
     {
         var schedule = ScheduleEndpoints.VisibleScheduleOf(call);
-        var query = new RunQuery { Schedule = schedule, Since = ScheduleEndpoints.TimeOf(call, From), Until = ScheduleEndpoints.TimeOf(call, To) };
-        var statistics = await HistoryOf(call).GetStatisticsAsync(query, call.Aborted).ConfigureAwait(false);
+        return AnswerStatisticsAsync(call, new RunQuery { Schedule = schedule, Since = ScheduleEndpoints.TimeOf(call, From), Until = ScheduleEndpoints.TimeOf(call, To) });
+    }
+
+    private static async Task AnswerStatisticsAsync(ApiCall call, RunQuery query)
+    {
+        var statistics = await HistoryOf(call).GetStatisticsAsync(query, run => IsVisible(call.Caller, run), call.Aborted).ConfigureAwait(false);
         await call.WriteAsync(200, json =>
         {
             json.WriteStartObject();
@@ -97,6 +116,12 @@ internal static class RunEndpoints
 
             query = query with { Continuation = page.Next };
         }
+    }
+
+    private static string? ScheduleOf(ApiCall call)
+    {
+        var schedule = Schedule.Read(call);
+        return schedule is null || ScheduleEndpoints.IsVisible(call.Caller, schedule) ? schedule : throw call.Denied(Permission.Receive, ResourceKind.Schedule, schedule);
     }
 
     private static RunHistory HistoryOf(ApiCall call)

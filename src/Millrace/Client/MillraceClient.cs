@@ -340,7 +340,7 @@ public sealed class MillraceClient : IAsyncDisposable
             }
 
             var runs = new RunAppender(hasStreams ? Streams : null, options.RunHistory, options.TimeProvider, logger);
-            return new JobClient(new JobEnvironment(client, options) { Runs = runs });
+            return new JobClient(new JobEnvironment(client, options) { Runs = runs, RunReader = Backends.Of<IStreamStore>()?.Find<IRunReader>() });
         }
     }
 }

@@ -9,10 +9,10 @@ namespace Millrace.Client;
 /// <typeparam name="T">The type of the messages.</typeparam>
 public sealed class Worker<T> : IMessageWorker
 {
-    private readonly MillraceClient _client;
     private readonly QueueWorker _worker;
+    private readonly WorkerLifetime _lifetime;
 
-    internal Worker(MillraceClient client, QueueWorker worker) => (_client, _worker) = (client, worker);
+    internal Worker(MillraceClient client, QueueWorker worker) => (_worker, _lifetime) = (worker, new WorkerLifetime(client, this, worker));
 
     /// <summary>The queue.</summary>
     public string Queue => _worker.Queue;
@@ -26,55 +26,19 @@ public sealed class Worker<T> : IMessageWorker
     /// <summary>Starts to work, and ends when the queue is open.</summary>
     /// <exception cref="MillraceConfigurationException">The retry policy asks for more attempts than the queue allows; names both numbers.</exception>
     /// <exception cref="QueueNotFoundException">The queue does not exist, and the store does not create queues on demand.</exception>
-    public async Task StartAsync(CancellationToken cancellationToken = default)
-    {
-        _client.Track(this);
-        await _worker.StartAsync(cancellationToken).ConfigureAwait(false);
-    }
+    public Task StartAsync(CancellationToken cancellationToken = default) => _lifetime.StartAsync(cancellationToken);
 
     /// <summary>
     /// Stops: takes nothing new, waits for the running handlers up to <see cref="QueueWorkerOptions.DrainTimeout"/>, then cancels them and hands back what is left.
     /// </summary>
     /// <param name="cancellationToken">Ends the waiting early, as the timeout does.</param>
-    public async Task StopAsync(CancellationToken cancellationToken = default)
-    {
-        try
-        {
-            await _worker.StopAsync(cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            _client.Untrack(this);
-        }
-    }
+    public Task StopAsync(CancellationToken cancellationToken = default) => _lifetime.StopAsync(cancellationToken);
 
     /// <summary>Works until the token is cancelled, then stops as <see cref="StopAsync"/> does and returns.</summary>
     /// <param name="cancellationToken">Says when to stop.</param>
     /// <exception cref="MillraceException">The worker could not start, or met a fault that is not transient.</exception>
-    public async Task RunAsync(CancellationToken cancellationToken = default)
-    {
-        try
-        {
-            // The start too: while the backend cannot be reached it goes on trying.
-            await StartAsync(cancellationToken).ConfigureAwait(false);
-            await Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && !Completion.IsCompleted)
-        {
-            await StopAsync(CancellationToken.None).ConfigureAwait(false);
-        }
-    }
+    public Task RunAsync(CancellationToken cancellationToken = default) => _lifetime.RunAsync(cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
-    {
-        try
-        {
-            await _worker.DisposeAsync().ConfigureAwait(false);
-        }
-        finally
-        {
-            _client.Untrack(this);
-        }
-    }
+    public ValueTask DisposeAsync() => _lifetime.CloseAsync();
 }

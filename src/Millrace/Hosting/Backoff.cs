@@ -4,7 +4,7 @@ namespace Millrace.Hosting;
 /// Pauses between repeats of something that failed: doubling from a first one to a longest one, the upper half of each random, so that many
 /// processes that lost one server do not come back to it in step. Not safe for concurrent use.
 /// </summary>
-internal sealed class Backoff(TimeSpan first, TimeSpan longest)
+internal sealed class Backoff(TimeSpan first, TimeSpan longest, Random? random = null)
 {
     private int _failures;
 
@@ -14,7 +14,7 @@ internal sealed class Backoff(TimeSpan first, TimeSpan longest)
         // 2^30 times any first pause is beyond every longest one; more would overflow.
         var full = Math.Min(first.TotalMilliseconds * (1L << Math.Min(_failures, 30)), longest.TotalMilliseconds);
         _failures++;
-        return TimeSpan.FromMilliseconds(full * (0.5 + (Random.Shared.NextDouble() / 2)));
+        return TimeSpan.FromMilliseconds(full * (0.5 + ((random ?? Random.Shared).NextDouble() / 2)));
     }
 
     /// <summary>How many failures there were since the last success.</summary>

@@ -25,7 +25,7 @@ public sealed partial class JobClient
         _senders = new JobSenders(environment, _uniques);
         _followUps = new JobFollowUps(environment, _uniques);
         _batches = new JobBatches(environment, _followUps);
-        History = new RunHistory(environment.Runs);
+        History = new RunHistory(environment.Runs, environment.RunReader);
     }
 
     /// <summary>The history of runs.</summary>

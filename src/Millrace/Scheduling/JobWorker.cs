@@ -13,24 +13,25 @@ namespace Millrace.Scheduling;
 /// </summary>
 public sealed class JobWorker : IMessageWorker
 {
-    private readonly MillraceClient _client;
     private readonly JobEnvironment _environment;
     private readonly JobRunner _runner;
     private readonly QueueWorker _worker;
     private readonly DeadLetterNotes _notes;
+    private readonly WorkerLifetime _lifetime;
     private readonly List<BackgroundLoop> _loops = [];
     private readonly Lock _gate = new();
     private Task? _start;
 
     internal JobWorker(MillraceClient client, JobEnvironment environment, JobRunner runner, JobWorkerOptions options, MillraceTelemetry telemetry)
     {
-        (_client, _environment, _runner, _notes) = (client, environment, runner, new DeadLetterNotes(environment));
+        (_environment, _runner, _notes) = (environment, runner, new DeadLetterNotes(environment));
         _worker = new QueueWorker(client.Dispatchers, options.Queue, runner.HandleAsync, options.ToQueueWorkerOptions())
         {
             Telemetry = telemetry,
             Settled = OnSettled,
             BeforeSettling = environment.Runs.IsEnabled ? environment.Runs.FlushAsync : null,
         };
+        _lifetime = new WorkerLifetime(client, this, _worker) { Begin = BeginAsync, Stopping = runner.StopWaiting, End = EndLoopsAsync };
         if (environment.FoundState is { } state)
         {
             var marks = new JobMarks(state, JobKeys.Cancels, environment.TimeProvider, id => _worker.CancelRunning(id));
@@ -53,62 +54,25 @@ public sealed class JobWorker : IMessageWorker
 
     /// <summary>Starts to work, and ends when the queue is open. The queue is created, with settings that suit jobs, if it does not exist.</summary>
     /// <exception cref="MillraceConfigurationException">The retry policy of a registered job asks for more attempts than the queue allows (law Q7); names both numbers.</exception>
-    public async Task StartAsync(CancellationToken cancellationToken = default)
-    {
-        _client.Track(this);
-        Task start;
-        lock (_gate)
-        {
-            start = _start ??= StartOnceAsync();
-        }
-
-        await start.WaitAsync(cancellationToken).ConfigureAwait(false);
-    }
+    public Task StartAsync(CancellationToken cancellationToken = default) => _lifetime.StartAsync(cancellationToken);
 
     /// <summary>Stops: takes nothing new, waits for the jobs that run up to <see cref="JobWorkerOptions.DrainTimeout"/>, then cancels them and hands back what is left, without counting an attempt.</summary>
     /// <param name="cancellationToken">Ends the waiting early, as the timeout does.</param>
-    public async Task StopAsync(CancellationToken cancellationToken = default)
-    {
-        try
-        {
-            var stop = _worker.StopAsync(cancellationToken);
-            _runner.StopWaiting();
-            await stop.ConfigureAwait(false);
-        }
-        finally
-        {
-            await EndLoopsAsync().ConfigureAwait(false);
-            _client.Untrack(this);
-        }
-    }
+    public Task StopAsync(CancellationToken cancellationToken = default) => _lifetime.StopAsync(cancellationToken);
 
     /// <summary>Works until the token is cancelled, then stops as <see cref="StopAsync"/> does and returns.</summary>
     /// <param name="cancellationToken">Says when to stop.</param>
     /// <exception cref="MillraceException">The worker could not start, or met a fault that is not transient.</exception>
-    public async Task RunAsync(CancellationToken cancellationToken = default)
-    {
-        try
-        {
-            await StartAsync(cancellationToken).ConfigureAwait(false);
-            await Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && !Completion.IsCompleted)
-        {
-            await StopAsync(CancellationToken.None).ConfigureAwait(false);
-        }
-    }
+    public Task RunAsync(CancellationToken cancellationToken = default) => _lifetime.RunAsync(cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => _lifetime.CloseAsync();
+
+    private Task BeginAsync(CancellationToken cancellationToken)
     {
-        try
+        lock (_gate)
         {
-            await _worker.DisposeAsync().ConfigureAwait(false);
-        }
-        finally
-        {
-            await EndLoopsAsync().ConfigureAwait(false);
-            _client.Untrack(this);
+            return (_start ??= StartOnceAsync()).WaitAsync(cancellationToken);
         }
     }
 

@@ -15,8 +15,11 @@ public sealed class RunHistory
     private const int PageBytes = 4 * 1024 * 1024;
 
     private readonly RunAppender _appender;
+    private readonly IRunReader? _reader;
 
-    internal RunHistory(RunAppender appender) => _appender = appender;
+    /// <param name="appender">Has the stream.</param>
+    /// <param name="reader">Whom to ask instead of reading the stream; null: nobody.</param>
+    internal RunHistory(RunAppender appender, IRunReader? reader) => (_appender, _reader) = (appender, appender.IsEnabled ? reader : null);
 
     /// <summary>Whether a history is kept at all.</summary>
     public bool IsEnabled => _appender.IsEnabled;
@@ -28,6 +31,11 @@ public sealed class RunHistory
         ArgumentNullException.ThrowIfNull(query);
         ArgumentOutOfRangeException.ThrowIfLessThan(query.Limit, 1, nameof(query));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(query.Limit, MaxLimit, nameof(query));
+        if (_reader is not null)
+        {
+            return await _reader.ListAsync(query, cancellationToken).ConfigureAwait(false);
+        }
+
         var partition = await _appender.OpenAsync(cancellationToken).ConfigureAwait(false);
         var stats = await partition.GetStatsAsync(cancellationToken).ConfigureAwait(false);
         var end = query.Continuation is { } continuation ? Math.Min(PlaceOf(continuation), stats.EndOffset) : stats.EndOffset;
@@ -57,9 +65,15 @@ public sealed class RunHistory
 
     /// <summary>Counts and times of the runs that meet the conditions; its limit and continuation do not count.</summary>
     /// <exception cref="MillraceConfigurationException">No history is kept.</exception>
-    public async ValueTask<RunStatistics> GetStatisticsAsync(RunQuery query, CancellationToken cancellationToken = default)
+    public ValueTask<RunStatistics> GetStatisticsAsync(RunQuery query, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(query);
+        return _reader is not null ? _reader.GetStatisticsAsync(query, cancellationToken) : GetStatisticsAsync(query, static _ => true, cancellationToken);
+    }
+
+    /// <summary>Counts and times of the runs that meet the conditions, and one more.</summary>
+    internal async ValueTask<RunStatistics> GetStatisticsAsync(RunQuery query, Func<RunRecord, bool> counts, CancellationToken cancellationToken)
+    {
         var partition = await _appender.OpenAsync(cancellationToken).ConfigureAwait(false);
         var stats = await partition.GetStatsAsync(cancellationToken).ConfigureAwait(false);
         var tally = new RunTally();
@@ -69,7 +83,7 @@ public sealed class RunHistory
             var end = Math.Min(stats.EndOffset, offset + PageRecords);
             foreach (var (_, run) in await ReadAsync(partition, offset, end, cancellationToken).ConfigureAwait(false))
             {
-                if (query.Matches(run))
+                if (query.Matches(run) && counts(run))
                 {
                     tally.Add(run);
                 }

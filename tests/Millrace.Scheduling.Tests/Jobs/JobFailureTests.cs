@@ -158,6 +158,16 @@ public sealed class JobFailureTests
         Assert.Empty((await site.Jobs.History.ListAsync(new RunQuery(), Token)).Runs);
     }
 
+    [Fact]
+    public async Task AWorker_ThatWasStopped_CannotBeStartedAgain_AndSaysSo()
+    {
+        await using var site = await JobSite.OpenAsync();
+        await using var worker = await site.StartAsync();
+        await worker.StopAsync(Token);
+
+        Assert.Contains("cannot be started again", (await Assert.ThrowsAsync<InvalidOperationException>(() => worker.StartAsync(Token))).Message, StringComparison.Ordinal);
+    }
+
     private static async Task<T> AdvanceUntilAsync<T>(ManualTimeProvider clock, Task<T> task)
     {
         while (!task.IsCompleted)

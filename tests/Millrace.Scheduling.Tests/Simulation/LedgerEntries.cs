@@ -29,6 +29,15 @@ internal sealed class ClaimedOccurrence(string schedule, int life, long version,
 
     public int SkippedRecords { get; set; }
 
+    /// <summary>Whether a node has marked it to be cancelled.</summary>
+    public bool IsMarked { get; set; }
+
+    /// <summary>Whether it has ended by that, which it may without having started.</summary>
+    public bool IsCancelled { get; set; }
+
+    /// <summary>Whether it has ended by failing.</summary>
+    public bool HasFailed { get; set; }
+
     /// <summary>Since which event it is not open any more.</summary>
     public long? EndedAt { get; set; }
 

@@ -1,3 +1,4 @@
+using Millrace.Scheduling.Jobs;
 using Millrace.Scheduling.Schedules;
 using Millrace.Storage;
 
@@ -28,7 +29,8 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
     /// <summary>Called with the name of each schedule whose definition was written.</summary>
     public Action<string>? DefinitionChanged { get; set; }
 
-    public HashSet<string> Cancelled { get; } = new(StringComparer.Ordinal);
+    /// <summary>The occurrences that a worker has ended as failed while it had their lease.</summary>
+    public HashSet<string> Failed { get; } = new(StringComparer.Ordinal);
 
     public IEnumerable<string> LatestEvents => _log.TakeLast(200);
 
@@ -55,6 +57,11 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
                 key[ScheduleKeys.CursorPrefix.Length..],
                 before is null ? CursorDocument.Empty : ScheduleDocuments.ReadCursor(before),
                 after is null ? null : ScheduleDocuments.ReadCursor(after));
+        }
+        else if (key.StartsWith(JobKeys.Cancels, StringComparison.Ordinal) && after is not null)
+        {
+            Note($"marked {key[JobKeys.Cancels.Length..]}");
+            _claimed[key[JobKeys.Cancels.Length..]].IsMarked = true;
         }
     }
 
@@ -201,8 +208,12 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
     {
         foreach (var occurrence in _claimed.Values)
         {
-            var isPlain = _schedules[occurrence.Schedule].Versions.GetValueOrDefault(occurrence.Version)?.Definition.Target is MessageTarget;
-            var isExcused = occurrence.IsRemoved || (occurrence.SupersededAt is not null && !occurrence.IsSent);
+            var definition = _schedules[occurrence.Schedule].Versions.GetValueOrDefault(occurrence.Version)?.Definition;
+            var isPlain = definition?.Target is MessageTarget;
+
+            // Each lease that was lost counts as an attempt, also before the job has started: a message that kills its workers becomes a dead letter.
+            var isExhausted = occurrence.HasFailed && occurrence.Leases > definition?.Retry.MaxAttempts;
+            var isExcused = occurrence.IsRemoved || occurrence.IsCancelled || isExhausted || (occurrence.SupersededAt is not null && !occurrence.IsSent);
             if (isPlain ? !occurrence.IsSent && !isExcused : occurrence.Starts == 0 && occurrence.SkippedRecords == 0 && !isExcused)
             {
                 Fail($"{occurrence.Id} was claimed at {occurrence.ClaimedAt} and {(isPlain ? "never sent" : "neither started nor skipped")}");
@@ -306,6 +317,20 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
         foreach (var id in change.Closed)
         {
             _claimed[id].EndedAt ??= ++_events;
+            if (after.Cancelled > before.Cancelled)
+            {
+                _claimed[id].IsCancelled = true;
+                if (!_claimed[id].IsMarked)
+                {
+                    Fail($"{id} was cancelled, and nobody wanted it");
+                }
+            }
+
+            _claimed[id].HasFailed |= after.Failed > before.Failed;
+            if (after.Failed > before.Failed && _runs.Exists(run => run.Occurrence.Id == id && run.Machine == machine && run.IsLive(world.Passed)))
+            {
+                Failed.Add(id);
+            }
         }
 
         if (change.Skips.Count > 0)

@@ -35,10 +35,6 @@ internal sealed class SimulatedHistory : IDisposable
         _capabilities = _random.Next(3) > 0 ? _queues.Capabilities : _queues.Capabilities with { Features = QueueFeatures.All & ~QueueFeatures.OrderedKeys };
         _ledger = new OccurrenceLedger(_world, SimulatedWorker.Lease) { DefinitionChanged = Announce };
         _schedules = [.. Enumerable.Range(0, _random.Next(2, 5)).Select(i => new SimulatedSchedule($"s{i}", _random, _world.GetUtcNow()))];
-        for (var i = 0; i < Nodes; i++)
-        {
-            _nodes[i] = NewNode(i);
-        }
     }
 
     public string Events => string.Join('\n', _ledger.LatestEvents);
@@ -56,6 +52,11 @@ internal sealed class SimulatedHistory : IDisposable
     /// <summary>Everything that it awaits has ended when it is awaited, or is the code under test, which is let go step by step.</summary>
     public async Task RunAsync(int steps)
     {
+        for (var i = 0; i < Nodes; i++)
+        {
+            _nodes[i] = await NewNodeAsync(i);
+        }
+
         await _queues.CreateQueueAsync(ScheduleDefinition.DefaultQueue, JobQueues.Settings with { DedupWindow = DedupWindow }, CancellationToken.None);
         foreach (var schedule in _schedules)
         {
@@ -104,7 +105,7 @@ internal sealed class SimulatedHistory : IDisposable
             case < 94:
                 machine.Die();
                 _ledger.Note($"node {place} died");
-                _nodes[place] = NewNode(place);
+                _nodes[place] = await NewNodeAsync(place);
                 await _nodes[place].LookAtAllAsync();
                 break;
             case < 96:
@@ -216,8 +217,9 @@ internal sealed class SimulatedHistory : IDisposable
             Check();
         }
 
-        _ledger.AtRest();
         await RequireAtRestAsync();
+        _ledger.AtRest();
+        await RequireDeadLettersAsync();
         Check();
     }
 
@@ -235,6 +237,18 @@ internal sealed class SimulatedHistory : IDisposable
             throw new InvalidOperationException(
                 $"It did not come to rest: {stats.Ready} ready, {stats.Scheduled} scheduled, {stats.Leased} leased, open [{string.Join(' ', await OpenAsync())}], "
                 + $"idle [{string.Join(' ', _nodes.Select(node => node.IsIdle))}].");
+        }
+    }
+
+    /// <summary>What has failed for good is a dead letter, whoever died before it was one.</summary>
+    private async Task RequireDeadLettersAsync()
+    {
+        foreach (var id in _ledger.Failed)
+        {
+            if (await _queues.GetMessageAsync(ResourceName.DeadLetterQueueOf(ScheduleDefinition.DefaultQueue), id, CancellationToken.None) is null)
+            {
+                throw new InvalidOperationException($"{id} has failed, and is no dead letter.");
+            }
         }
     }
 
@@ -284,9 +298,9 @@ internal sealed class SimulatedHistory : IDisposable
 
     private (int HeldUp, int Fails) Odds() => (_random.Next(4) * 15, _random.Next(3) * 5);
 
-    private SimulatedNode NewNode(int place)
+    private Task<SimulatedNode> NewNodeAsync(int place)
     {
         var machine = new SimulatedMachine(_random, _world) { Odds = _nodes[place] is { } before ? before.Machine.Odds : default };
-        return new SimulatedNode($"node-{place}", _state, _queues, _capabilities, machine, _ledger, _random);
+        return SimulatedNode.StartAsync($"node-{place}", _state, _queues, _capabilities, machine, _ledger, _random);
     }
 }

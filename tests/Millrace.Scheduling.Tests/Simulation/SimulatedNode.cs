@@ -1,11 +1,14 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using Millrace.Client;
+using Millrace.Scheduling.History;
+using Millrace.Scheduling.Jobs;
 using Millrace.Scheduling.Schedules;
 using Millrace.Storage;
 
 namespace Millrace.Scheduling.Tests.Simulation;
 
 /// <summary>
-/// One process: a node that fires schedules, a client of schedules, and a worker. Does what <see cref="ScheduleNode"/> does, without its threads: looks at each schedule when the last look
+/// One process: a node that fires schedules, a client of schedules, and a worker of jobs. Does what <see cref="ScheduleNode"/> does, without its threads: looks at each schedule when the last look
 /// said so, when it is told of a change, and at all of them when it starts and now and then.
 /// </summary>
 internal sealed class SimulatedNode
@@ -20,31 +23,47 @@ internal sealed class SimulatedNode
     private readonly List<Task> _tasks = [];
     private TimeSpan _lastFullRead = -BetweenFullReads;
 
-    public SimulatedNode(string name, IStateStore state, IQueueStore queues, QueueCapabilities capabilities, SimulatedMachine machine, OccurrenceLedger ledger, Random random)
+    private SimulatedNode(IStateStore state, SimulatedMachine machine, OccurrenceLedger ledger, ScheduleFirer firer, ScheduleClient client)
     {
-        Machine = machine;
-        _state = state;
-        _ledger = ledger;
-        var nodeState = new SimulatedState(state, machine, ledger);
-        var nodeQueues = new SimulatedQueues(queues, machine, ledger, capabilities);
-        var store = new ScheduleStore(nodeState);
-        var sender = new OccurrenceSender(nodeQueues, nodeQueues, CancelAsync, RecordAsync, machine.Time, name);
-        _firer = new ScheduleFirer(store, sender, machine.Time, NullLogger.Instance);
-        Client = new ScheduleClient(store, _firer, machine.Time);
-        var gate = new OccurrenceGate(store, capabilities, RecordAsync, machine.Time, name);
-        Worker = new SimulatedWorker(name, gate, nodeQueues, RecordAsync, machine, ledger, random);
+        (_state, _ledger, _firer) = (state, ledger, firer);
+        (Machine, Client) = (machine, client);
     }
 
     public SimulatedMachine Machine { get; }
 
     public ScheduleClient Client { get; }
 
-    public SimulatedWorker Worker { get; }
+    public SimulatedWorker Worker { get; private set; } = null!;
 
     public bool IsIdle => _tasks.TrueForAll(task => task.IsCompleted) && Worker.IsIdle;
 
     /// <summary>Whether something was thrown that is no fault of a store.</summary>
     public Exception? Crash => _tasks.Find(task => task.IsFaulted)?.Exception?.GetBaseException() ?? Worker.Crash;
+
+    /// <summary>Starts a process. Everything that it awaits has ended when it is awaited.</summary>
+    public static async Task<SimulatedNode> StartAsync(
+        string name, IStateStore state, IQueueStore queues, QueueCapabilities capabilities, SimulatedMachine machine, OccurrenceLedger ledger, Random random)
+    {
+        var nodeState = new SimulatedState(state, machine, ledger);
+        var nodeQueues = new SimulatedQueues(queues, machine, ledger, capabilities);
+        var store = new ScheduleStore(nodeState);
+        var sender = new OccurrenceSender(
+            nodeQueues, nodeQueues, (id, token) => JobMarks.CancelAsync(nodeState, id, machine.Time.GetUtcNow(), token), RecordAsync, machine.Time, name);
+        var firer = new ScheduleFirer(store, sender, machine.Time, NullLogger.Instance);
+        var node = new SimulatedNode(state, machine, ledger, firer, new ScheduleClient(store, firer, machine.Time));
+        var gate = new OccurrenceGate(store, capabilities, RecordAsync, machine.Time, name);
+        var runner = await RunnerAsync(Backend.Of("simulation", nodeQueues, nodeState), gate, machine, random, token => node.Worker.WorkAsync(token));
+        node.Worker = new SimulatedWorker(runner, nodeQueues, machine, ledger, random);
+        runner.Marks = new JobMarks(nodeState, JobKeys.Cancels, machine.Time, node.Worker.CancelRunning);
+        return node;
+
+        async ValueTask RecordAsync(RunRecord record, CancellationToken cancellationToken)
+        {
+            await machine.PassAsync(isDone: false);
+            ledger.Recorded(record);
+            await machine.PassAsync(isDone: true);
+        }
+    }
 
     /// <summary>Does what a process does by itself: looks at what is due, and works.</summary>
     public async Task TickAsync()
@@ -54,6 +73,7 @@ internal sealed class SimulatedNode
             return;
         }
 
+        Machine.Time.Ring();
         if (Machine.Time.Passed - _lastFullRead >= BetweenFullReads)
         {
             _lastFullRead = Machine.Time.Passed;
@@ -148,17 +168,31 @@ internal sealed class SimulatedNode
         }
     }
 
-    private async ValueTask CancelAsync(string id, CancellationToken cancellationToken)
+    /// <summary>The runner of a real worker, over the stores of this process. It keeps no history: appends of the history wait for each other on threads.</summary>
+    private static async Task<JobRunner> RunnerAsync(Backend backend, IOccurrenceGate gate, SimulatedMachine machine, Random random, Func<CancellationToken, Task> work)
     {
-        await Machine.PassAsync(isDone: false);
-        _ledger.Cancelled.Add(id);
-    }
-
-    private async ValueTask RecordAsync(RunRecord record, CancellationToken cancellationToken)
-    {
-        await Machine.PassAsync(isDone: false);
-        _ledger.Recorded(record);
-        await Machine.PassAsync(isDone: true);
+        MillraceClientOptions? options = null;
+        var client = await MillraceClient.OpenAsync(
+            "simulation:",
+            configured =>
+            {
+                options = configured;
+                options.Backends = new BackendRegistry();
+                options.Backends.Add("simulation", (_, _) => backend);
+                options.TimeProvider = machine.Time;
+                options.Jobs.Add<SimulatedJob>((_, _, token) => work(token));
+            },
+            CancellationToken.None);
+        var environment = new JobEnvironment(client, options!)
+        {
+            Runs = new RunAppender(catalog: null, options!.RunHistory, machine.Time, NullLogger.Instance),
+            Random = random,
+        };
+        var uniques = new UniqueJobs(environment);
+        var followUps = new JobFollowUps(environment, uniques);
+        var ending = new JobEnding(environment, uniques, followUps, new JobBatches(environment, followUps), gate);
+        var jobs = options.Jobs.Types.Select(type => new BoundJob(type, client.PipelineOf(ScheduleDefinition.DefaultQueue)));
+        return new JobRunner(environment, ScheduleDefinition.DefaultQueue, jobs, ending, gate);
     }
 
     private sealed class Look(string schedule)

@@ -47,9 +47,10 @@ internal sealed class SimulatedSchedule
         {
             Name = Name,
             Trigger = _random.Next(4) > 0 ? trigger : Trigger.AnyOf(trigger, Trigger.Cron("*/7 * * * * *")),
-            Target = _isPlain ? new MessageTarget() : new JobTarget { Job = "work" },
+            Target = _isPlain ? new MessageTarget() : new JobTarget { Job = SimulatedJob.Name },
             Queue = _isPlain ? "plain" : ScheduleDefinition.DefaultQueue,
             Misfire = _misfire,
+            Retry = _isPlain ? JobRetry.Default : new JobRetry { MaxAttempts = 3, Kind = RetryDelay.Random, Delay = TimeSpan.Zero, MaxDelay = TimeSpan.FromSeconds(20) },
             Overlap = _overlap,
             Jitter = _random.Next(4) == 0 ? TimeSpan.FromSeconds(_random.Next(1, 60)) : TimeSpan.Zero,
             MaxRuns = _random.Next(8) == 0 ? _random.Next(1, 30) : null,

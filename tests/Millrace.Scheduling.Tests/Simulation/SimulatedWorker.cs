@@ -1,128 +1,140 @@
+using Millrace.Queues;
 using Millrace.Scheduling.Jobs;
-using Millrace.Scheduling.Schedules;
 using Millrace.Storage;
 
 namespace Millrace.Scheduling.Tests.Simulation;
 
 /// <summary>
-/// The worker of a simulated process: leases occurrences, asks the gate, runs for a while, and ends runs in the order that jobs end: the history, the occurrence, the message. Jobs are slow, fail,
-/// and are cancelled, as the seed wants it.
+/// The worker of a simulated process. What is done with a delivery, and with a job that ends, is the runner's, which is that of real workers; this one only stands in for the threads beneath it: it leases,
+/// renews, looks for marks of cancellation, and settles by what the runner says. Jobs are slow, and fail, as the seed wants it.
 /// </summary>
-internal sealed class SimulatedWorker(
-    string node,
-    IOccurrenceGate gate,
-    SimulatedQueues queues,
-    Func<RunRecord, CancellationToken, ValueTask> record,
-    SimulatedMachine machine,
-    OccurrenceLedger ledger,
-    Random random)
+internal sealed class SimulatedWorker(JobRunner runner, SimulatedQueues queues, SimulatedMachine machine, OccurrenceLedger ledger, Random random)
 {
     public static readonly TimeSpan Lease = TimeSpan.FromMinutes(1);
 
     private const int Slots = 4;
-    private const int MaxAttempts = 3;
-    private static readonly TimeSpan AfterFault = TimeSpan.FromSeconds(1);
 
+    private static readonly RetryPolicy Policy = new JobWorkerOptions().ToQueueWorkerOptions().RetryPolicy;
+
+    // Which delivery a job belongs to: it flows with the runner from its call to the job.
+    private readonly AsyncLocal<Handling?> _current = new();
     private readonly List<Task> _tasks = [];
-    private readonly List<Run> _runs = [];
+    private readonly List<Handling> _handled = [];
+    private Task _look = Task.CompletedTask;
     private IQueueReceiver? _receiver;
 
-    public bool IsIdle => _tasks.TrueForAll(task => task.IsCompleted);
+    public bool IsIdle => _look.IsCompleted && _tasks.TrueForAll(task => task.IsCompleted);
 
-    public Exception? Crash => _tasks.Find(task => task.IsFaulted)?.Exception?.GetBaseException();
+    public Exception? Crash => _tasks.Find(task => task.IsFaulted)?.Exception?.GetBaseException() ?? _look.Exception?.GetBaseException();
 
-    /// <summary>Renews leases, lets runs end whose time has come, and takes more.</summary>
+    /// <summary>Renews leases, lets jobs end whose time has come, and takes more.</summary>
     public async Task TickAsync()
     {
         _receiver ??= await queues.OpenReceiverAsync(ScheduleDefinition.DefaultQueue, new ReceiverOptions { LeaseDuration = Lease });
         ledger.Renewed(machine);
         await _receiver.RenewAsync();
-        foreach (var run in _runs.ToList())
+        foreach (var handling in _handled.ToList())
         {
-            if (!run.Leased.IsLive(machine.Time.Passed) || ledger.Cancelled.Contains(run.Leased.Occurrence.Id) || run.EndsAt <= machine.Time.Passed)
+            if (!handling.Leased.IsLive(machine.Time.Passed))
             {
-                _runs.Remove(run);
-                run.Ended.SetResult();
+                handling.Cancel();
             }
+            else if (handling.EndsAt <= machine.Time.Passed)
+            {
+                handling.Ended.TrySetResult();
+            }
+        }
+
+        if (_look.IsCompletedSuccessfully)
+        {
+            _look = LookForMarksAsync();
         }
 
         var delivery = new Delivery[1];
         while (_tasks.Count(task => !task.IsCompleted) < Slots && await _receiver.LeaseAsync(delivery, TimeSpan.Zero) == 1)
         {
-            _tasks.Add(HandleAsync(ledger.Leased(machine, delivery[0]), delivery[0].Message));
+            _tasks.Add(HandleAsync(new Handling(ledger.Leased(machine, delivery[0])), delivery[0]));
         }
 
         _tasks.RemoveAll(task => task.IsCompletedSuccessfully);
     }
 
-    private async Task HandleAsync(LeasedRun leased, Message message)
+    /// <summary>The job.</summary>
+    public async Task WorkAsync(CancellationToken cancellationToken)
     {
-        var terms = JobMessage.TermsOf(message.Headers);
-        var occurrence = new Occurrence(terms.Schedule!, terms.Version, DateTimeOffset.FromUnixTimeMilliseconds(terms.Due!.Value), message.Id.ToString());
-        OccurrenceVerdict verdict;
+        var handling = _current.Value!;
+        ledger.Started(handling.Leased);
+        handling.EndsAt = machine.Time.Passed + Duration();
         try
         {
-            verdict = await gate.BeginAsync(occurrence, CancellationToken.None);
+            // Set on the thread of the simulation, and gone on with there.
+            using var cancelling = cancellationToken.Register(() => handling.Ended.TrySetCanceled(cancellationToken));
+            await handling.Ended.Task.ConfigureAwait(false);
         }
-        catch (BackendUnavailableException)
+        finally
         {
-            await SettleAsync(Settlement.Release(leased.Token, AfterFault, countAttempt: false));
-            return;
+            handling.Leased.IsFinished = true;
         }
 
-        switch (verdict.Action)
+        if (random.Next(100) < 20)
         {
-            case OccurrenceAction.Drop:
-                await SettleAsync(Settlement.Complete(leased.Token));
-                break;
-            case OccurrenceAction.PutOff:
-                await SettleAsync(Settlement.Release(leased.Token, verdict.Delay, countAttempt: false));
-                break;
-            default:
-                await RunAsync(leased, occurrence);
-                break;
+            throw new TimeoutException("The seed wants it to fail.");
         }
     }
 
-    private async Task RunAsync(LeasedRun leased, Occurrence occurrence)
+    /// <summary>Cancels a job that runs here, as the mark wants it that was found.</summary>
+    public void CancelRunning(string id)
     {
-        var startedAt = machine.Time.GetUtcNow();
-        ledger.Started(leased);
-        var run = new Run(leased, machine.Time.Passed + Duration());
-        _runs.Add(run);
-        await run.Ended.Task;
-        leased.IsFinished = true;
-        if (!leased.IsLive(machine.Time.Passed))
+        foreach (var handling in _handled.ToList())
         {
-            // Its token has ended with its lease; whoever has the message now runs it.
-            return;
+            if (handling.Leased.Occurrence.Id == id)
+            {
+                handling.Cancel();
+            }
+        }
+    }
+
+    private async Task HandleAsync(Handling handling, Delivery delivery)
+    {
+        _current.Value = handling;
+        _handled.Add(handling);
+        HandlingResult result;
+        try
+        {
+            result = await runner.HandleAsync(delivery, handling.Token).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (handling.Token.IsCancellationRequested)
+        {
+            result = HandlingResult.Fail(exception);
         }
 
-        var outcome = ledger.Cancelled.Contains(occurrence.Id) ? RunOutcome.Cancelled
-            : random.Next(100) >= 20 ? RunOutcome.Succeeded
-            : leased.Attempt < MaxAttempts ? RunOutcome.Retried
-            : RunOutcome.Failed;
-        var ended = new RunRecord
+        _handled.Remove(handling);
+        var settlement = new[] { AttemptVerdict.Of(delivery, result, Policy, queues.Capabilities.MaxDelay, random).Settlement };
+        var results = new SettleResult[1];
+        while (true)
         {
-            Run = occurrence.Id,
-            Schedule = occurrence.Schedule,
-            Queue = ScheduleDefinition.DefaultQueue,
-            Outcome = outcome,
-            ScheduledAt = occurrence.Due,
-            StartedAt = startedAt,
-            FinishedAt = machine.Time.GetUtcNow(),
-            Node = node,
-            Attempt = leased.Attempt,
-        };
-        await RepeatAsync(() => record(ended, CancellationToken.None));
-        if (outcome == RunOutcome.Retried)
-        {
-            await SettleAsync(Settlement.Release(leased.Token, TimeSpan.FromSeconds(random.Next(0, 20))));
-            return;
+            try
+            {
+                await queues.SettleAsync(ScheduleDefinition.DefaultQueue, settlement, results).ConfigureAwait(false);
+                return;
+            }
+            catch (BackendUnavailableException)
+            {
+                // Again.
+            }
         }
+    }
 
-        await RepeatAsync(() => gate.EndAsync(occurrence, ended, CancellationToken.None));
-        await SettleAsync(outcome == RunOutcome.Failed ? Settlement.DeadLetter(leased.Token, "failed") : Settlement.Complete(leased.Token));
+    private async Task LookForMarksAsync()
+    {
+        try
+        {
+            await runner.Marks!.ReadAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (BackendUnavailableException)
+        {
+            // At the next tick.
+        }
     }
 
     // Mostly quick, sometimes far longer than the lease and the interval of the schedule.
@@ -133,31 +145,20 @@ internal sealed class SimulatedWorker(
         _ => TimeSpan.FromMinutes(random.Next(1, 6)),
     };
 
-    private async ValueTask SettleAsync(Settlement settlement)
+    /// <summary>One delivery, from its lease to its settlement.</summary>
+    private sealed class Handling(LeasedRun leased)
     {
-        var results = new SettleResult[1];
-        await RepeatAsync(() => queues.SettleAsync(ScheduleDefinition.DefaultQueue, new[] { settlement }, results));
-    }
+        private readonly CancellationTokenSource _cancellation = new();
 
-    /// <summary>What comes after a run is repeated until it is done.</summary>
-    private static async ValueTask RepeatAsync(Func<ValueTask> step)
-    {
-        while (true)
-        {
-            try
-            {
-                await step();
-                return;
-            }
-            catch (BackendUnavailableException)
-            {
-                // Again.
-            }
-        }
-    }
+        public LeasedRun Leased => leased;
 
-    private sealed record Run(LeasedRun Leased, TimeSpan EndsAt)
-    {
+        public CancellationToken Token => _cancellation.Token;
+
+        /// <summary>When its job ends; null before it has started.</summary>
+        public TimeSpan? EndsAt { get; set; }
+
         public TaskCompletionSource Ended { get; } = new();
+
+        public void Cancel() => _cancellation.Cancel();
     }
 }

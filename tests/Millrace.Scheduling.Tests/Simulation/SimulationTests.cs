@@ -30,7 +30,8 @@ public sealed class SimulationTests
 
     /// <summary>
     /// Histories that have found faults: a cursor set back by an old definition, runs of two versions beside each other, ids used again after a removal, a new cursor deleted by an old removal,
-    /// jitter taken for a misfire, skips missing in the history, occurrences that stayed open for ever, an empty cursor written for a schedule that was gone.
+    /// jitter taken for a misfire, skips missing in the history, occurrences that stayed open for ever, an empty cursor written for a schedule that was gone. All but 81, which found dead letters
+    /// lost with their worker, did so while the simulation had a worker of its own; since then their seeds make other histories.
     /// </summary>
     [Theory]
     [InlineData(2)]
@@ -44,6 +45,7 @@ public sealed class SimulationTests
     [InlineData(69)]
     [InlineData(71)]
     [InlineData(79)]
+    [InlineData(81)]
     [InlineData(104)]
     [InlineData(166)]
     [InlineData(298)]

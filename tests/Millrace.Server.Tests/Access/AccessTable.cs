@@ -121,6 +121,7 @@ internal static class AccessTable
         ["GET schedules/{schedule}/runs"] = new(SeesSchedule, (world, _) => ($"schedules/{Of(world)}/runs", null)),
         ["GET schedules/{schedule}/statistics"] = new(SeesSchedule, (world, _) => ($"schedules/{Of(world)}/statistics", null)),
         ["GET runs"] = new(Everybody, (_, _) => ("runs", null)),
+        ["GET runs/statistics"] = new(Everybody, (_, _) => ("runs/statistics", null)),
 
         ["POST channels/{topic}/messages"] = Send(ResourceKind.Topic, world => $"channels/{Escape(world.Topic)}/messages", "text"),
         ["GET channels/{topic}/messages"] = Receive(ResourceKind.Topic, world => $"channels/{Escape(world.Pattern)}/messages"),

@@ -104,25 +104,34 @@ public sealed class ScheduleAccessTests
     public async Task TheHistory_ShowsTheRunsOfWhatOneMaySee()
     {
         await using var node = await StartAsync(Rule([Permission.Receive], schedules: "mine*"), Rule([Permission.Receive], queues: "q"));
-        foreach (var (run, schedule, queue) in new[] { ("1", "mine", "secret"), ("2", "theirs", "q"), ("3", null, "q"), ("4", null, "secret"), ("5", "mine", "q") })
-        {
-            await node.Store.Runs.AppendAsync(new RunRecord
-            {
-                Run = run,
-                Schedule = schedule,
-                Queue = queue,
-                Outcome = RunOutcome.Succeeded,
-                ScheduledAt = DateTimeOffset.UnixEpoch,
-                FinishedAt = DateTimeOffset.UnixEpoch,
-                Node = "n",
-            });
-        }
+        await AppendRunsAsync(node);
 
         var first = JsonNode.Parse(await node.As(Ann).GetStringAsync(new Uri("runs?limit=2", UriKind.Relative), Token))!;
         Assert.Equal(["5", "3"], first["runs"]!.AsArray().Select(run => (string)run!["run"]!));
         var second = JsonNode.Parse(await node.As(Ann).GetStringAsync(new Uri($"runs?limit=2&after={first["next"]}", UriKind.Relative), Token))!;
         Assert.Equal(["1"], second["runs"]!.AsArray().Select(run => (string)run!["run"]!));
         Assert.Null(second["next"]);
+        using var theirs = await node.As(Ann).GetAsync(new Uri("runs?schedule=theirs", UriKind.Relative), Token);
+        Assert.Equal(HttpStatusCode.Forbidden, theirs.StatusCode);
+    }
+
+    [Fact]
+    public async Task AClientOfTheBackend_SeesTheSameHistory_WithoutPermissionForItsStream()
+    {
+        await using var node = await StartAsync(Rule([Permission.Receive], schedules: "mine*"), Rule([Permission.Receive], queues: "q"));
+        await AppendRunsAsync(node);
+        await using var mill = await MillraceClient.OpenAsync(node.UrlFor(Ann), cancellationToken: Token);
+
+        var first = await mill.Runs.ListAsync(new RunQuery { Limit = 2 }, Token);
+        var second = await mill.Runs.ListAsync(new RunQuery { Limit = 2, Continuation = first.Next }, Token);
+        var statistics = await mill.Runs.GetStatisticsAsync(new RunQuery { Since = DateTimeOffset.UnixEpoch }, Token);
+
+        Assert.Equal([RunOf("5", "mine", "q"), RunOf("3", null, "q")], first.Runs);
+        Assert.Equal([RunOf("1", "mine", "secret")], second.Runs);
+        Assert.Null(second.Next);
+        Assert.Equal((3, 0, TimeSpan.FromSeconds(1.5)), (statistics.Succeeded, statistics.Failed, statistics.Duration!.P99));
+        Assert.Equal(1, (await mill.Runs.GetStatisticsAsync(new RunQuery { Run = "5", Outcome = RunOutcome.Succeeded }, Token)).Succeeded);
+        await Assert.ThrowsAsync<AccessDeniedException>(async () => await mill.Runs.ListAsync(new RunQuery { Schedule = "theirs" }, Token));
     }
 
     [Fact]
@@ -186,6 +195,31 @@ public sealed class ScheduleAccessTests
 
         Task<HttpStatusCode> PutCursorAsync(CursorDocument document, long? expected) => PutAsync(node, "!cursor!mine", Encoding.UTF8.GetString(ScheduleDocuments.Write(document)), expected);
     }
+
+    private static async Task AppendRunsAsync(AccessNode node)
+    {
+        foreach (var (run, schedule, queue) in new[] { ("1", "mine", "secret"), ("2", "theirs", "q"), ("3", null, "q"), ("4", null, "secret"), ("5", "mine", "q") })
+        {
+            await node.Store.Runs.AppendAsync(RunOf(run, schedule, queue));
+        }
+    }
+
+    private static RunRecord RunOf(string run, string? schedule, string queue) => new()
+    {
+        Run = run,
+        Job = "j",
+        Schedule = schedule,
+        Queue = queue,
+        Outcome = RunOutcome.Succeeded,
+        ScheduledAt = DateTimeOffset.UnixEpoch,
+        StartedAt = DateTimeOffset.UnixEpoch,
+        FinishedAt = DateTimeOffset.UnixEpoch.AddSeconds(1.5),
+        Duration = TimeSpan.FromSeconds(1.5),
+        Node = "n",
+        Attempt = 1,
+        Error = "e",
+        Result = """{"n":1}""",
+    };
 
     private static string Document(string schedule, string queue) => Encoding.UTF8.GetString(ScheduleDocuments.Write(new ScheduleDocument
     {

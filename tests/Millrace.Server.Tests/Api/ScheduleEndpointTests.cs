@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using System.Text.Json.Nodes;
 using Millrace.Client;
 using Millrace.Scheduling;
@@ -54,6 +55,30 @@ public sealed class ScheduleEndpointTests
             using var answer = await host.SendAsync(method, path);
             Assert.Equal(HttpStatusCode.NoContent, answer.StatusCode);
         }
+    }
+
+    [Fact]
+    public async Task AJob_ThatIsEnqueuedByItsHeaders_Runs_WithItsArgumentsAndOptions()
+    {
+        await using var host = await ApiHost.StartAsync();
+        var ran = new TaskCompletionSource<(string Order, int Attempt)>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var mill = await MillraceClient.OpenAsync(
+            host.Address.GetLeftPart(UriPartial.Authority),
+            options => options.Jobs.Add<SendInvoice>((job, context, _) => context.Attempt == 1
+                ? throw new InvalidOperationException("once")
+                : Task.FromResult(ran.TrySetResult((job.Order, context.Attempt)))),
+            Token);
+        await using var worker = mill.JobWorker();
+        await worker.StartAsync(Token);
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(host.Address, ApiHost.Root + "/queues/jobs/messages"));
+        request.Content = new StringContent("""{"order":"A-7"}""", Encoding.UTF8, "application/json");
+        request.Headers.Add("Millrace-Header-Millrace-Job", "send-invoice;2");
+        request.Headers.Add("Millrace-Header-Millrace-Job-Options", """{"timeout":60000,"retry":{"maxAttempts":2,"kind":"fixed","delay":"00:00:00"}}""");
+
+        using var answer = await host.Http.SendAsync(request, Token);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(("A-7", 2), await ran.Task.WaitAsync(Token));
     }
 
     [Fact]
@@ -209,4 +234,7 @@ public sealed class ScheduleEndpointTests
 
         Assert.DoesNotContain("millrace_schedules", await http.GetStringAsync(new Uri("/metrics", UriKind.Relative), Token), StringComparison.Ordinal);
     }
+
+    [Job("send-invoice", Version = 2)]
+    private sealed record SendInvoice(string Order);
 }

@@ -37,6 +37,12 @@ internal sealed class JobEnvironment(MillraceClient client, MillraceClientOption
 
     public required RunAppender Runs { get; init; }
 
+    /// <summary>Who lists the runs, where the store of the history does; else null.</summary>
+    public IRunReader? RunReader { get; init; }
+
+    /// <summary>Where the random part of pauses comes from; thread-safe.</summary>
+    public Random Random { get; init; } = Random.Shared;
+
     public DateTimeOffset Now => options.TimeProvider.GetUtcNow();
 
     public static MessageId NewId(DateTimeOffset now) => new(Guid.CreateVersion7(now));
@@ -45,7 +51,7 @@ internal sealed class JobEnvironment(MillraceClient client, MillraceClientOption
     public async ValueTask PersistAsync(Func<CancellationToken, ValueTask> step, CancellationToken cancellationToken)
     {
         var startedAt = TimeProvider.GetTimestamp();
-        var backoff = new Backoff(FirstPause, LongestPause);
+        var backoff = new Backoff(FirstPause, LongestPause, Random);
         while (true)
         {
             try

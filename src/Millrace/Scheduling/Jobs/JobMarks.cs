@@ -59,7 +59,9 @@ internal sealed class JobMarks(IStateStore state, string prefix, TimeProvider ti
         }
     }
 
-    private async ValueTask<long> ReadAsync(CancellationToken cancellationToken)
+    /// <summary>Looks once at what is marked.</summary>
+    /// <returns>From which revision to wait for more.</returns>
+    public async ValueTask<long> ReadAsync(CancellationToken cancellationToken)
     {
         const int limit = 1000;
         var found = new HashSet<string>(StringComparer.Ordinal);

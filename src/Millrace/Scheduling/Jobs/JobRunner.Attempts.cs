@@ -67,7 +67,7 @@ internal sealed partial class JobRunner
         run.Attempt < retry.MaxAttempts ? await _bound.GetAsync(CancellationToken.None).ConfigureAwait(false) : null;
 
     /// <summary>What a failure means: a message that cannot be read or is not valid, and a failure that the policy does not repeat, end the job.</summary>
-    private static AttemptEnd EndOf(Exception exception, bool isAccepted, int attempt, LastAttempt last, JobRetry retry) => exception switch
+    private AttemptEnd EndOf(Exception exception, bool isAccepted, int attempt, LastAttempt last, JobRetry retry) => exception switch
     {
         MessageSerializationException when !isAccepted => AttemptEnd.Dead(MessageSerializationException.DeadLetterReason, exception.Message),
         MessageValidationException when !isAccepted => AttemptEnd.Dead(MessageValidationException.DeadLetterReason, exception.Message),
@@ -76,7 +76,7 @@ internal sealed partial class JobRunner
     };
 
     /// <summary>What a job or a middleware said by <see cref="MessageContext.Result"/> instead of an exception.</summary>
-    private static AttemptEnd EndOf(HandlingResult result, int attempt, LastAttempt last, JobRetry retry) => result.Kind switch
+    private AttemptEnd EndOf(HandlingResult result, int attempt, LastAttempt last, JobRetry retry) => result.Kind switch
     {
         HandlingResult.Outcome.Fail when result.Exception is { } exception => EndOf(exception, isAccepted: true, attempt, last, retry),
         HandlingResult.Outcome.Fail => AgainOrDead(result.Error, attempt, last, retry),
@@ -86,9 +86,9 @@ internal sealed partial class JobRunner
         _ => new AttemptEnd(Outcome: null, result, Error: null),
     };
 
-    private static AttemptEnd AgainOrDead(string? error, int attempt, LastAttempt last, JobRetry retry) => last.ReasonAt(attempt) is { } reason
+    private AttemptEnd AgainOrDead(string? error, int attempt, LastAttempt last, JobRetry retry) => last.ReasonAt(attempt) is { } reason
         ? AttemptEnd.Dead(reason, error)
-        : new AttemptEnd(RunOutcome.Retried, HandlingResult.RetryAfter(retry.GetDelay(Math.Max(1, attempt), Random.Shared), error), error);
+        : new AttemptEnd(RunOutcome.Retried, HandlingResult.RetryAfter(retry.GetDelay(Math.Max(1, attempt), _environment.Random), error), error);
 
     /// <summary>The store counts attempts also when the process dies in them: a job that kills its worker ends here.</summary>
     private static AttemptEnd Exhausted(int attempt) =>

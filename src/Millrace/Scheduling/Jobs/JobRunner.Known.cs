@@ -25,7 +25,7 @@ internal sealed partial class JobRunner
         catch (MillraceException exception) when (exception.IsTransient)
         {
             // What a job throws does not come here: it is a document or a lock that could not be had, which is no attempt at the job.
-            var delay = PauseOfFault * (0.5 + Random.Shared.NextDouble());
+            var delay = PauseOfFault * (0.5 + _environment.Random.NextDouble());
             _logger.JobDocumentsUnavailable(exception, delivery.Message.Id, Queue, delay);
             return HandlingResult.Postpone(delay);
         }
@@ -189,7 +189,7 @@ internal sealed partial class JobRunner
         }
 
         _logger.UnknownJob(name, run.Id, Queue, delivery.Attempt);
-        return HandlingResult.RetryAfter(UnknownRetry.GetDelay(Math.Max(1, delivery.Attempt), Random.Shared), error);
+        return HandlingResult.RetryAfter(UnknownRetry.GetDelay(Math.Max(1, delivery.Attempt), _environment.Random), error);
     }
 
     /// <summary>Ends a run that does not start.</summary>

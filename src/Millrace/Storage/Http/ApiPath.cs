@@ -13,6 +13,8 @@ internal static class ApiPath
     public const string Changes = "changes";
     public const string StateList = "state";
     public const string Queues = "queues";
+    public const string Runs = "runs";
+    public const string RunStatistics = "runs/statistics";
 
     public static string Queue(string queue) => $"queues/{Escape(queue)}";
 

@@ -4,7 +4,7 @@ using Millrace.Storage.Http.Wire;
 namespace Millrace.Storage.Http;
 
 /// <summary>The streams of a server. Safe for concurrent use.</summary>
-internal sealed class HttpStreamStore : IStreamStore
+internal sealed partial class HttpStreamStore : IStreamStore
 {
     // Around the records of an append: a record of a hundred bytes is a fifth larger on its way.
     private const int RoomForLengths = 5;

@@ -168,6 +168,7 @@ public sealed class ShapeTests
         yield return ("GET", Root + "/schedules/{schedule}/runs", await host.JsonAsync(HttpMethod.Get, "/schedules/c/runs"));
         yield return ("GET", Root + "/schedules/{schedule}/statistics", await host.JsonAsync(HttpMethod.Get, "/schedules/c/statistics"));
         yield return ("GET", Root + "/runs", await host.JsonAsync(HttpMethod.Get, "/runs"));
+        yield return ("GET", Root + "/runs/statistics", await host.JsonAsync(HttpMethod.Get, "/runs/statistics"));
         yield return ("POST", Root + "/locks/{name}/acquire", await host.JsonAsync(HttpMethod.Post, "/locks/l/acquire", """{"owner":"me","leaseMs":10000}"""));
         yield return ("GET", Root + "/locks/{name}", await host.JsonAsync(HttpMethod.Get, "/locks/l"));
         yield return ("PUT", Root + "/state/{key}", await host.JsonAsync(HttpMethod.Put, "/state/k", "1"));

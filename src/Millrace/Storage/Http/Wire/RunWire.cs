@@ -1,3 +1,5 @@
+using System.Buffers.Text;
+using System.Text;
 using System.Text.Json;
 using Millrace.Scheduling;
 
@@ -26,6 +28,8 @@ internal static class RunWire
 
     /// <summary>The words of <see cref="RunOutcome"/>, as they stand in JSON and on the command line.</summary>
     public static readonly (string Word, RunOutcome Outcome)[] Outcomes = [.. Enum.GetValues<RunOutcome>().Select(outcome => (ScheduleWire.WordOf(outcome), outcome))];
+
+    private static readonly (JsonEncodedText Word, RunOutcome Outcome)[] OutcomeWords = Array.ConvertAll(Outcomes, outcome => (JsonEncodedText.Encode(outcome.Word), outcome.Outcome));
 
     /// <summary>The members of a run, within an object.</summary>
     public static void WriteMembers(Utf8JsonWriter json, RunRecord run)
@@ -72,6 +76,208 @@ internal static class RunWire
         json.WriteNumber(ScheduleWire.Skipped, statistics.Skipped);
         WriteTimes(json, Duration, statistics.Duration);
         WriteTimes(json, Lateness, statistics.Lateness);
+    }
+
+    public static RunPage ReadPage(ref WireReader json)
+    {
+        var runs = new List<RunRecord>();
+        string? next = null;
+        json.BeginObject();
+        while (json.NextField())
+        {
+            if (json.Is(Runs))
+            {
+                json.BeginArray();
+                while (json.NextElement())
+                {
+                    runs.Add(Read(ref json));
+                }
+            }
+            else if (json.Is(WireNames.Next))
+            {
+                next = json.OptionalText();
+            }
+            else
+            {
+                json.Skip();
+            }
+        }
+
+        return new RunPage(runs, next);
+    }
+
+    public static RunStatistics ReadStatistics(ref WireReader json)
+    {
+        var statistics = new RunStatistics();
+        json.BeginObject();
+        while (json.NextField())
+        {
+            if (json.Is(ScheduleWire.Succeeded))
+            {
+                statistics = statistics with { Succeeded = json.Number(0, long.MaxValue) };
+            }
+            else if (json.Is(Retried))
+            {
+                statistics = statistics with { Retried = json.Number(0, long.MaxValue) };
+            }
+            else if (json.Is(ScheduleWire.Failed))
+            {
+                statistics = statistics with { Failed = json.Number(0, long.MaxValue) };
+            }
+            else if (json.Is(ScheduleWire.Cancelled))
+            {
+                statistics = statistics with { Cancelled = json.Number(0, long.MaxValue) };
+            }
+            else if (json.Is(ScheduleWire.Skipped))
+            {
+                statistics = statistics with { Skipped = json.Number(0, long.MaxValue) };
+            }
+            else if (json.Is(Duration))
+            {
+                statistics = statistics with { Duration = ReadTimes(ref json) };
+            }
+            else if (json.Is(Lateness))
+            {
+                statistics = statistics with { Lateness = ReadTimes(ref json) };
+            }
+            else
+            {
+                json.Skip();
+            }
+        }
+
+        return statistics;
+    }
+
+    private static RunRecord Read(ref WireReader json)
+    {
+        var run = new RunRecord { Run = "", Queue = "", Outcome = RunOutcome.Skipped, ScheduledAt = default, FinishedAt = default, Node = "" };
+        json.BeginObject();
+        while (json.NextField())
+        {
+            if (json.Is(Run))
+            {
+                run = run with { Run = json.Text() };
+            }
+            else if (json.Is(Schedule))
+            {
+                run = run with { Schedule = json.OptionalText() };
+            }
+            else if (json.Is(Job))
+            {
+                run = run with { Job = json.OptionalText() };
+            }
+            else if (json.Is(WireNames.Queue))
+            {
+                run = run with { Queue = json.Text() };
+            }
+            else if (json.Is(ScheduleWire.Outcome))
+            {
+                run = run with { Outcome = json.Choice<RunOutcome>(OutcomeWords) };
+            }
+            else if (json.Is(WireNames.Attempt))
+            {
+                run = run with { Attempt = json.Number(0, int.MaxValue) };
+            }
+            else if (json.Is(Node))
+            {
+                run = run with { Node = json.Text() };
+            }
+            else if (json.Is(ScheduleWire.Error))
+            {
+                run = run with { Error = json.OptionalText() };
+            }
+            else if (json.Is(Result))
+            {
+                run = run with { Result = json.IsNull() ? null : Encoding.UTF8.GetString(json.Raw()) };
+            }
+            else if (!ReadTime(ref json, ref run) && !ReadProgress(ref json, ref run))
+            {
+                json.Skip();
+            }
+        }
+
+        return run;
+    }
+
+    private static bool ReadTime(ref WireReader json, ref RunRecord run)
+    {
+        if (json.Is(ScheduleWire.ScheduledAt))
+        {
+            run = run with { ScheduledAt = json.Time() };
+        }
+        else if (json.Is(StartedAt))
+        {
+            run = run with { StartedAt = json.IsNull() ? null : json.Time() };
+        }
+        else if (json.Is(ScheduleWire.FinishedAt))
+        {
+            run = run with { FinishedAt = json.Time() };
+        }
+        else if (json.Is(DurationMs))
+        {
+            run = run with { Duration = json.IsNull() ? null : json.Milliseconds() };
+        }
+        else
+        {
+            return false;
+        }
+
+        return true;
+    }
+
+    private static bool ReadProgress(ref WireReader json, ref RunRecord run)
+    {
+        if (json.Is(Progress))
+        {
+            run = run with { Progress = Utf8Parser.TryParse(json.Raw(), out double fraction, out _) ? fraction : null };
+        }
+        else if (json.Is(ProgressText))
+        {
+            run = run with { ProgressText = json.OptionalText() };
+        }
+        else
+        {
+            return false;
+        }
+
+        return true;
+    }
+
+    private static RunTimes? ReadTimes(ref WireReader json)
+    {
+        if (json.IsNull())
+        {
+            return null;
+        }
+
+        var times = new RunTimes(default, default, default, default);
+        json.BeginObject();
+        while (json.NextField())
+        {
+            if (json.Is(MinMs))
+            {
+                times = times with { Min = json.Milliseconds() };
+            }
+            else if (json.Is(AverageMs))
+            {
+                times = times with { Average = json.Milliseconds() };
+            }
+            else if (json.Is(MaxMs))
+            {
+                times = times with { Max = json.Milliseconds() };
+            }
+            else if (json.Is(P99Ms))
+            {
+                times = times with { P99 = json.Milliseconds() };
+            }
+            else
+            {
+                json.Skip();
+            }
+        }
+
+        return times;
     }
 
     private static void WriteTimes(Utf8JsonWriter json, JsonEncodedText name, RunTimes? times)
