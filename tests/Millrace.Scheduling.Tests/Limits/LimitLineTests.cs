@@ -80,7 +80,7 @@ public sealed class LimitLineTests
     [Fact]
     public async Task AJobThatWaits_CanBeCancelled()
     {
-        await using var site = await OpenAsync(new ManualTimeProvider());
+        await using var site = await OpenAsync(TimeProvider.System);
         await using var worker = await site.StartAsync(new JobWorkerOptions { Concurrency = 8 });
         await site.Jobs.EnqueueAsync(new Note(0), cancellationToken: Token);
         await _entered.Task.WaitAsync(Token);
@@ -116,7 +116,7 @@ public sealed class LimitLineTests
     }
 
     /// <summary>One note at a time; the first one waits for a sign.</summary>
-    private Task<JobSite> OpenAsync(ManualTimeProvider clock) => JobSite.OpenAsync(configure: options =>
+    private Task<JobSite> OpenAsync(TimeProvider clock) => JobSite.OpenAsync(configure: options =>
     {
         options.TimeProvider = clock;
         options.Jobs.Add<Note>(
