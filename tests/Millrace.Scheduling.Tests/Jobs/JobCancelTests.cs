@@ -1,3 +1,5 @@
+using Millrace.Hosting;
+using Millrace.Scheduling.Jobs;
 using Millrace.Testing;
 using Xunit;
 
@@ -95,10 +97,32 @@ public sealed class JobCancelTests
         Assert.True(await site.Jobs.RescheduleAsync(sent.Id, TimeSpan.Zero, cancellationToken: Token));
 
         await ran.Task.WaitAsync(Token);
-        await site.WaitForAsync(sent.Id, job => job.HasEnded);
+        var ended = await site.WaitForAsync(sent.Id, job => job.HasEnded);
+        var run = Assert.Single(await site.WaitForRunsAsync(1));
+        Assert.Equal(ended.DueAt, run.ScheduledAt);
+        Assert.True(run.ScheduledAt <= run.StartedAt);
         await worker.StopAsync(Token);
         Assert.False(await site.Jobs.RescheduleAsync(sent.Id, TimeSpan.Zero, cancellationToken: Token));
         Assert.Empty((await site.State.ListAsync("!moved!", null, 10, Token)).Documents);
+    }
+
+    [Fact]
+    public async Task AWorker_HearsOfAJobThatIsPutToAnotherTime()
+    {
+        await using var site = await JobSite.OpenAsync();
+        var sent = await site.Jobs.ScheduleAsync(new Note(1), TimeSpan.FromHours(1), cancellationToken: Token);
+        var heard = new TaskCompletionSource<string>();
+        var moves = new JobMarks(site.State, JobKeys.Moves, TimeProvider.System, heard.SetResult);
+        await moves.LoadAsync();
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var watching = moves.WatchAsync(new LoopTokens(end.Token, end.Token));
+
+        Assert.True(await site.Jobs.RescheduleAsync(sent.Id, TimeSpan.FromHours(2), cancellationToken: Token));
+
+        Assert.Equal(sent.Id.ToString(), await heard.Task.WaitAsync(Token));
+        Assert.True(moves.Contains(sent.Id.ToString()));
+        await end.CancelAsync();
+        await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     [Theory]
