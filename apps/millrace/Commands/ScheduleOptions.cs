@@ -47,10 +47,11 @@ internal sealed class ScheduleOptions
 
     private readonly Option<JobRetry?> _retry = Policy<JobRetry>(
         "--retry",
-        "What follows a failure: none, or KIND:ATTEMPTS:DELAY:LONGEST, of kind exponential, fixed, linear or random, such as fixed:5:10s; exponential:10:1s:5m unless set.",
+        "What follows a failure: none, or KIND:ATTEMPTS:DELAY:LONGEST, of kind exponential, fixed, linear or random, such as fixed:5:10s; as the job is registered unless set.",
         ParseRetry);
 
-    private readonly Option<TimeSpan?> _timeout = DurationText.Option("--timeout", "How long one attempt of a job may take; any time unless set.");
+    private readonly Option<TimeSpan?> _timeout = DurationText.Option("--timeout", "How long one attempt of a job may take; as the job is registered unless set.");
+    private readonly Option<bool> _track = new("--track") { Description = "Keep a record of each run, with its progress and its result." };
     private readonly Option<TimeSpan?> _jitter = DurationText.Option("--jitter", "Fire each occurrence up to so much later.");
     private readonly Option<string?> _start = new("--start") { Description = "The first time at which it may be due: as with --at.", HelpName = "TIME" };
     private readonly Option<string?> _end = new("--end") { Description = "The time from which it is not due any more: as with --at.", HelpName = "TIME" };
@@ -68,7 +69,7 @@ internal sealed class ScheduleOptions
     {
         Option[] options =
         [
-            _cron, _every, _at, _zone, _job, _jobVersion, _arguments, _message, _messageJson, _contentType, _queue, _misfire, _grace, _overlap, _retry, _timeout, _jitter, _start, _end,
+            _cron, _every, _at, _zone, _job, _jobVersion, _arguments, _message, _messageJson, _contentType, _queue, _misfire, _grace, _overlap, _retry, _timeout, _track, _jitter, _start, _end,
             _maxRuns, _priority, _tags, _metadata, _headers, _description, _disabled,
         ];
         Array.ForEach(options, command.Add);
@@ -94,7 +95,8 @@ internal sealed class ScheduleOptions
             Misfire = arguments.GetValue(_grace) is { } grace ? misfire with { Grace = grace } : misfire,
             Overlap = arguments.GetValue(_overlap) ?? OverlapPolicy.Skip,
             Timeout = arguments.GetValue(_timeout),
-            Retry = arguments.GetValue(_retry) ?? JobRetry.Default,
+            Retry = arguments.GetValue(_retry),
+            Track = arguments.GetValue(_track),
             Priority = arguments.GetValue(_priority),
             Tags = arguments.GetValue(_tags) ?? [],
             Metadata = ReadMetadata(arguments.GetValue(_metadata) ?? []),

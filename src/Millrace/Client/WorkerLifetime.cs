@@ -11,6 +11,9 @@ internal sealed class WorkerLifetime(MillraceClient client, IMessageWorker worke
     /// <summary>What there is to do before it handles messages, and with it; may be asked again. Nothing unless set.</summary>
     public Func<CancellationToken, Task>? Begin { get; init; }
 
+    /// <summary>What there is to do when it is to stop, and takes nothing new any more; may be asked again, and before it was started. Nothing unless set.</summary>
+    public Action? Stopping { get; init; }
+
     /// <summary>What there is to do when it handles no more; may be asked again, and before it was started. Nothing unless set.</summary>
     public Func<ValueTask>? End { get; init; }
 
@@ -32,7 +35,9 @@ internal sealed class WorkerLifetime(MillraceClient client, IMessageWorker worke
     {
         try
         {
-            await messages.StopAsync(cancellationToken).ConfigureAwait(false);
+            var stop = messages.StopAsync(cancellationToken);
+            Stopping?.Invoke();
+            await stop.ConfigureAwait(false);
         }
         finally
         {

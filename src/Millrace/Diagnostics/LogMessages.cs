@@ -179,11 +179,14 @@ internal static partial class LogMessages
     [LoggerMessage(1403, LogLevel.Warning, "The progress of a job could not be written; its end is.")]
     public static partial void ProgressNotWritten(this ILogger logger, Exception exception);
 
-    [LoggerMessage(1404, LogLevel.Warning, "The queue '{Queue}' dead-letters a message after {MaxDeliveries} deliveries (maxDeliveries): retry policies of jobs that ask for more attempts get so many.")]
+    [LoggerMessage(1404, LogLevel.Warning, "The queue '{Queue}' dead-letters a message after {MaxDeliveries} deliveries (maxDeliveries): jobs and schedules whose own retry policies ask for more attempts get so many, and have failed then.")]
     public static partial void JobQueueBound(this ILogger logger, string queue, int maxDeliveries);
 
     [LoggerMessage(1406, LogLevel.Warning, "What is kept of job {MessageId} of queue '{Queue}' could not be read or written: it comes again in {Delay}.")]
     public static partial void JobDocumentsUnavailable(this ILogger logger, Exception exception, MessageId messageId, string queue, TimeSpan delay);
+
+    [LoggerMessage(1407, LogLevel.Warning, "It could not be noted that the message of failed job {Run} is a dead letter: if it is redriven, it may have to be redriven a second time.")]
+    public static partial void DeadLetterNotNoted(this ILogger logger, Exception exception, string run);
 
     [LoggerMessage(1405, LogLevel.Debug, "Removed {Count} documents of jobs that ended more than a day ago.")]
     public static partial void JobDocumentsRemoved(this ILogger logger, int count);

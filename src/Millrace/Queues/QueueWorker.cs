@@ -107,6 +107,9 @@ public sealed class QueueWorker : IAsyncDisposable
     /// <summary>What must have happened before a batch of messages whose handlers have ended is settled; nothing unless set. Must not fail.</summary>
     internal Func<ValueTask>? BeforeSettling { get; init; }
 
+    /// <summary>Told of each message after it has been settled, or its lease was found to be lost; nobody unless set. Must not fail or wait.</summary>
+    internal Action<Message, AttemptOutcome, SettleResult>? Settled { get; init; }
+
     /// <summary>Cancels the handler of a message, if it runs here.</summary>
     internal void CancelRunning(MessageId id) => _inbox.CancelRunning(id);
 
@@ -322,6 +325,7 @@ public sealed class QueueWorker : IAsyncDisposable
         _inbox.Remove(attempt);
         _counters.Settled(outcome, result);
         Telemetry?.Settled(Queue, outcome, result);
+        Settled?.Invoke(attempt.Delivery.Message, outcome, result);
         if (result == SettleResult.LeaseLost)
         {
             _logger.LeaseLost(attempt.Delivery.Message.Id, Queue, attempt.Delivery.Attempt);

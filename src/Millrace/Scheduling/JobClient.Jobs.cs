@@ -72,7 +72,8 @@ public sealed partial class JobClient
             switch (await admin.RemoveMessageAsync(from, id, cancellationToken).ConfigureAwait(false))
             {
                 case MessageChange.Done:
-                    await _environment.Runs.AppendAsync(CancelledRecord(found.Message, from)).ConfigureAwait(false);
+                    await MoveBackAsync(key, before: null).ConfigureAwait(false);
+                    await _environment.Runs.AppendAsync(CancelledRecord(found, from)).ConfigureAwait(false);
                     return CancelOutcome.Cancelled;
                 case MessageChange.NotFound:
                     return CancelOutcome.NotFound;
@@ -80,7 +81,7 @@ public sealed partial class JobClient
         }
 
         // The others have documents, continuations or a batch: a worker ends them in order, without running them.
-        await CancelMarks.MarkAsync(_environment.State, key, _environment.Now, cancellationToken).ConfigureAwait(false);
+        await JobMarks.CancelAsync(_environment.State, key, _environment.Now, cancellationToken).ConfigureAwait(false);
         if (isPlain || found.State == MessageState.Leased)
         {
             return CancelOutcome.Requested;
@@ -100,28 +101,34 @@ public sealed partial class JobClient
     public async ValueTask<bool> RescheduleAsync(MessageId id, TimeSpan delay, string? queue = null, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(delay, TimeSpan.Zero);
-        var tracked = await FindTrackedAsync(id.ToString(), cancellationToken).ConfigureAwait(false);
+        var key = id.ToString();
+        var tracked = await FindTrackedAsync(key, cancellationToken).ConfigureAwait(false);
+        var dueAt = _environment.Now + delay;
+        var before = await MoveAsync(key, dueAt, cancellationToken).ConfigureAwait(false);
+        var isMoved = false;
         try
         {
             var change = await _environment.Client.Require<IQueueAdmin>()
                 .RescheduleMessageAsync(tracked?.Queue ?? queue ?? ScheduleDefinition.DefaultQueue, id, delay, cancellationToken).ConfigureAwait(false);
-            if (change != MessageChange.Done)
-            {
-                return false;
-            }
+            isMoved = change == MessageChange.Done;
         }
         catch (QueueNotFoundException)
         {
-            return false;
+        }
+        finally
+        {
+            if (!isMoved)
+            {
+                await MoveBackAsync(key, before).ConfigureAwait(false);
+            }
         }
 
-        if (tracked is not null && await TrackedJob.FindAsync(_environment, id.ToString(), cancellationToken).ConfigureAwait(false) is { } job)
+        if (isMoved && tracked is not null && await TrackedJob.FindAsync(_environment, key, cancellationToken).ConfigureAwait(false) is { } job)
         {
-            var dueAt = _environment.Now + delay;
             await job.ChangeAsync(document => document.Ended is null ? document with { DueAt = dueAt } : null, cancellationToken).ConfigureAwait(false);
         }
 
-        return true;
+        return isMoved;
     }
 
     /// <summary>Makes a job that waits due at a time.</summary>
@@ -181,12 +188,39 @@ public sealed partial class JobClient
             : null;
     }
 
+    /// <summary>Says when a job is due after it was put to another time: before it is, so that whoever runs it then finds it.</summary>
+    /// <returns>When it was due by an earlier such change; null if there was none.</returns>
+    private async ValueTask<DateTimeOffset?> MoveAsync(string id, DateTimeOffset dueAt, CancellationToken cancellationToken)
+    {
+        if (_environment.FoundState is not { } state)
+        {
+            return null;
+        }
+
+        var before = await state.GetAsync(JobKeys.Moves + id, cancellationToken).ConfigureAwait(false);
+        await JobMarks.MoveAsync(state, id, dueAt, cancellationToken).ConfigureAwait(false);
+        return before is null ? null : JobDocuments.ReadMark(before.Value).At;
+    }
+
+    private async ValueTask MoveBackAsync(string id, DateTimeOffset? before)
+    {
+        if (_environment.FoundState is { } state)
+        {
+            await (before is { } dueAt
+                ? JobMarks.MoveAsync(state, id, dueAt, CancellationToken.None)
+                : new JobMarks(state, JobKeys.Moves, _environment.TimeProvider, static _ => { }).ClearAsync(id, CancellationToken.None)).ConfigureAwait(false);
+        }
+    }
+
     private async ValueTask<JobDocument?> FindTrackedAsync(string id, CancellationToken cancellationToken) =>
         _environment.FoundState is null ? null : (await TrackedJob.FindAsync(_environment, id, cancellationToken).ConfigureAwait(false))?.Document;
 
-    private RunRecord CancelledRecord(Message message, string queue)
+    private RunRecord CancelledRecord(BrowsedMessage found, string queue)
     {
-        var due = message.Headers.TryGetValue(JobMessage.OptionsHeader, out var terms) && JobMessage.TryReadDueOnly(terms, out var milliseconds)
+        // A message that is still scheduled says itself when it is due, also after it was put to another time; after an attempt it is the time of the next one.
+        var message = found.Message;
+        var due = found is { State: MessageState.Scheduled, Attempts: 0, DueAt: { } dueAt } ? dueAt
+            : message.Headers.TryGetValue(JobMessage.OptionsHeader, out var terms) && JobMessage.TryReadDueOnly(terms, out var milliseconds)
             ? DateTimeOffset.FromUnixTimeMilliseconds(milliseconds)
             : message.EnqueuedAt;
         var job = message.Headers.TryGetValue(JobMessage.JobHeader, out var header) ? header : null;

@@ -47,12 +47,15 @@ public sealed class JobContext
 
     internal BoundJob Bound { get; }
 
+    /// <summary>What was reported last; null when nothing was.</summary>
+    internal ProgressReport? Progress { get; private set; }
+
     /// <summary>The result as JSON; null when the job has set none.</summary>
     internal string? Result { get; private set; }
 
     /// <summary>
-    /// Says how far the job is, for whoever looks at it. Kept for jobs that are tracked (<see cref="JobOptions.Track"/>), at most a few times a second, the latest one in any case; does nothing for
-    /// others.
+    /// Says how far the job is, for whoever looks at it. The latest report is kept with the run in the history; while the job runs, it is seen of jobs that are tracked (<see cref="JobOptions.Track"/>,
+    /// <see cref="ScheduleDefinition.Track"/>), written at most a few times a second.
     /// </summary>
     /// <param name="fraction">How much is done, 0 to 1.</param>
     /// <param name="text">What is being done; null for nothing to say.</param>
@@ -64,6 +67,7 @@ public sealed class JobContext
             throw new ArgumentOutOfRangeException(nameof(fraction), fraction, "The progress of a job is 0 to 1.");
         }
 
+        Progress = new(fraction, text);
         return _progress is null ? default : _progress.ReportAsync(fraction, text, cancellationToken);
     }
 

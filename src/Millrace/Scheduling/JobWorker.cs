@@ -14,7 +14,9 @@ namespace Millrace.Scheduling;
 public sealed class JobWorker : IMessageWorker
 {
     private readonly JobEnvironment _environment;
+    private readonly JobRunner _runner;
     private readonly QueueWorker _worker;
+    private readonly DeadLetterNotes _notes;
     private readonly WorkerLifetime _lifetime;
     private readonly List<BackgroundLoop> _loops = [];
     private readonly Lock _gate = new();
@@ -22,18 +24,21 @@ public sealed class JobWorker : IMessageWorker
 
     internal JobWorker(MillraceClient client, JobEnvironment environment, JobRunner runner, JobWorkerOptions options, MillraceTelemetry telemetry)
     {
-        _environment = environment;
+        (_environment, _runner, _notes) = (environment, runner, new DeadLetterNotes(environment));
         _worker = new QueueWorker(client.Dispatchers, options.Queue, runner.HandleAsync, options.ToQueueWorkerOptions())
         {
             Telemetry = telemetry,
+            Settled = OnSettled,
             BeforeSettling = environment.Runs.IsEnabled ? environment.Runs.FlushAsync : null,
         };
-        _lifetime = new WorkerLifetime(client, this, _worker) { Begin = BeginAsync, End = EndLoopsAsync };
+        _lifetime = new WorkerLifetime(client, this, _worker) { Begin = BeginAsync, Stopping = runner.StopWaiting, End = EndLoopsAsync };
         if (environment.FoundState is { } state)
         {
-            var marks = new CancelMarks(state, environment.TimeProvider, id => _worker.CancelRunning(id));
-            runner.Marks = marks;
+            var marks = new JobMarks(state, JobKeys.Cancels, environment.TimeProvider, id => _worker.CancelRunning(id));
+            var moves = new JobMarks(state, JobKeys.Moves, environment.TimeProvider, static _ => { });
+            (runner.Marks, runner.Moves) = (marks, moves);
             _loops.Add(LoopOf($"cancellation of jobs of queue '{options.Queue}'", marks.WatchAsync));
+            _loops.Add(LoopOf($"new times of jobs of queue '{options.Queue}'", moves.WatchAsync));
             _loops.Add(LoopOf("removal of old documents of jobs", new JobSweeper(environment).RunAsync));
         }
     }
@@ -48,6 +53,7 @@ public sealed class JobWorker : IMessageWorker
     public QueueWorkerStats Stats => _worker.Stats;
 
     /// <summary>Starts to work, and ends when the queue is open. The queue is created, with settings that suit jobs, if it does not exist.</summary>
+    /// <exception cref="MillraceConfigurationException">The retry policy of a registered job asks for more attempts than the queue allows (law Q7); names both numbers.</exception>
     public Task StartAsync(CancellationToken cancellationToken = default) => _lifetime.StartAsync(cancellationToken);
 
     /// <summary>Stops: takes nothing new, waits for the jobs that run up to <see cref="JobWorkerOptions.DrainTimeout"/>, then cancels them and hands back what is left, without counting an attempt.</summary>
@@ -73,7 +79,13 @@ public sealed class JobWorker : IMessageWorker
     private async Task StartOnceAsync()
     {
         await _environment.Queues.EnsureAsync(Queue, CancellationToken.None).ConfigureAwait(false);
+        await _runner.RequireFitsAsync().ConfigureAwait(false);
         await WarnOfBoundAsync().ConfigureAwait(false);
+        if (_runner.Moves is { } moves)
+        {
+            await moves.LoadAsync().ConfigureAwait(false);
+        }
+
         await _worker.StartAsync().ConfigureAwait(false);
         lock (_gate)
         {
@@ -99,8 +111,21 @@ public sealed class JobWorker : IMessageWorker
         }
     }
 
+    private void OnSettled(Message message, AttemptOutcome outcome, SettleResult result)
+    {
+        if (outcome == AttemptOutcome.Returned)
+        {
+            _runner.WasReturned(message);
+        }
+        else if (outcome == AttemptOutcome.DeadLettered && result == SettleResult.Settled)
+        {
+            _notes.Add(message);
+        }
+    }
+
     private async ValueTask EndLoopsAsync()
     {
+        await _notes.WhenNotedAsync().ConfigureAwait(false);
         foreach (var loop in _loops)
         {
             await loop.DisposeAsync().ConfigureAwait(false);

@@ -41,4 +41,10 @@ public sealed record RunRecord
 
     /// <summary>What the job returned, as JSON; null if nothing.</summary>
     public string? Result { get; init; }
+
+    /// <summary>How far the attempt was when it ended, 0 to 1, by what it last reported; null if it reported nothing.</summary>
+    public double? Progress { get; init; }
+
+    /// <summary>What the attempt was doing then; null if it did not say.</summary>
+    public string? ProgressText { get; init; }
 }

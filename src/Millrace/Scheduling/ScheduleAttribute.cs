@@ -19,6 +19,9 @@ public sealed class ScheduleAttribute(string trigger) : Attribute
     /// <summary>The queue of the occurrences; null, the default: <see cref="ScheduleDefinition.DefaultQueue"/>.</summary>
     public string? Queue { get; init; }
 
+    /// <summary>Whether there is a record of each run; see <see cref="ScheduleDefinition.Track"/>.</summary>
+    public bool Track { get; init; }
+
     /// <summary>The arguments as JSON; an empty object unless set.</summary>
     public string Arguments { get; init; } = "{}";
 }

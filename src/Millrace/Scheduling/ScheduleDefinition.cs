@@ -48,11 +48,14 @@ public sealed record ScheduleDefinition
     /// <summary>What happens while an earlier occurrence has not ended; <see cref="OverlapPolicy.Skip"/> unless set. For a plain message none applies.</summary>
     public OverlapPolicy Overlap { get; init; } = OverlapPolicy.Skip;
 
-    /// <summary>How long one attempt may take before its token is cancelled and it has failed; null, the default: any time.</summary>
+    /// <summary>How long one attempt may take before its token is cancelled and it has failed; null, the default: what the job's registration says.</summary>
     public TimeSpan? Timeout { get; init; }
 
-    /// <summary>What follows a failure; <see cref="JobRetry.Default"/> unless set.</summary>
-    public JobRetry Retry { get; init; } = JobRetry.Default;
+    /// <summary>What follows a failure; null, the default: what the job's registration says (<see cref="JobTypeOptions.Retry"/>).</summary>
+    public JobRetry? Retry { get; init; }
+
+    /// <summary>Whether there is a record of each run while it lives and for a day after: its state, its progress and its result, as of a job that is enqueued with <see cref="JobOptions.Track"/>.</summary>
+    public bool Track { get; init; }
 
     /// <summary>0 to 9, see <see cref="MessagePriority"/>; 4 unless set.</summary>
     public int Priority { get; init; } = MessagePriority.Default;

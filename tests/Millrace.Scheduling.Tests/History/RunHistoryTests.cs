@@ -21,7 +21,7 @@ public sealed class RunHistoryTests
         var full = new RunRecord
         {
             Run = "r\"1\"", Job = "j", Schedule = "s", Queue = "q", Outcome = RunOutcome.Failed, ScheduledAt = Start, StartedAt = Start.AddTicks(20), FinishedAt = Start.AddSeconds(1.5),
-            Duration = TimeSpan.FromMilliseconds(1499.5), Node = "n/1", Attempt = 3, Error = "ä\n", Result = """{"a":1}""",
+            Duration = TimeSpan.FromMilliseconds(1499.5), Node = "n/1", Attempt = 3, Error = "ä\n", Result = """{"a":1}""", Progress = 0.5, ProgressText = "half",
         };
         var bare = new RunRecord { Run = "r", Queue = "q", Outcome = RunOutcome.Skipped, ScheduledAt = Start, FinishedAt = Start, Node = "n" };
 

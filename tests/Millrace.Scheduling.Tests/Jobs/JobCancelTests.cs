@@ -1,3 +1,6 @@
+using Millrace.Hosting;
+using Millrace.Scheduling.Jobs;
+using Millrace.Testing;
 using Xunit;
 
 namespace Millrace.Scheduling.Tests.Jobs;
@@ -94,8 +97,63 @@ public sealed class JobCancelTests
         Assert.True(await site.Jobs.RescheduleAsync(sent.Id, TimeSpan.Zero, cancellationToken: Token));
 
         await ran.Task.WaitAsync(Token);
-        await site.WaitForAsync(sent.Id, job => job.HasEnded);
+        var ended = await site.WaitForAsync(sent.Id, job => job.HasEnded);
+        var run = Assert.Single(await site.WaitForRunsAsync(1));
+        Assert.Equal(ended.DueAt, run.ScheduledAt);
+        Assert.True(run.ScheduledAt <= run.StartedAt);
         await worker.StopAsync(Token);
         Assert.False(await site.Jobs.RescheduleAsync(sent.Id, TimeSpan.Zero, cancellationToken: Token));
+        Assert.Empty((await site.State.ListAsync("!moved!", null, 10, Token)).Documents);
+    }
+
+    [Fact]
+    public async Task AWorker_HearsOfAJobThatIsPutToAnotherTime()
+    {
+        await using var site = await JobSite.OpenAsync();
+        var sent = await site.Jobs.ScheduleAsync(new Note(1), TimeSpan.FromHours(1), cancellationToken: Token);
+        var heard = new TaskCompletionSource<string>();
+        var moves = new JobMarks(site.State, JobKeys.Moves, TimeProvider.System, heard.SetResult);
+        await moves.LoadAsync();
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var watching = moves.WatchAsync(new LoopTokens(end.Token, end.Token));
+
+        Assert.True(await site.Jobs.RescheduleAsync(sent.Id, TimeSpan.FromHours(2), cancellationToken: Token));
+
+        Assert.Equal(sent.Id.ToString(), await heard.Task.WaitAsync(Token));
+        Assert.True(moves.Contains(sent.Id.ToString()));
+        await end.CancelAsync();
+        await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    [Theory]
+    [InlineData(false, 5, 1)]
+    [InlineData(true, 5, 1)]
+    [InlineData(false, 1, 5)]
+    [InlineData(true, 1, 5)]
+    public async Task AJobThatIsPutToAnotherTime_WasDueThen(bool track, int minutes, int insteadMinutes)
+    {
+        var clock = new ManualTimeProvider();
+        var dueAt = new TaskCompletionSource<DateTimeOffset>();
+        await using var site = await JobSite.OpenAsync(configure: options =>
+        {
+            options.TimeProvider = clock;
+            options.Jobs.Add<Note>((_, context, _) =>
+            {
+                dueAt.SetResult(context.DueAt);
+                return Task.CompletedTask;
+            });
+        });
+        var due = clock.GetUtcNow().AddMinutes(insteadMinutes);
+        var sent = await site.Jobs.ScheduleAsync(new Note(1), TimeSpan.FromMinutes(minutes), new JobOptions { Track = track }, Token);
+
+        Assert.True(await site.Jobs.RescheduleAsync(sent.Id, TimeSpan.FromMinutes(insteadMinutes), cancellationToken: Token));
+        clock.Advance(TimeSpan.FromMinutes(insteadMinutes));
+        await using var worker = await site.StartAsync();
+
+        Assert.Equal(due, await dueAt.Task.WaitAsync(Token));
+        var run = Assert.Single(await site.WaitForRunsAsync(1));
+        Assert.Equal((due, due), (run.ScheduledAt, run.StartedAt));
+        await worker.StopAsync(Token);
+        Assert.Empty((await site.State.ListAsync("!moved!", null, 10, Token)).Documents);
     }
 }

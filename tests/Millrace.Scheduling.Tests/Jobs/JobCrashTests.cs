@@ -18,22 +18,22 @@ public sealed class JobCrashTests
 
     [Theory]
 
-    // Two continuations, the record, the key, the part, the completion, the batch, the history, the key again, the settlement.
+    // Two continuations, the record, the key, the part, the completion, the batch, the history, the key again, the settlement; after a failure, that its message is a dead letter.
     [InlineData("tracked unique batch", 10)]
-    [InlineData("tracked unique batch failing", 10)]
+    [InlineData("tracked unique batch failing", 11)]
 
-    // Two continuations, the record, the part, the completion, the batch, the history, the schedule, the settlement.
+    // Two continuations, the record, the part, the completion, the batch, the history, the schedule, the settlement, the dead letter.
     [InlineData("tracked occurrence batch", 9)]
-    [InlineData("tracked occurrence batch failing", 9)]
+    [InlineData("tracked occurrence batch failing", 10)]
 
-    // A continuation, the failure, the history, the schedule, the settlement.
-    [InlineData("occurrence failing", 5)]
+    // A continuation, the failure, the history, the schedule, the settlement, the dead letter.
+    [InlineData("occurrence failing", 6)]
 
-    // A continuation, the failure, the key, the history, the key again, the settlement.
-    [InlineData("unique failing", 6)]
+    // A continuation, the failure, the key, the history, the key again, the settlement, the dead letter.
+    [InlineData("unique failing", 7)]
 
-    // A continuation, the failure, the part, the completion, the batch, the history, the settlement.
-    [InlineData("batch failing", 7)]
+    // A continuation, the failure, the part, the completion, the batch, the history, the settlement, the dead letter.
+    [InlineData("batch failing", 8)]
     public async Task ADeath_AtAnyWriteOfTheEnd_LosesNothing_AndDoublesNothing(string job, int writes)
     {
         var deaths = 0;
@@ -66,6 +66,7 @@ public sealed class JobCrashTests
 
         Assert.Equal(("not-retryable", "System.InvalidOperationException: no"), (dead.Reason, dead.LastError));
         Assert.Equal((dead.Reason, dead.LastError), (again.Reason, again.LastError));
+        Assert.True(again.At > dead.At);
         await site.Admin.PurgeAsync("jobs!dead", Token);
         clock.Advance(TimeSpan.FromDays(2));
         await sweeper.SweepAsync(Token);

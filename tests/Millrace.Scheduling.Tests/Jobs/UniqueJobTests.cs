@@ -109,7 +109,7 @@ public sealed class UniqueJobTests
         await site.WaitForAsync(ended.Id, job => job.HasEnded);
         await worker.StopAsync(Token);
         await site.Jobs.ScheduleAsync(new Note(2), TimeSpan.FromDays(30), new JobOptions { Track = true, UniqueKey = "later", Id = "later" }, Token);
-        await site.State.PutAsync("!cancel!x", JobDocuments.Write(new CancelDocument(clock.GetUtcNow())), null, Token);
+        await site.State.PutAsync("!cancel!x", JobDocuments.Write(new MarkDocument(clock.GetUtcNow())), null, Token);
         var sweeper = new JobSweeper(site.Jobs.Environment);
 
         await sweeper.SweepAsync(Token);

@@ -55,6 +55,21 @@ public sealed class OccurrenceGateTests
     }
 
     [Fact]
+    public async Task Begin_OfAnEarlierVersionThatHasStarted_LetsItGoOn_UntilItHasEnded()
+    {
+        await using var world = new ScheduleWorld();
+        var occurrence = await FireAsync(world, ScheduleWorld.EverySecond("s")) with { HasStarted = true };
+        await world.Client.PutAsync(ScheduleWorld.EverySecond("s", 5) with { Description = "new" }, cancellationToken: Cancel);
+
+        var verdict = await world.Gate.BeginAsync(occurrence, Cancel);
+        await world.Gate.EndAsync(occurrence, ScheduleWorld.Ended(occurrence), Cancel);
+
+        Assert.Equal((OccurrenceAction.Run, "new"), (verdict.Action, verdict.Definition!.Description));
+        Assert.Equal(OccurrenceAction.Drop, (await world.Gate.BeginAsync(occurrence, Cancel)).Action);
+        Assert.Empty(world.Records);
+    }
+
+    [Fact]
     public async Task Begin_OfAnEarlierVersion_DropsItAndSaysSo()
     {
         await using var world = new ScheduleWorld();

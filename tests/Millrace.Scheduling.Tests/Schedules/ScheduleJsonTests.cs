@@ -33,6 +33,7 @@ public sealed class ScheduleJsonTests
             Overlap = OverlapPolicy.Allow(4),
             Timeout = TimeSpan.FromMinutes(2),
             Retry = new JobRetry { MaxAttempts = 3, Kind = RetryDelay.Linear, Delay = TimeSpan.FromSeconds(2), MaxDelay = TimeSpan.FromSeconds(20), Factor = 1.5, RetryOn = ["A.B"], FailOn = ["C"] },
+            Track = true,
             Priority = 9,
             Tags = ["x", "y"],
             Metadata = new Dictionary<string, string> { ["k"] = "v", ["a"] = "" },
@@ -67,7 +68,7 @@ public sealed class ScheduleJsonTests
         Assert.Equal(utf8, Write(read));
         Assert.True(ScheduleWorld.DocumentOf(definition).DoesTheSame(read));
         Assert.Equal((definition.Queue, definition.Description, definition.MaxRuns, definition.Priority, definition.IsEnabled), (read.Queue, read.Description, read.MaxRuns, read.Priority, read.IsEnabled));
-        Assert.Equal((definition.Misfire, definition.Overlap, definition.Timeout, definition.Retry), (read.Misfire, read.Overlap, read.Timeout, read.Retry));
+        Assert.Equal((definition.Misfire, definition.Overlap, definition.Timeout, definition.Retry, definition.Track), (read.Misfire, read.Overlap, read.Timeout, read.Retry, read.Track));
         Assert.Equal(definition.Tags, read.Tags);
         Assert.Equal(definition.Metadata.OrderBy(entry => entry.Key), read.Metadata.OrderBy(entry => entry.Key));
     }

@@ -17,6 +17,7 @@ public sealed class ScheduleRulesTests
         ["misfire grace"] = Good() with { Misfire = MisfirePolicy.Skip with { Grace = TimeSpan.FromSeconds(-1) } },
         ["timeout"] = Good() with { Timeout = TimeSpan.Zero },
         ["priority"] = Good() with { Priority = -1 },
+        ["nothing to track"] = Good() with { Track = true, Target = new MessageTarget() },
         ["MaxAttempts"] = Good() with { Retry = new JobRetry { MaxAttempts = 0 } },
         ["tags"] = Good() with { Tags = [.. Enumerable.Repeat("x", 51)] },
         ["metadata"] = Good() with { Metadata = Enumerable.Range(0, 51).ToDictionary(i => $"{i}", i => "") },

@@ -142,7 +142,8 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
             Fail($"{occurrence.Id} had ended and starts again");
         }
 
-        if (occurrence.SupersededAt < run.LeasedAt)
+        // One that has been tried before the change goes on, unless nothing is left of its schedule.
+        if (occurrence.SupersededAt < run.LeasedAt && (run.Attempt <= 1 || occurrence.IsRemoved))
         {
             Fail($"{occurrence.Id} starts after its schedule was changed or removed");
         }
@@ -212,7 +213,7 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
             var isPlain = definition?.Target is MessageTarget;
 
             // Each lease that was lost counts as an attempt, also before the job has started: a message that kills its workers becomes a dead letter.
-            var isExhausted = occurrence.HasFailed && occurrence.Leases > definition?.Retry.MaxAttempts;
+            var isExhausted = occurrence.HasFailed && occurrence.Leases > (definition?.Retry ?? JobRetry.Default).MaxAttempts;
             var isExcused = occurrence.IsRemoved || occurrence.IsCancelled || isExhausted || (occurrence.SupersededAt is not null && !occurrence.IsSent);
             if (isPlain ? !occurrence.IsSent && !isExcused : occurrence.Starts == 0 && occurrence.SkippedRecords == 0 && !isExcused)
             {

@@ -48,13 +48,13 @@ internal sealed class SimulatedNode
         var nodeQueues = new SimulatedQueues(queues, machine, ledger, capabilities);
         var store = new ScheduleStore(nodeState);
         var sender = new OccurrenceSender(
-            nodeQueues, nodeQueues, (id, token) => CancelMarks.MarkAsync(nodeState, id, machine.Time.GetUtcNow(), token), RecordAsync, machine.Time, name);
+            nodeQueues, nodeQueues, (id, token) => JobMarks.CancelAsync(nodeState, id, machine.Time.GetUtcNow(), token), RecordAsync, machine.Time, name);
         var firer = new ScheduleFirer(store, sender, machine.Time, NullLogger.Instance);
         var node = new SimulatedNode(state, machine, ledger, firer, new ScheduleClient(store, firer, machine.Time));
         var gate = new OccurrenceGate(store, capabilities, RecordAsync, machine.Time, name);
         var runner = await RunnerAsync(Backend.Of("simulation", nodeQueues, nodeState), gate, machine, random, token => node.Worker.WorkAsync(token));
         node.Worker = new SimulatedWorker(runner, nodeQueues, machine, ledger, random);
-        runner.Marks = new CancelMarks(nodeState, machine.Time, node.Worker.CancelRunning);
+        runner.Marks = new JobMarks(nodeState, JobKeys.Cancels, machine.Time, node.Worker.CancelRunning);
         return node;
 
         async ValueTask RecordAsync(RunRecord record, CancellationToken cancellationToken)

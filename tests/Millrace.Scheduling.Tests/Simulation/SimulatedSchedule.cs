@@ -50,7 +50,7 @@ internal sealed class SimulatedSchedule
             Target = _isPlain ? new MessageTarget() : new JobTarget { Job = SimulatedJob.Name },
             Queue = _isPlain ? "plain" : ScheduleDefinition.DefaultQueue,
             Misfire = _misfire,
-            Retry = _isPlain ? JobRetry.Default : new JobRetry { MaxAttempts = 3, Kind = RetryDelay.Random, Delay = TimeSpan.Zero, MaxDelay = TimeSpan.FromSeconds(20) },
+            Retry = _isPlain ? null : new JobRetry { MaxAttempts = 3, Kind = RetryDelay.Random, Delay = TimeSpan.Zero, MaxDelay = TimeSpan.FromSeconds(20) },
             Overlap = _overlap,
             Jitter = _random.Next(4) == 0 ? TimeSpan.FromSeconds(_random.Next(1, 60)) : TimeSpan.Zero,
             MaxRuns = _random.Next(8) == 0 ? _random.Next(1, 30) : null,

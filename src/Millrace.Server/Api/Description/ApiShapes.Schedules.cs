@@ -57,7 +57,9 @@ internal sealed partial class ApiShapes
             Always(RunWire.Node, Text("Where it ran.")),
             Always(WireNames.Attempt, Count("Which attempt it was, from 1; 0 if it never started.")),
             Always(ScheduleWire.Error, OrNull(Text("What went wrong, or why it was skipped."))),
-            Always(RunWire.Result, new OpenApiSchema { Description = "What the job returned; null if nothing." }))),
+            Always(RunWire.Result, new OpenApiSchema { Description = "What the job returned; null if nothing." }),
+            Perhaps(RunWire.Progress, new OpenApiSchema { Type = JsonSchemaType.Number, Minimum = "0", Maximum = "1", Description = "How far the job was when the attempt ended; left out if it did not say." }),
+            Perhaps(RunWire.ProgressText, Text("What it was doing then; left out if it did not say.")))),
         ("RunStatistics", Answer(
             "Counts and times of runs.",
             Always(ScheduleWire.Succeeded, Count("Runs that succeeded.")),
@@ -85,8 +87,9 @@ internal sealed partial class ApiShapes
             Perhaps("maxRuns", OrNull(Whole("How many occurrences are fired in all.", 1, long.MaxValue))),
             Perhaps("misfire", Ref("MisfirePolicy")),
             Perhaps("overlap", Ref("OverlapPolicy")),
-            Perhaps("timeoutMs", OrNull(new OpenApiSchema { Type = JsonSchemaType.Number, Minimum = "1", Maximum = Number(LongestTimeMs), Description = "How long one attempt may take." })),
+            Perhaps("timeoutMs", OrNull(new OpenApiSchema { Type = JsonSchemaType.Number, Minimum = "1", Maximum = Number(LongestTimeMs), Description = "How long one attempt may take; as the job is registered unless set." })),
             Perhaps("retry", Ref("RetryPolicy")),
+            Perhaps("track", Flag("Whether there is a record of each run, with its progress and its result; false unless set.")),
             Perhaps("priority", Whole("The priority of its messages; 4 by default.", MessagePriority.Lowest, MessagePriority.Highest)),
             Perhaps("tags", new OpenApiSchema { Type = JsonSchemaType.Array, Items = Text("A word."), MaxItems = ScheduleDefinition.MostLabels, Description = "Words to find it by." }),
             Perhaps("metadata", new OpenApiSchema

@@ -30,6 +30,10 @@ internal readonly record struct RunEntry
 
     public string? Result { get; init; }
 
+    public double? Progress { get; init; }
+
+    public string? ProgressText { get; init; }
+
     public static RunEntry Of(RunRecord run) => new()
     {
         Run = run.Run,
@@ -45,6 +49,8 @@ internal readonly record struct RunEntry
         Attempt = run.Attempt,
         Error = run.Error,
         Result = run.Result,
+        Progress = run.Progress,
+        ProgressText = run.ProgressText,
     };
 
     public RunRecord ToRecord() => new()
@@ -62,5 +68,7 @@ internal readonly record struct RunEntry
         Attempt = Attempt,
         Error = Error,
         Result = Result,
+        Progress = Progress,
+        ProgressText = ProgressText,
     };
 }

@@ -23,6 +23,9 @@ internal static class RunJson
     private static readonly JsonEncodedText ErrorName = JsonEncodedText.Encode("error");
     private static readonly JsonEncodedText ResultName = JsonEncodedText.Encode("result");
 
+    private static readonly JsonEncodedText ProgressName = JsonEncodedText.Encode("progress");
+    private static readonly JsonEncodedText ProgressTextName = JsonEncodedText.Encode("progressText");
+
     private static readonly JsonEncodedText[] Outcomes = Array.ConvertAll(
         Enum.GetValues<RunOutcome>(), static outcome => JsonEncodedText.Encode(JsonNamingPolicy.CamelCase.ConvertName(outcome.ToString())));
 
@@ -62,6 +65,12 @@ internal static class RunJson
 
         WriteIfSet(writer, ErrorName, run.Error);
         WriteIfSet(writer, ResultName, run.Result);
+        if (run.Progress is { } progress)
+        {
+            writer.WriteNumber(ProgressName, progress);
+        }
+
+        WriteIfSet(writer, ProgressTextName, run.ProgressText);
         writer.WriteEndObject();
     }
 
@@ -110,6 +119,8 @@ internal static class RunJson
                 case "attempt": run = run with { Attempt = reader.GetInt32() }; break;
                 case "error": run = run with { Error = reader.GetString() }; break;
                 case "result": run = run with { Result = reader.GetString() }; break;
+                case "progress": run = run with { Progress = reader.GetDouble() }; break;
+                case "progressText": run = run with { ProgressText = reader.GetString() }; break;
                 default: reader.Skip(); break;
             }
         }

@@ -40,6 +40,14 @@ internal sealed record JobDocument
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Untracked { get; init; }
 
+    /// <summary>Whether its message is known to have become a dead letter after it failed: when it comes again it was redriven, and is not the rest of a crash.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Buried { get; init; }
+
+    /// <summary>Whether it failed once, and runs again because its dead letter was redriven.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Redriven { get; init; }
+
     public JobInfo ToInfo(string id) => new()
     {
         Id = id,
@@ -89,8 +97,8 @@ internal sealed record BatchDocument
     public DateTimeOffset? EndedAt { get; init; }
 }
 
-/// <summary>The mark that a job is to be cancelled, as it is stored.</summary>
-internal sealed record CancelDocument(DateTimeOffset At);
+/// <summary>The mark that a job is to be cancelled, or since when it is due after it was put to another time, as it is stored.</summary>
+internal sealed record MarkDocument(DateTimeOffset At);
 
 /// <summary>When the next token of a rate limit is free, as it is stored.</summary>
 internal sealed record RateDocument(DateTimeOffset Next);
@@ -104,7 +112,7 @@ internal static class JobDocuments
 
     public static byte[] Write(BatchDocument document) => JsonSerializer.SerializeToUtf8Bytes(document, JobJson.Default.BatchDocument);
 
-    public static byte[] Write(CancelDocument document) => JsonSerializer.SerializeToUtf8Bytes(document, JobJson.Default.CancelDocument);
+    public static byte[] Write(MarkDocument document) => JsonSerializer.SerializeToUtf8Bytes(document, JobJson.Default.MarkDocument);
 
     public static byte[] Write(RateDocument document) => JsonSerializer.SerializeToUtf8Bytes(document, JobJson.Default.RateDocument);
 
@@ -114,7 +122,7 @@ internal static class JobDocuments
 
     public static BatchDocument ReadBatch(ReadOnlyMemory<byte> value) => JsonSerializer.Deserialize(value.Span, JobJson.Default.BatchDocument) ?? throw Empty("batch");
 
-    public static CancelDocument ReadCancel(ReadOnlyMemory<byte> value) => JsonSerializer.Deserialize(value.Span, JobJson.Default.CancelDocument) ?? throw Empty("cancellation");
+    public static MarkDocument ReadMark(ReadOnlyMemory<byte> value) => JsonSerializer.Deserialize(value.Span, JobJson.Default.MarkDocument) ?? throw Empty("mark");
 
     public static RateDocument ReadRate(ReadOnlyMemory<byte> value) => JsonSerializer.Deserialize(value.Span, JobJson.Default.RateDocument) ?? throw Empty("rate limit");
 

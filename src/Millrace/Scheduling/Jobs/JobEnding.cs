@@ -1,3 +1,4 @@
+using Millrace.Queues;
 using Millrace.Scheduling.Schedules;
 
 namespace Millrace.Scheduling.Jobs;
@@ -8,13 +9,23 @@ namespace Millrace.Scheduling.Jobs;
 /// </summary>
 internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, JobFollowUps followUps, JobBatches batches, IOccurrenceGate? gate)
 {
+    private const string KeyTakenReason = "unique-key-taken";
+
     /// <summary>Finds out whether a document says that a run has ended.</summary>
-    /// <returns>False when it must not run, and nothing is known of how it ended: all that there was to do has been done.</returns>
-    public async ValueTask<bool> BeginAsync(JobRun run, CancellationToken cancellationToken)
+    /// <param name="run">The run.</param>
+    /// <param name="attempt">Which counted attempt this is.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <returns>What is to be done with its message if it must not run, and nothing is known of how it ended: all that there was to do has been done.</returns>
+    public async ValueTask<HandlingResult?> BeginAsync(JobRun run, int attempt, CancellationToken cancellationToken)
     {
         if (IsDroppedAfterItsEnd(run) && await TrackedJob.FindAsync(environment, run.Key, cancellationToken).ConfigureAwait(false) is { } found)
         {
-            run.Tracked = found.Document.Untracked ? null : found;
+            if (found.WasRedriven(attempt) && await ReopenAsync(run, found, cancellationToken).ConfigureAwait(false) is { } other)
+            {
+                return HandlingResult.DeadLetter(KeyTakenReason, $"Its unique key '{run.Terms.Unique}' belongs to job {other} by now. Redrive this one when that has ended, or purge it.");
+            }
+
+            run.Tracked = found.Document is { Untracked: true, Redriven: false } ? null : found;
             run.Ended = found.Document.Ended;
             run.Reason = found.Document.Reason;
         }
@@ -24,20 +35,20 @@ internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, 
             // Without the document it has ended, or another job has taken the key over from it.
             if (await uniques.FindAsync(key, run.Key, cancellationToken).ConfigureAwait(false) is not { } unique)
             {
-                return false;
+                return HandlingResult.Complete;
             }
 
             run.Ended = unique.Ended;
         }
 
-        if (run.Ended is null && run.Terms.Batch is { } batch && await batches.HasEndedAsync(batch, run.Terms.Member, cancellationToken).ConfigureAwait(false))
+        if (run is { Ended: null, IsRedriven: false } && run.Terms.Batch is { } batch && await batches.HasEndedAsync(batch, run.Terms.Member, cancellationToken).ConfigureAwait(false))
         {
             // It has not failed, for that a record would say. What follows the batch may still have to be enqueued; the rest was, or is lost with the crash.
             await environment.PersistAsync(token => batches.EndAsync(batch, run.Terms.Member, failed: false, token), cancellationToken).ConfigureAwait(false);
-            return false;
+            return HandlingResult.Complete;
         }
 
-        return true;
+        return null;
     }
 
     /// <summary>Ends a run for good.</summary>
@@ -49,7 +60,7 @@ internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, 
     {
         if (run.Terms.Then is { } then)
         {
-            await environment.PersistAsync(token => followUps.EnqueueAsync(then, run.Key, record.Outcome, token), cancellationToken).ConfigureAwait(false);
+            await environment.PersistAsync(token => followUps.EnqueueAsync(then, run.Key, record.Outcome, run.IsRedriven, token), cancellationToken).ConfigureAwait(false);
         }
 
         if (run.Tracked is { } tracked)
@@ -83,6 +94,34 @@ internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, 
         {
             await environment.PersistAsync(token => uniques.ReleaseAsync(run.Terms.Unique, run.Key, token), cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Makes a job that has failed, and whose dead letter was redriven, one that has not ended.</summary>
+    /// <returns>The id of the job that has its unique key by now; null when there is none, and it may run.</returns>
+    private async ValueTask<string?> ReopenAsync(JobRun run, TrackedJob tracked, CancellationToken cancellationToken)
+    {
+        if (run.Terms.Unique is { } key && await uniques.ClaimAsync(key, run.Key, tracked.Document.Queue, cancellationToken).ConfigureAwait(false) is { } other)
+        {
+            return other;
+        }
+
+        // What follows a failure has been enqueued when it failed.
+        await tracked.ChangeAsync(
+            document => document.Ended is null ? null : document with
+            {
+                State = JobState.Waiting,
+                Attempt = 0,
+                Error = document.Ended.Error,
+                Progress = null,
+                Text = null,
+                Next = document.Next?.Where(next => !JobFollowUps.Follows(next, RunOutcome.Failed)).ToList(),
+                Ended = null,
+                Reason = null,
+                Buried = false,
+                Redriven = true,
+            },
+            cancellationToken).ConfigureAwait(false);
+        return null;
     }
 
     /// <summary>Whether something beside its message tells of its end, so that the message is dropped when it comes again.</summary>

@@ -17,11 +17,16 @@ internal sealed class JobFollowUps(JobEnvironment environment, UniqueJobs unique
     };
 
     /// <summary>Enqueues those of a list that follow such an end.</summary>
-    public async ValueTask EnqueueAsync(IReadOnlyList<JobFollowUp> list, string run, RunOutcome outcome, CancellationToken cancellationToken)
+    /// <param name="list">The jobs.</param>
+    /// <param name="run">What they follow.</param>
+    /// <param name="outcome">How it has ended.</param>
+    /// <param name="isRedriven">Whether it had failed before: what follows that has been enqueued then.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    public async ValueTask EnqueueAsync(IReadOnlyList<JobFollowUp> list, string run, RunOutcome outcome, bool isRedriven, CancellationToken cancellationToken)
     {
         for (var i = 0; i < list.Count; i++)
         {
-            if (Follows(list[i], outcome))
+            if (Follows(list[i], outcome) && !(isRedriven && Follows(list[i], RunOutcome.Failed)))
             {
                 await EnqueueAsync(list[i], list[i].Id ?? IdOf(list, i, run), ended: null, cancellationToken).ConfigureAwait(false);
             }

@@ -11,6 +11,6 @@ namespace Millrace.Scheduling.Jobs;
 [JsonSerializable(typeof(JobDocument))]
 [JsonSerializable(typeof(UniqueDocument))]
 [JsonSerializable(typeof(BatchDocument))]
-[JsonSerializable(typeof(CancelDocument))]
+[JsonSerializable(typeof(MarkDocument))]
 [JsonSerializable(typeof(RateDocument))]
 internal sealed partial class JobJson : JsonSerializerContext;

@@ -8,7 +8,13 @@ internal static class JobKeys
     public const string Jobs = "!job!";
     public const string Uniques = "!unique!";
     public const string Batches = "!batch!";
+
+    /// <summary>The marks of jobs that are to be cancelled.</summary>
     public const string Cancels = "!cancel!";
+
+    /// <summary>The marks of jobs that have been put to another time, which their messages do not say.</summary>
+    public const string Moves = "!moved!";
+
     public const string Rates = "!rate!";
 
     public static string OfJob(string id) => Jobs + id;
@@ -18,9 +24,6 @@ internal static class JobKeys
     public static string OfBatch(string batch) => Batches + batch;
 
     public static string OfBatchPart(string batch, int part) => string.Create(CultureInfo.InvariantCulture, $"{Batches}{batch}!{part:D4}");
-
-    /// <summary>The mark that a running job is to be cancelled.</summary>
-    public static string OfCancel(string id) => Cancels + id;
 
     public static string OfRate(string name) => Rates + name;
 }

@@ -27,7 +27,7 @@ internal static class JobMessage
         {
             Id = id,
             ContentType = target.ContentType,
-            Headers = HeadersOf(JobHeaderOf(target.Job, target.Version), new JobTerms { Schedule = definition.Name, Version = version, Due = due.ToUnixTimeMilliseconds() }),
+            Headers = HeadersOf(JobHeaderOf(target.Job, target.Version), new JobTerms { Schedule = definition.Name, Version = version, Due = due.ToUnixTimeMilliseconds(), Track = definition.Track }),
             Priority = definition.Priority,
             Key = definition.Overlap.Kind is OverlapKind.BufferOne or OverlapKind.CancelRunning ? definition.Name : null,
         },

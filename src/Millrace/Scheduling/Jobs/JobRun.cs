@@ -18,8 +18,14 @@ internal sealed class JobRun(Message message, string header, JobTerms terms)
 
     public DateTimeOffset EnqueuedAt => message.EnqueuedAt;
 
-    /// <summary>When it was due.</summary>
-    public DateTimeOffset DueAt => terms.Due is { } due ? DateTimeOffset.FromUnixTimeMilliseconds(due) : message.EnqueuedAt;
+    /// <summary>When it was due: by its message, unless it has been put to another time.</summary>
+    public DateTimeOffset DueAt => MovedTo ?? DueByMessage;
+
+    /// <summary>To which time it has been put, if it has.</summary>
+    public DateTimeOffset? MovedTo { get; set; }
+
+    /// <summary>When it was due by its message.</summary>
+    public DateTimeOffset DueByMessage => terms.Due is { } due ? DateTimeOffset.FromUnixTimeMilliseconds(due) : message.EnqueuedAt;
 
     public JobTerms Terms => terms;
 
@@ -30,7 +36,7 @@ internal sealed class JobRun(Message message, string header, JobTerms terms)
     /// <summary>The schedule's definition; null for a job that was enqueued by itself.</summary>
     public ScheduleDefinition? Definition { get; set; }
 
-    /// <summary>The record of the job, if it is tracked and the record is still there.</summary>
+    /// <summary>The record of the job, if it is tracked or was redriven, and the record is still there.</summary>
     public TrackedJob? Tracked { get; set; }
 
     /// <summary>How it has ended, if a document says so: it is not run again, and what is missing of its end is made up for.</summary>
@@ -38,6 +44,9 @@ internal sealed class JobRun(Message message, string header, JobTerms terms)
 
     /// <summary>The reason of its dead letter, if it has ended by failing and a document says so.</summary>
     public string? Reason { get; set; }
+
+    /// <summary>Whether it had failed once, and its dead letter was redriven.</summary>
+    public bool IsRedriven => Tracked?.Document.Redriven is true;
 
     /// <summary>Whether there was a mark that it is to be cancelled.</summary>
     public bool IsMarked { get; set; }

@@ -23,7 +23,8 @@ internal sealed partial class JobRunner
         try
         {
             await _pipeline(context, token).ConfigureAwait(false);
-            return context.Result == HandlingResult.Complete ? AttemptEnd.Success : EndOf(context.Result, run, retry);
+            return context.Result == HandlingResult.Complete ? AttemptEnd.Success
+                : EndOf(context.Result, run.Attempt, new LastAttempt(retry.MaxAttempts, await BoundAsync(run, retry).ConfigureAwait(false)), retry);
         }
         catch (Exception exception)
         {
@@ -50,7 +51,7 @@ internal sealed partial class JobRunner
             }
 
             _logger.AttemptFailed(exception, run.Id, Queue, run.Attempt);
-            return EndOf(exception, context.IsAccepted, run.Attempt, retry);
+            return EndOf(exception, context.IsAccepted, run.Attempt, new LastAttempt(retry.MaxAttempts, await BoundAsync(run, retry).ConfigureAwait(false)), retry);
         }
         finally
         {
@@ -61,28 +62,32 @@ internal sealed partial class JobRunner
         }
     }
 
+    /// <summary>Up to how many deliveries the store goes, if that is fewer attempts than the policy asks for and matters now.</summary>
+    private async ValueTask<int?> BoundAsync(JobContext run, JobRetry retry) =>
+        run.Attempt < retry.MaxAttempts ? await _bound.GetAsync(CancellationToken.None).ConfigureAwait(false) : null;
+
     /// <summary>What a failure means: a message that cannot be read or is not valid, and a failure that the policy does not repeat, end the job.</summary>
-    private AttemptEnd EndOf(Exception exception, bool isAccepted, int attempt, JobRetry retry) => exception switch
+    private AttemptEnd EndOf(Exception exception, bool isAccepted, int attempt, LastAttempt last, JobRetry retry) => exception switch
     {
         MessageSerializationException when !isAccepted => AttemptEnd.Dead(MessageSerializationException.DeadLetterReason, exception.Message),
         MessageValidationException when !isAccepted => AttemptEnd.Dead(MessageValidationException.DeadLetterReason, exception.Message),
         _ when !retry.IsRetryable(exception) => AttemptEnd.Dead(AttemptVerdict.NotRetryableReason, AttemptVerdict.Describe(exception)),
-        _ => AgainOrDead(AttemptVerdict.Describe(exception), attempt, retry),
+        _ => AgainOrDead(AttemptVerdict.Describe(exception), attempt, last, retry),
     };
 
     /// <summary>What a job or a middleware said by <see cref="MessageContext.Result"/> instead of an exception.</summary>
-    private AttemptEnd EndOf(HandlingResult result, JobContext run, JobRetry retry) => result.Kind switch
+    private AttemptEnd EndOf(HandlingResult result, int attempt, LastAttempt last, JobRetry retry) => result.Kind switch
     {
-        HandlingResult.Outcome.Fail when result.Exception is { } exception => EndOf(exception, isAccepted: true, run.Attempt, retry),
-        HandlingResult.Outcome.Fail => AgainOrDead(result.Error, run.Attempt, retry),
-        HandlingResult.Outcome.RetryAfter when run.Attempt >= retry.MaxAttempts => AttemptEnd.Dead(AttemptVerdict.MaxAttemptsReason, result.Error),
+        HandlingResult.Outcome.Fail when result.Exception is { } exception => EndOf(exception, isAccepted: true, attempt, last, retry),
+        HandlingResult.Outcome.Fail => AgainOrDead(result.Error, attempt, last, retry),
+        HandlingResult.Outcome.RetryAfter when last.ReasonAt(attempt) is { } reason => AttemptEnd.Dead(reason, result.Error),
         HandlingResult.Outcome.RetryAfter => new AttemptEnd(RunOutcome.Retried, result, result.Error),
         HandlingResult.Outcome.DeadLetter => AttemptEnd.Dead(result.Reason!, result.Error),
         _ => new AttemptEnd(Outcome: null, result, Error: null),
     };
 
-    private AttemptEnd AgainOrDead(string? error, int attempt, JobRetry retry) => attempt >= retry.MaxAttempts
-        ? AttemptEnd.Dead(AttemptVerdict.MaxAttemptsReason, error)
+    private AttemptEnd AgainOrDead(string? error, int attempt, LastAttempt last, JobRetry retry) => last.ReasonAt(attempt) is { } reason
+        ? AttemptEnd.Dead(reason, error)
         : new AttemptEnd(RunOutcome.Retried, HandlingResult.RetryAfter(retry.GetDelay(Math.Max(1, attempt), _environment.Random), error), error);
 
     /// <summary>The store counts attempts also when the process dies in them: a job that kills its worker ends here.</summary>
@@ -95,6 +100,16 @@ internal sealed partial class JobRunner
         var start = $"{reason}: ";
         return HandlingResult.DeadLetter(
             reason, failed.Error == reason ? null : failed.Error?.StartsWith(start, StringComparison.Ordinal) is true ? failed.Error[start.Length..] : failed.Error);
+    }
+
+    /// <summary>Which attempt is the last one.</summary>
+    /// <param name="Allowed">By the policy.</param>
+    /// <param name="Delivered">By the store, which dead-letters the message after it; null when that is no concern.</param>
+    private readonly record struct LastAttempt(int Allowed, int? Delivered)
+    {
+        /// <summary>The reason of the dead letter if the attempt was the last one.</summary>
+        public string? ReasonAt(int attempt) =>
+            attempt >= Allowed ? AttemptVerdict.MaxAttemptsReason : attempt >= Delivered ? DeadLetterInfo.MaxDeliveriesReason : null;
     }
 
     /// <summary>How an attempt has ended.</summary>

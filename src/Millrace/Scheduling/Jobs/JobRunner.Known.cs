@@ -1,5 +1,6 @@
 using Millrace.Diagnostics;
 using Millrace.Queues;
+using Millrace.Scheduling.Limits;
 using Millrace.Scheduling.Schedules;
 using Millrace.Storage;
 
@@ -28,6 +29,11 @@ internal sealed partial class JobRunner
             _logger.JobDocumentsUnavailable(exception, delivery.Message.Id, Queue, delay);
             return HandlingResult.Postpone(delay);
         }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && IsAmong(Marks, delivery.Message.Id))
+        {
+            // It was cancelled before it ran, for instance while it waited for a limit: it comes again, and is ended then.
+            return HandlingResult.Return;
+        }
     }
 
     private async ValueTask<HandlingResult> TryHandleKnownAsync(Delivery delivery, string name, CancellationToken cancellationToken)
@@ -44,9 +50,14 @@ internal sealed partial class JobRunner
         }
 
         var run = new JobRun(delivery.Message, name, terms);
-        if (!await _ending.BeginAsync(run, cancellationToken).ConfigureAwait(false))
+        if (MayHaveMoved(run.Id, run.DueByMessage))
         {
-            return HandlingResult.Complete;
+            run.MovedTo = await Moves!.FindAsync(run.Key, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (await _ending.BeginAsync(run, delivery.Attempt, cancellationToken).ConfigureAwait(false) is { } result)
+        {
+            return result;
         }
 
         if (run.Ended is { } ended)
@@ -57,10 +68,11 @@ internal sealed partial class JobRunner
 
         if (run.Occurrence is { } occurrence && _gate is not null)
         {
-            var verdict = await _gate.BeginAsync(occurrence, cancellationToken).ConfigureAwait(false);
+            var verdict = await _gate.BeginAsync(occurrence with { HasStarted = delivery.Attempt > 1, IsRedriven = run.IsRedriven }, cancellationToken).ConfigureAwait(false);
             switch (verdict.Action)
             {
                 case OccurrenceAction.Drop:
+                    await EndDroppedAsync(run, cancellationToken).ConfigureAwait(false);
                     return HandlingResult.Complete;
                 case OccurrenceAction.PutOff:
                     return HandlingResult.Postpone(verdict.Delay);
@@ -93,10 +105,10 @@ internal sealed partial class JobRunner
             return await RunAsync(run, job, delivery, retry, default, cancellationToken).ConfigureAwait(false);
         }
 
-        var entry = await job.Limits.EnterAsync(cancellationToken).ConfigureAwait(false);
+        var entry = await job.Limits.EnterAsync(new LimitKey(delivery.Message.Priority, run.DueAt, run.Id), cancellationToken).ConfigureAwait(false);
         if (entry.Slots is not { } slots)
         {
-            return HandlingResult.Postpone(entry.Delay);
+            return entry.Pause is { } pause ? HandlingResult.Postpone(pause) : HandlingResult.Return;
         }
 
         await using (slots.ConfigureAwait(false))
@@ -171,7 +183,7 @@ internal sealed partial class JobRunner
     private async ValueTask<HandlingResult> RefuseAsync(JobRun run, string name, Delivery delivery, CancellationToken cancellationToken)
     {
         var error = $"There is no job '{name}' in this worker. Register it (AddJob), or remove the message.";
-        if (delivery.Attempt >= MostUnknownAttempts)
+        if (delivery.Attempt >= MostUnknownAttempts || delivery.Attempt >= await _bound.GetAsync(cancellationToken).ConfigureAwait(false))
         {
             return await EndAsync(run, AttemptEnd.Dead(UnknownJobReason, error), cancellationToken).ConfigureAwait(false);
         }
@@ -184,19 +196,7 @@ internal sealed partial class JobRunner
     private async ValueTask<HandlingResult> EndAsync(JobRun run, AttemptEnd end, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var now = _timeProvider.GetUtcNow();
-        await EndAsync(run, new RunRecord
-        {
-            Run = run.Key,
-            Job = run.Name,
-            Schedule = run.Terms.Schedule,
-            Queue = Queue,
-            Outcome = end.Outcome!.Value,
-            ScheduledAt = run.DueAt,
-            FinishedAt = now,
-            Node = _environment.Node,
-            Error = end.Error,
-        }, end.Result.Reason).ConfigureAwait(false);
+        await EndAsync(run, RecordOf(run, end.Outcome!.Value, end.Error), end.Result.Reason).ConfigureAwait(false);
         return end.Result;
     }
 
@@ -208,5 +208,33 @@ internal sealed partial class JobRunner
         {
             await ClearMarkAsync(run.Key, CancellationToken.None).ConfigureAwait(false);
         }
+
+        if (run.MovedTo is not null)
+        {
+            await _environment.PersistAsync(token => Moves!.ClearAsync(run.Key, token), CancellationToken.None).ConfigureAwait(false);
+        }
     }
+
+    /// <summary>Closes the record of a tracked occurrence that does not run: the history has been told, by whoever skipped it.</summary>
+    private async ValueTask EndDroppedAsync(JobRun run, CancellationToken cancellationToken)
+    {
+        if (run.Tracked is { } tracked)
+        {
+            var skipped = RecordOf(run, RunOutcome.Skipped, "skipped");
+            await tracked.ChangeAsync(document => document.Ended is null ? document with { State = JobState.Cancelled, Ended = skipped } : null, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private RunRecord RecordOf(JobRun run, RunOutcome outcome, string? error) => new()
+    {
+        Run = run.Key,
+        Job = run.Name,
+        Schedule = run.Terms.Schedule,
+        Queue = Queue,
+        Outcome = outcome,
+        ScheduledAt = run.DueAt,
+        FinishedAt = _timeProvider.GetUtcNow(),
+        Node = _environment.Node,
+        Error = error,
+    };
 }

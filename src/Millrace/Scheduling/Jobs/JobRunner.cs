@@ -23,6 +23,7 @@ internal sealed partial class JobRunner
     private readonly IMessageSerializer _results;
     private readonly TimeProvider _timeProvider;
     private readonly ILogger _logger;
+    private readonly DeliveryBound _bound;
 
     public JobRunner(JobEnvironment environment, string queue, IEnumerable<BoundJob> jobs, JobEnding ending, IOccurrenceGate? gate)
     {
@@ -35,13 +36,39 @@ internal sealed partial class JobRunner
         _results = environment.Options.Serializers.Get("json");
         _timeProvider = environment.TimeProvider;
         _logger = environment.Logger;
+        _bound = new DeliveryBound(environment, queue);
         Queue = queue;
     }
 
     public string Queue { get; }
 
+    /// <summary>Throws if the queue does not allow as many attempts as a job's policy asks for.</summary>
+    /// <exception cref="MillraceConfigurationException">It does not.</exception>
+    public ValueTask RequireFitsAsync() => _bound.RequireFitsAsync(_jobs.Values.Select(job => job.Type), CancellationToken.None);
+
+    /// <summary>A message has been handed back without a run, perhaps to wait for a limit.</summary>
+    public void WasReturned(Message message)
+    {
+        if (message.Headers.TryGetValue(JobMessage.JobHeader, out var name) && _jobs.TryGetValue(name, out var job))
+        {
+            job.Limits?.WasReturned(message.Id);
+        }
+    }
+
+    /// <summary>Hands back what waits for a limit: the worker stops.</summary>
+    public void StopWaiting()
+    {
+        foreach (var job in _jobs.Values)
+        {
+            job.Limits?.Close();
+        }
+    }
+
     /// <summary>The marks of jobs that are to be cancelled; null where there is no state to keep them in.</summary>
-    public CancelMarks? Marks { get; set; }
+    public JobMarks? Marks { get; set; }
+
+    /// <summary>The marks of jobs that have been put to another time; null where there is no state to keep them in.</summary>
+    public JobMarks? Moves { get; set; }
 
     public string WriteResult<T>(T result)
     {
@@ -82,10 +109,15 @@ internal sealed partial class JobRunner
             due = DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
         }
 
-        return _jobs.TryGetValue(name, out var job) && job.Limits is null && (Marks is not { IsEmpty: false } marks || !marks.Contains(delivery.Message.Id.ToString()))
+        return _jobs.TryGetValue(name, out var job) && job.Limits is null && !IsAmong(Marks, delivery.Message.Id) && !MayHaveMoved(delivery.Message.Id, due)
             ? RunPlainAsync(job, delivery, due, cancellationToken)
             : HandleKnownAsync(delivery, name, cancellationToken);
     }
+
+    private static bool IsAmong(JobMarks? marks, MessageId id) => marks is { IsEmpty: false } && marks.Contains(id.ToString());
+
+    /// <summary>Whether a job may have been put to another time: there is a mark, as far as is known, or it has come before its time.</summary>
+    private bool MayHaveMoved(MessageId id, DateTimeOffset due) => IsAmong(Moves, id) || (Moves is not null && due > _timeProvider.GetUtcNow());
 
     /// <summary>A job of which nothing is known but its message: it is run, and goes into the history with others before its message is settled.</summary>
     private async ValueTask<HandlingResult> RunPlainAsync(BoundJob job, Delivery delivery, DateTimeOffset due, CancellationToken cancellationToken)
@@ -123,6 +155,8 @@ internal sealed partial class JobRunner
         Attempt = context.Attempt,
         Error = error,
         Result = outcome == RunOutcome.Succeeded ? context.Result : null,
+        Progress = context.Progress?.Fraction,
+        ProgressText = context.Progress?.Text,
     };
 
     private IServiceProvider ServicesOfAttempt() => _scopes is null ? NoServices.Instance : new AttemptServices(_scopes);

@@ -29,7 +29,8 @@ internal sealed class JobSweeper(JobEnvironment environment)
     {
         var removed = await SweepAsync(JobKeys.Jobs, IsOldJobAsync, cancellationToken).ConfigureAwait(false);
         removed += await SweepAsync(JobKeys.Uniques, IsOldUniqueAsync, cancellationToken).ConfigureAwait(false);
-        removed += await SweepAsync(JobKeys.Cancels, (document, _) => new(IsOld(JobDocuments.ReadCancel(document.Value).At)), cancellationToken).ConfigureAwait(false);
+        removed += await SweepAsync(JobKeys.Cancels, IsOldMarkAsync, cancellationToken).ConfigureAwait(false);
+        removed += await SweepAsync(JobKeys.Moves, IsOldMarkAsync, cancellationToken).ConfigureAwait(false);
         removed += await SweepAsync(JobKeys.Batches, IsOldBatchAsync, cancellationToken).ConfigureAwait(false);
         if (removed > 0)
         {
@@ -67,7 +68,9 @@ internal sealed class JobSweeper(JobEnvironment environment)
         var id = document.Key[JobKeys.Jobs.Length..];
         if (job.Ended is not { } ended)
         {
-            return IsOld(job.DueAt ?? job.EnqueuedAt) && await IsGoneAsync(job.Queue, id, cancellationToken).ConfigureAwait(false);
+            return IsOld(job.DueAt ?? job.EnqueuedAt)
+                && await IsGoneAsync(job.Queue, id, cancellationToken).ConfigureAwait(false)
+                && !await IsThereAsync(ResourceName.DeadLetterQueueOf(job.Queue), id, cancellationToken).ConfigureAwait(false);
         }
 
         // Without it a message that is delivered again after the failure, or redriven, would be dropped.
@@ -76,6 +79,8 @@ internal sealed class JobSweeper(JobEnvironment environment)
                 || !(await IsThereAsync(job.Queue, id, cancellationToken).ConfigureAwait(false)
                     || await IsThereAsync(ResourceName.DeadLetterQueueOf(job.Queue), id, cancellationToken).ConfigureAwait(false)));
     }
+
+    private ValueTask<bool> IsOldMarkAsync(StateDocument document, CancellationToken cancellationToken) => new(IsOld(JobDocuments.ReadMark(document.Value).At));
 
     private async ValueTask<bool> IsOldUniqueAsync(StateDocument document, CancellationToken cancellationToken)
     {

@@ -56,11 +56,26 @@ internal sealed class TrackedJob
     /// <summary>Removes what is kept of a failure, if it is that: a job with this id is enqueued anew.</summary>
     public static async ValueTask ForgetFailureAsync(JobEnvironment environment, string id, CancellationToken cancellationToken)
     {
-        if (await FindAsync(environment, id, cancellationToken).ConfigureAwait(false) is { Document.Untracked: true } found)
+        if (await FindAsync(environment, id, cancellationToken).ConfigureAwait(false) is { Document: { Untracked: true, Ended: not null } } found)
         {
             await environment.State.DeleteAsync(JobKeys.OfJob(id), found._version, cancellationToken).ConfigureAwait(false);
         }
     }
+
+    /// <summary>Notes that the message of a job that has failed is a dead letter now.</summary>
+    public static async ValueTask BuryAsync(JobEnvironment environment, string id, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(environment, id, cancellationToken).ConfigureAwait(false) is { } found)
+        {
+            await found.ChangeAsync(document => document is { Ended.Outcome: RunOutcome.Failed, Buried: false } ? document with { Buried = true } : null, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Whether a message that comes after its job has failed was redriven, and is not the rest of a crash between the end and the settlement. A redriven one starts with the first attempt; what comes
+    /// back after a crash has at least the attempt that failed.
+    /// </summary>
+    public bool WasRedriven(int attempt) => _document.Ended is { Outcome: RunOutcome.Failed } ended && (_document.Buried || attempt < ended.Attempt);
 
     /// <summary>The record of a job; null if there is none.</summary>
     public static async ValueTask<TrackedJob?> FindAsync(JobEnvironment environment, string id, CancellationToken cancellationToken) =>

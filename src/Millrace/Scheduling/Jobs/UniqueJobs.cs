@@ -27,7 +27,7 @@ internal sealed class UniqueJobs(JobEnvironment environment)
             if (await environment.State.GetAsync(JobKeys.OfUnique(key), cancellationToken).ConfigureAwait(false) is { } document)
             {
                 var found = JobDocuments.ReadUnique(document.Value);
-                if (found.Id == id)
+                if (found.Id == id && found.Ended is null)
                 {
                     return null;
                 }

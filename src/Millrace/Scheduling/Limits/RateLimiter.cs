@@ -12,7 +12,6 @@ namespace Millrace.Scheduling.Limits;
 internal sealed class RateLimiter
 {
     private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
 
     private readonly string _key;
     private readonly IStateStore _state;
@@ -23,7 +22,6 @@ internal sealed class RateLimiter
     private readonly SemaphoreSlim _fetching = new(1, 1);
     private long _next;
     private int _left;
-    private long _queueEnd;
 
     public RateLimiter(string name, RateLimit limit, IStateStore state, TimeProvider timeProvider)
     {
@@ -97,16 +95,7 @@ internal sealed class RateLimiter
                 return true;
             }
 
-            // Those that wait are told to come one after the other.
-            _queueEnd = Math.Max(_queueEnd, _next) + _spacing;
-            if (_queueEnd - now > LongestWait.Ticks)
-            {
-                _queueEnd = now;
-                delay = LongestWait * (0.5 + (Random.Shared.NextDouble() / 2));
-                return false;
-            }
-
-            var wait = TimeSpan.FromTicks(_queueEnd - _spacing - now);
+            var wait = TimeSpan.FromTicks(_next - now);
             delay = wait < ShortestWait ? ShortestWait : wait;
             return false;
         }

@@ -16,21 +16,28 @@ internal sealed class OccurrenceGate(
         if (await store.ReadAsync(occurrence.Schedule, cancellationToken).ConfigureAwait(false) is not { } schedule)
         {
             // Nothing is known of it any more, not even where its history would belong.
-            return new(OccurrenceAction.Drop);
+            return new(occurrence.IsRedriven ? OccurrenceAction.Run : OccurrenceAction.Drop);
         }
 
         var definition = schedule.Value.Definition;
-        if (schedule.Value.Version != occurrence.Version)
+        var cursor = stored.Value.For(schedule.Value);
+        var place = PlaceOf(occurrence.Id, cursor.Open);
+        if (occurrence.IsRedriven && place < 0)
+        {
+            await ReopenAsync(occurrence, definition.Queue, cancellationToken).ConfigureAwait(false);
+            return new(OccurrenceAction.Run, definition);
+        }
+
+        if (schedule.Value.Version != occurrence.Version && !(occurrence.HasStarted || occurrence.IsRedriven))
         {
             return await SkipAsync(definition, occurrence, SkipReason.Superseded, cancellationToken).ConfigureAwait(false);
         }
 
-        var cursor = stored.Value.For(schedule.Value);
-        var place = PlaceOf(occurrence.Id, cursor.Open);
         if (place < 0)
         {
             // It has ended, unless the cursor is behind it: then the state store has lost a write, and running it again is better than never.
-            return new(occurrence.Due > cursor.Cursor && !ScheduleKeys.IsAskedFor(occurrence.Id) ? OccurrenceAction.Run : OccurrenceAction.Drop, definition);
+            var isAhead = schedule.Value.Version == occurrence.Version && occurrence.Due > cursor.Cursor && !ScheduleKeys.IsAskedFor(occurrence.Id);
+            return new(isAhead ? OccurrenceAction.Run : OccurrenceAction.Drop, definition);
         }
 
         switch (definition.Overlap.Kind)
@@ -49,6 +56,15 @@ internal sealed class OccurrenceGate(
             occurrence.Schedule,
             cursor => PlaceOf(occurrence.Id, cursor.Open) >= 0
                 ? Counted(cursor, run) with { Open = [.. cursor.Open.Where(open => open.Id != occurrence.Id)] }
+                : null,
+            cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Makes a redriven occurrence one that has not ended, so that the next ones heed it.</summary>
+    private async ValueTask ReopenAsync(Occurrence occurrence, string queue, CancellationToken cancellationToken) =>
+        await store.ChangeCursorAsync(
+            occurrence.Schedule,
+            cursor => PlaceOf(occurrence.Id, cursor.Open) < 0 && cursor.Open.Count < OverlapPolicy.MostOpen
+                ? cursor with { Open = [.. cursor.Open, new OpenOccurrence(occurrence.Id, occurrence.Due, queue, PendingSince: null)] }
                 : null,
             cancellationToken).ConfigureAwait(false);
 

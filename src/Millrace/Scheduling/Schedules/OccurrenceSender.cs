@@ -10,13 +10,15 @@ namespace Millrace.Scheduling.Schedules;
 /// <param name="record">Adds to the history.</param>
 /// <param name="timeProvider">The clock.</param>
 /// <param name="node">The name of this node, for the history.</param>
+/// <param name="track">Creates the record of a run, if there is none; null where nothing is tracked.</param>
 internal sealed class OccurrenceSender(
     IQueueStore queues,
     IQueueAdmin? admin,
     Func<string, CancellationToken, ValueTask> cancel,
     Func<RunRecord, CancellationToken, ValueTask> record,
     TimeProvider timeProvider,
-    string node)
+    string node,
+    Func<OpenOccurrence, JobTarget, CancellationToken, ValueTask>? track = null)
 {
     private readonly JobQueues _jobQueues = new(admin);
 
@@ -28,9 +30,17 @@ internal sealed class OccurrenceSender(
     {
         foreach (var queue in occurrences.GroupBy(occurrence => occurrence.Queue, StringComparer.Ordinal))
         {
-            if (schedule.Definition.Target is JobTarget)
+            if (schedule.Definition.Target is JobTarget job)
             {
                 await _jobQueues.EnsureAsync(queue.Key, cancellationToken).ConfigureAwait(false);
+                if (schedule.Definition.Track && track is not null)
+                {
+                    // Before their messages, so that whoever runs them finds it.
+                    foreach (var occurrence in queue)
+                    {
+                        await track(occurrence, job, cancellationToken).ConfigureAwait(false);
+                    }
+                }
             }
 
             var batch = queue.Select(occurrence => MessageOf(schedule, occurrence)).ToArray();

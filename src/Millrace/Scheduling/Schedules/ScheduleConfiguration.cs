@@ -24,7 +24,7 @@ internal static class ScheduleConfiguration
 
     private static readonly string[] OtherNames =
     [
-        "name", "trigger", "job", "message", "queue", "description", "start", "end", "misfire", "overlap", "retry", "tags", "metadata", "enabled",
+        "name", "trigger", "job", "message", "queue", "description", "start", "end", "misfire", "overlap", "retry", "track", "tags", "metadata", "enabled",
         "cron", "zone", "every", "anchor", "once", "anyOf", "except", "dates", "annual", "weekdays", "times", "policy", "kind", "retryOn", "failOn",
         Arguments, "argumentsBase64", "contentType", "json", "text", "body", "headers",
     ];

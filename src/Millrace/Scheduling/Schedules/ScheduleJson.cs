@@ -22,6 +22,7 @@ internal static class ScheduleJson
     private static readonly JsonEncodedText Overlap = JsonEncodedText.Encode("overlap");
     private static readonly JsonEncodedText TimeoutMs = JsonEncodedText.Encode("timeoutMs");
     private static readonly JsonEncodedText Retry = JsonEncodedText.Encode("retry");
+    private static readonly JsonEncodedText Track = JsonEncodedText.Encode("track");
     private static readonly JsonEncodedText Priority = JsonEncodedText.Encode("priority");
     private static readonly JsonEncodedText Tags = JsonEncodedText.Encode("tags");
     private static readonly JsonEncodedText Metadata = JsonEncodedText.Encode("metadata");
@@ -29,7 +30,7 @@ internal static class ScheduleJson
 
     private static readonly JsonEncodedText[] Fields =
     [
-        Name, TriggerField, Job, Message, Queue, Description, Start, End, JitterMs, MaxRuns, Misfire, Overlap, TimeoutMs, Retry, Priority, Tags, Metadata, Enabled,
+        Name, TriggerField, Job, Message, Queue, Description, Start, End, JitterMs, MaxRuns, Misfire, Overlap, TimeoutMs, Retry, Track, Priority, Tags, Metadata, Enabled,
     ];
 
     /// <summary>Writes a definition as an object; what is as by default is left out.</summary>
@@ -106,10 +107,15 @@ internal static class ScheduleJson
             WireValues.WriteMilliseconds(json, TimeoutMs, timeout);
         }
 
-        if (!definition.Retry.Equals(JobRetry.Default))
+        if (definition.Retry is { } retry)
         {
             json.WritePropertyName(Retry);
-            JobRetryJson.Write(json, definition.Retry);
+            JobRetryJson.Write(json, retry);
+        }
+
+        if (definition.Track)
+        {
+            json.WriteBoolean(Track, true);
         }
 
         if (definition.Priority != MessagePriority.Default)
@@ -231,7 +237,11 @@ internal static class ScheduleJson
         }
         else if (json.Is(Retry))
         {
-            read = read with { Retry = JobRetryJson.Read(ref json) };
+            read = read with { Retry = json.IsNull() ? null : JobRetryJson.Read(ref json) };
+        }
+        else if (json.Is(Track))
+        {
+            read = read with { Track = json.Boolean() };
         }
         else if (json.Is(Priority))
         {

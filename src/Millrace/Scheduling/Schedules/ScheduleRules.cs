@@ -32,7 +32,7 @@ internal static class ScheduleRules
             "priority",
             definition.Priority,
             $"{MessagePriority.Lowest} to {MessagePriority.Highest}");
-        definition.Retry.Validate();
+        definition.Retry?.Validate();
         RequireLabels(definition);
         RequireTarget(definition);
     }
@@ -71,10 +71,10 @@ internal static class ScheduleRules
                 RequireSize(definition, message.Body.Length);
                 Require(
                     definition,
-                    definition is { Timeout: null } && definition.Retry.Equals(JobRetry.Default) && definition.Overlap.Equals(OverlapPolicy.Skip),
+                    definition is { Timeout: null, Retry: null, Track: false } && definition.Overlap.Equals(OverlapPolicy.Skip),
                     "policies",
                     "set",
-                    "left as they are: of a plain message nobody knows when it is handled, so that no timeout, retry or overlap policy could have an effect");
+                    "left as they are: of a plain message nobody knows when it is handled, so that no timeout, retry or overlap policy could have an effect, and there is nothing to track");
                 break;
             default:
                 Require(definition, false, "target", "null", "a job or a message");

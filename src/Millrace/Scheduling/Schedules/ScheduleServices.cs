@@ -22,13 +22,23 @@ internal sealed class ScheduleServices
         var sender = new OccurrenceSender(
             environment.Store,
             environment.Admin,
-            (run, cancellationToken) => CancelMarks.MarkAsync(state, run, environment.Now, cancellationToken),
+            (run, cancellationToken) => JobMarks.CancelAsync(state, run, environment.Now, cancellationToken),
             RecordAsync,
             _timeProvider,
-            environment.Node);
+            environment.Node,
+            TrackAsync);
         _firer = new ScheduleFirer(_store, sender, _timeProvider, _logger);
         Client = new ScheduleClient(_store, _firer, _timeProvider);
         Gate = new OccurrenceGate(_store, environment.Store.Capabilities, RecordAsync, _timeProvider, environment.Node);
+
+        async ValueTask TrackAsync(OpenOccurrence occurrence, JobTarget job, CancellationToken cancellationToken) => await TrackedJob.CreateAsync(
+            environment,
+            occurrence.Id,
+            JobMessage.JobHeaderOf(job.Job, job.Version),
+            occurrence.Queue,
+            environment.Now,
+            new JobTerms { Due = occurrence.Due.ToUnixTimeMilliseconds() },
+            cancellationToken).ConfigureAwait(false);
 
         // Never fails, and waits for no longer than a history that fails is tried again.
         ValueTask RecordAsync(RunRecord run, CancellationToken cancellationToken) => environment.Runs.AppendAsync(run);

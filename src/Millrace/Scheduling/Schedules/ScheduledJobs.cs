@@ -21,6 +21,7 @@ internal static class ScheduledJobs
                     Trigger = Trigger.Parse(schedule.Trigger, schedule.Zone),
                     Target = new JobTarget { Job = job.Name, Version = job.Version, Arguments = Encoding.UTF8.GetBytes(schedule.Arguments) },
                     Queue = schedule.Queue ?? ScheduleDefinition.DefaultQueue,
+                    Track = schedule.Track,
                 });
             }
         }

@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Text;
 using System.Text.Json;
 using Millrace.Scheduling;
@@ -15,6 +16,8 @@ internal static class RunWire
     public static readonly JsonEncodedText DurationMs = JsonEncodedText.Encode("durationMs");
     public static readonly JsonEncodedText Node = JsonEncodedText.Encode("node");
     public static readonly JsonEncodedText Result = JsonEncodedText.Encode("result");
+    public static readonly JsonEncodedText Progress = JsonEncodedText.Encode("progress");
+    public static readonly JsonEncodedText ProgressText = JsonEncodedText.Encode("progressText");
     public static readonly JsonEncodedText Retried = JsonEncodedText.Encode("retried");
     public static readonly JsonEncodedText Duration = JsonEncodedText.Encode("duration");
     public static readonly JsonEncodedText Lateness = JsonEncodedText.Encode("lateness");
@@ -52,6 +55,15 @@ internal static class RunWire
         json.WriteNumber(WireNames.Attempt, run.Attempt);
         json.WriteString(ScheduleWire.Error, run.Error);
         WriteResult(json, run.Result);
+        if (run.Progress is { } progress)
+        {
+            json.WriteNumber(Progress, progress);
+        }
+
+        if (run.ProgressText is { } text)
+        {
+            json.WriteString(ProgressText, text);
+        }
     }
 
     /// <summary>The members of statistics, within an object.</summary>
@@ -179,7 +191,7 @@ internal static class RunWire
             {
                 run = run with { Result = json.IsNull() ? null : Encoding.UTF8.GetString(json.Raw()) };
             }
-            else if (!ReadTime(ref json, ref run))
+            else if (!ReadTime(ref json, ref run) && !ReadProgress(ref json, ref run))
             {
                 json.Skip();
             }
@@ -205,6 +217,24 @@ internal static class RunWire
         else if (json.Is(DurationMs))
         {
             run = run with { Duration = json.IsNull() ? null : json.Milliseconds() };
+        }
+        else
+        {
+            return false;
+        }
+
+        return true;
+    }
+
+    private static bool ReadProgress(ref WireReader json, ref RunRecord run)
+    {
+        if (json.Is(Progress))
+        {
+            run = run with { Progress = Utf8Parser.TryParse(json.Raw(), out double fraction, out _) ? fraction : null };
+        }
+        else if (json.Is(ProgressText))
+        {
+            run = run with { ProgressText = json.OptionalText() };
         }
         else
         {
