@@ -223,9 +223,11 @@ internal sealed partial class FileLog
 
     /// <summary>Ends the log for all but readers.</summary>
     /// <returns>What to throw.</returns>
-    private BackendUnavailableException Fail(string what, Exception fault)
+    private BackendUnavailableException Fail(string what, Exception fault) =>
+        Fail(FileFaults.Describe(what, fault, mayHaveBeenApplied: true), fault, fault is FileDisplacedException);
+
+    private BackendUnavailableException Fail(BackendUnavailableException failure, Exception fault, bool isDisplaced)
     {
-        var failure = FileFaults.Describe(what, fault, mayHaveBeenApplied: true);
         lock (_gate)
         {
             if (_failure is { } first)
@@ -234,11 +236,16 @@ internal sealed partial class FileLog
             }
 
             _failure = failure;
+            _isDisplaced = isDisplaced;
         }
 
         _log.FileLogFailed(fault, Path.GetFileName(_folder));
         FailWaiters(failure);
-        TakeBack();
+        if (!isDisplaced)
+        {
+            TakeBack();
+        }
+
         _options.Failed?.Invoke();
         return failure;
     }

@@ -357,6 +357,8 @@ internal sealed partial class FileLog
 
         if (_inPlace is { } last)
         {
+            // The name that is given here might be that of a file of somebody else by now.
+            RequirePresent(last);
             last.File.SetLength(last.EndPosition - last.StartPosition);
             last.Bytes = last.EndPosition - last.StartPosition;
             _sealed = last;
@@ -366,18 +368,10 @@ internal sealed partial class FileLog
         var path = Path.Combine(_folder, LogFormat.NameOf(segment.StartPosition));
         _files.Rename(segment.Path, path);
         segment.Path = path;
+        segment.Identity = _files.IdentityOf(path);
         segment.IsInPlace = true;
         _inPlace = segment;
         _isFolderChanged = true;
-    }
-
-    /// <summary>A file whose folder somebody has removed takes writes and flushes as before, and is gone with the process: its callers must not believe it.</summary>
-    private void RequirePresent(LogSegment segment)
-    {
-        if (!_files.FileExists(segment.Path))
-        {
-            throw new FileNotFoundException($"The file '{segment.FileName}' has been removed while it was in use.");
-        }
     }
 
     private void ZeroAhead(LogSegment segment, long end, int bytesWritten)
@@ -420,7 +414,10 @@ internal sealed partial class FileLog
                 foreach (var spare in _spares)
                 {
                     spare.File.Dispose();
-                    TryDelete(spare.Path);
+                    if (!_isDisplaced)
+                    {
+                        TryDelete(spare.Path);
+                    }
                 }
             }
         }
