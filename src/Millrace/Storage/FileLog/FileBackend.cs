@@ -81,7 +81,7 @@ public sealed class FileBackend : Backend, IHealthProbe
         {
             files.CreateFolder(options.Folder);
         }
-        catch (DirectoryNotFoundException fault)
+        catch (IOException fault) when (fault is DirectoryNotFoundException or FileNotFoundException)
         {
             throw new BackendUnavailableException($"The folder '{options.Folder}' cannot be created: nothing can be made where it would be. Name a folder on a disk.", mayHaveBeenApplied: false, fault);
         }
@@ -93,7 +93,7 @@ public sealed class FileBackend : Backend, IHealthProbe
         var ownerLock = OwnerLock.Take(files, options.Folder);
         var threads = new FlushThreads();
         var logger = context.LoggerFactory.CreateLogger<FileBackend>();
-        var logs = options.Log with { Threads = threads };
+        var logs = options.Log with { Threads = threads, FindLoss = ownerLock.FindLoss };
         var damage = new DamageNotes();
         try
         {

@@ -41,7 +41,7 @@ internal sealed partial class FileLog
     {
         if (!HasFailed)
         {
-            Fail(new BackendUnavailableException(reason.Message, mayHaveBeenApplied: true, reason), reason, isDisplaced: true);
+            Fail(new BackendUnavailableException(reason.Message, mayHaveBeenApplied: true, reason), reason, isGivenUp: true);
         }
     }
 
@@ -51,6 +51,14 @@ internal sealed partial class FileLog
         if (_files.IdentityOf(segment.Path) is not { } found || (segment.Identity is { } own && own != found))
         {
             throw new FileDisplacedException(segment.FileName);
+        }
+    }
+
+    private void RequireOwned()
+    {
+        if (_options.FindLoss?.Invoke() is not null)
+        {
+            throw new FileDisplacedException(OwnerLock.LockName);
         }
     }
 

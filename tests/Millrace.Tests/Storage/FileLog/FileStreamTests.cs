@@ -312,7 +312,7 @@ public sealed class FileStreamTests
     {
         var backends = new BackendRegistry();
         backends.Add("opened", (_, _) => Backend.Of("file", backend.Queues!, backend.Streams!, backend.State!));
-        return await MillraceClient.OpenAsync("opened:", new MillraceClientOptions { Backends = backends }, Cancellation);
+        return await MillraceClient.OpenAsync("opened:", options => options.Backends = backends, Cancellation);
     }
 
     private ValueTask<FileBackend> OpenAsync() => FileBackend.OpenAsync(_files, Options, new BackendContext());

@@ -25,6 +25,8 @@ public sealed class RealDiskTests
         {
             var partition = await backend.Streams!.OpenPartitionAsync(Context, Cancellation);
             await AppendAsync(partition);
+            await SimulatedFolder.SendAsync(backend, "q", "first");
+            sent.Add("first");
             disk.Fill();
             var error = await Assert.ThrowsAsync<BackendUnavailableException>(async () =>
             {

@@ -7,7 +7,7 @@ namespace Millrace.Storage.FileLog.Disk;
 /// <remarks>Who has it stands in a file beside the lock, because the file of the lock itself cannot be read by others on every system.</remarks>
 internal sealed class OwnerLock : IDisposable
 {
-    private const string LockName = "lock";
+    public const string LockName = "lock";
     private const string OwnerName = "owner";
     private const int MaxOwnerBytes = 256;
 

@@ -215,7 +215,7 @@ internal sealed class FileStreamStore : IStreamStore
             Partition = context.Partition,
             Folder = Path.Combine(folder, PartitionFolder(context.Partition)),
             Files = _files,
-            LogOptions = OptionsFor(context.Retention),
+            LogOptions = OptionsFor(context.Retention) with { FindLoss = manifest.Path is null ? _options.FindLoss : _elsewhere[folder].FindLoss },
             Threads = _threads,
             Capabilities = Capabilities,
             Time = _time,
