@@ -58,9 +58,13 @@ internal sealed class CliContext
     public Func<string, CancellationToken, Task<string>> ReadSecret { get; init; } =
         static (_, _) => throw new UsageException("There is no terminal to ask for a secret on.");
 
-    /// <summary>Opens a backend by its URL.</summary>
-    public Func<string, CancellationToken, ValueTask<Backend>> OpenBackend { get; init; } =
-        static (url, cancellationToken) => BackendRegistry.CreateDefault().OpenAsync(url, cancellationToken: cancellationToken);
+    /// <summary>Opens a backend by its URL, for tests; null: one of those that there are.</summary>
+    public Func<string, CancellationToken, ValueTask<Backend>>? OpenBackend { get; init; }
+
+    /// <summary>Opens a backend by its URL. What of its stored data is damaged is told on the error stream.</summary>
+    public ValueTask<Backend> OpenAsync(string url, CancellationToken cancellationToken) => OpenBackend is { } open
+        ? open(url, cancellationToken)
+        : BackendRegistry.CreateDefault().OpenAsync(url, new BackendContext { LoggerFactory = new ErrorLog(Error) }, cancellationToken);
 
     /// <summary>Opens the store that the command line or the environment names.</summary>
     public async ValueTask<Backend> OpenAsync(ParseResult arguments, CancellationToken cancellationToken)
@@ -68,7 +72,7 @@ internal sealed class CliContext
         var address = StoreAddress.Read(arguments, ReadVariable);
         try
         {
-            return await OpenBackend(address.Url, cancellationToken);
+            return await OpenAsync(address.Url, cancellationToken);
         }
         catch (BackendUnavailableException exception) when (address.IsServer)
         {

@@ -4,11 +4,14 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Millrace.App;
 
 /// <summary>
-/// Warnings and errors of the machinery, one line each, on the error stream, once it is <see cref="IsOpen"/>: what goes wrong before that is thrown, and said once.
-/// Safe for concurrent use as far as its writer is.
+/// Warnings and errors of the machinery, one line each, on the error stream, once it is <see cref="IsOpen"/>: what goes wrong before that is thrown, and said once. Damage to
+/// stored data is told at any time. Safe for concurrent use as far as its writer is.
 /// </summary>
 internal sealed class ErrorLog(TextWriter error) : ILoggerFactory, ILogger
 {
+    // Of stored data; see LogMessages of the core. Who reads or stores something else meanwhile is not told by any error.
+    private static readonly HashSet<int> Damage = [1300, 1310, 1311, 1322, 1323, 1324];
+
     private volatile bool _isOpen;
 
     /// <summary>Whether anything is written.</summary>
@@ -26,11 +29,11 @@ internal sealed class ErrorLog(TextWriter error) : ILoggerFactory, ILogger
         where TState : notnull =>
         NullLogger.Instance.BeginScope(state);
 
-    public bool IsEnabled(LogLevel logLevel) => _isOpen && logLevel >= LogLevel.Warning;
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        if (IsEnabled(logLevel))
+        if (IsEnabled(logLevel) && (_isOpen || Damage.Contains(eventId.Id)))
         {
             var cause = exception is null ? "" : $" ({exception.Message.ReplaceLineEndings(" ")})";
             error.WriteLine($"millrace: {formatter(state, exception).ReplaceLineEndings(" ")}{cause}");

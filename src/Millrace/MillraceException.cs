@@ -187,6 +187,9 @@ public sealed class StorageCorruptException : MillraceException
         : base(message, innerException)
     {
     }
+
+    /// <summary>Where reading can go on behind the damage, when records of a stream's partition cannot be read; null otherwise.</summary>
+    public long? ResumeOffset { get; init; }
 }
 
 /// <summary>A stream was opened in a way that does not fit how it was created (law S3).</summary>

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Microsoft.Extensions.Logging.Abstractions;
 using Millrace.App.Output;
 using Millrace.App.Serving;
 using Millrace.Server.Configuration;
@@ -74,7 +73,7 @@ internal static class ConfigCheckCommand
             DefaultStore.Prepare();
         }
 
-        await using var instances = await ServedInstances.OpenAsync(configuration.Instances, context.TimeProvider, NullLoggerFactory.Instance, cancellationToken);
+        await using var instances = await ServedInstances.OpenAsync(configuration.Instances, context.TimeProvider, new ErrorLog(context.Error), cancellationToken);
         var code = ExitCodes.Done;
         foreach (var instance in instances.All)
         {

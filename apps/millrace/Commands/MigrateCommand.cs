@@ -50,7 +50,7 @@ internal static class MigrateCommand
     private static async Task<int> RunAsync(ParseResult arguments, Request request, CliContext context, CancellationToken cancellationToken)
     {
         RequireSource(request);
-        await using var from = await context.OpenBackend(request.From, cancellationToken);
+        await using var from = await context.OpenAsync(request.From, cancellationToken);
         await using var source = from.Find<IStreamStore>() is null || from.Find<IStateStore>() is null ? null : StreamAccess.Open(from, context);
         using var output = context.OpenOutput(arguments);
         if (request.DryRun)
@@ -59,7 +59,7 @@ internal static class MigrateCommand
             return ExitCodes.Done;
         }
 
-        await using var to = await context.OpenBackend(request.To, cancellationToken);
+        await using var to = await context.OpenAsync(request.To, cancellationToken);
         var stores = new MigrationStores(from, to, context.TimeProvider);
         await stores.RequireTwoAsync(cancellationToken);
         var report = new MigrationReport(output, context.Error);

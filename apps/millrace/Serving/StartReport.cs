@@ -16,7 +16,7 @@ internal static class StartReport
     {
         if (output.IsJson)
         {
-            WriteJson(output, server, instances, startTime);
+            WriteJson(output, server, instances, configuration, startTime);
         }
         else
         {
@@ -60,10 +60,10 @@ internal static class StartReport
     }
 
     private static string DescribeDefault() => DefaultStore.KeepsSqlite
-        ? $"; found, and kept. New nodes keep their store in files, which is faster: stop this one, then millrace migrate --from {DefaultStore.SqliteUrl} --to {DefaultStore.FilesUrl}"
+        ? $"; found, and kept. New nodes keep their store in files, which is faster: stop this one, then {MigrateCommand}"
         : "; name another one with --url";
 
-    private static void WriteJson(OutputWriter output, MillraceServer server, ServedInstances instances, TimeSpan startTime) => output.WriteObject(json =>
+    private static void WriteJson(OutputWriter output, MillraceServer server, ServedInstances instances, ServerConfiguration configuration, TimeSpan startTime) => output.WriteObject(json =>
     {
         json.WriteString("event", "ready");
         json.WriteString("version", Version);
@@ -98,7 +98,13 @@ internal static class StartReport
 
         json.WriteEndArray();
         json.WriteNumber("startMs", (long)startTime.TotalMilliseconds);
+        if (configuration.UsesDefaultStore && DefaultStore.KeepsSqlite)
+        {
+            json.WriteString("migrateCommand", MigrateCommand);
+        }
     });
+
+    private static string MigrateCommand => $"millrace migrate --from {DefaultStore.SqliteUrl} --to {DefaultStore.FilesUrl}";
 
     private static string Version => typeof(StartReport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 

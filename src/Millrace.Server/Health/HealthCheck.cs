@@ -10,10 +10,14 @@ internal sealed record HealthCheck(bool IsHealthy, TimeSpan Duration, string? Fa
 {
     public const string TimedOut = "timed out";
     public const string Failed = "failed";
+    public const string Warned = "warning";
 
     private static readonly Dictionary<string, string> NoDetails = [];
 
-    public static HealthCheck Healthy(TimeSpan duration, IReadOnlyDictionary<string, string> details) => new(true, duration, null, null, details);
+    /// <summary>What administrators should look at although it works; null when nothing is.</summary>
+    public string? Warning { get; init; }
+
+    public static HealthCheck Healthy(TimeSpan duration, IReadOnlyDictionary<string, string> details, string? warning = null) => new(true, duration, null, null, details) { Warning = warning };
 
     public static HealthCheck Unhealthy(TimeSpan duration, string failure, string error, IReadOnlyDictionary<string, string>? details = null) =>
         new(false, duration, failure, error, details ?? NoDetails);

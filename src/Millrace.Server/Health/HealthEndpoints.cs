@@ -69,9 +69,14 @@ internal static class HealthEndpoints
     // What failed, and the details of an engine, may name hosts and files: others than administrators learn only what kind of failure it is.
     private static void WriteMembers(Utf8JsonWriter json, HealthCheck check, TimeSpan? overdue, bool isAdministrator)
     {
-        json.WriteString("status", NameOf(!check.IsHealthy ? HealthStatus.Unhealthy : overdue is null ? HealthStatus.Healthy : HealthStatus.Degraded));
+        json.WriteString("status", NameOf(!check.IsHealthy ? HealthStatus.Unhealthy : overdue is null && check.Warning is null ? HealthStatus.Healthy : HealthStatus.Degraded));
         json.WriteNumber("durationMs", Math.Round(check.Duration.TotalMilliseconds, 3));
         json.WriteString("error", isAdministrator ? check.Error : check.Failure);
+        if (check.Warning is not null)
+        {
+            json.WriteString("warning", isAdministrator ? check.Warning : HealthCheck.Warned);
+        }
+
         if (overdue is { } late)
         {
             json.WriteNumber("schedulesOverdueMs", Math.Round(late.TotalMilliseconds));

@@ -6,7 +6,7 @@ internal enum HealthStatus
     /// <summary>Every instance works.</summary>
     Healthy,
 
-    /// <summary>Only optional instances fail, or schedules are not fired in time.</summary>
+    /// <summary>Only optional instances fail, or schedules are not fired in time, or stored data is damaged.</summary>
     Degraded,
 
     /// <summary>An instance that is needed fails.</summary>

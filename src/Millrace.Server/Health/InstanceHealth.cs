@@ -62,7 +62,7 @@ internal sealed class InstanceHealth(string instance, Func<IHealthProbe> probe, 
             // Away from the caller: a probe that blocks its thread must not hold the others of the same request.
             var report = await Task.Run(() => probe().ProbeAsync(deadline.Token).AsTask(), CancellationToken.None).ConfigureAwait(false);
             check = report.IsHealthy
-                ? HealthCheck.Healthy(report.Duration, report.Details)
+                ? HealthCheck.Healthy(report.Duration, report.Details, report.Warning)
                 : HealthCheck.Unhealthy(report.Duration, HealthCheck.Failed, report.Error ?? "The probe gave no reason.", report.Details);
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested)

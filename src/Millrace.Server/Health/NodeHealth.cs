@@ -26,8 +26,10 @@ internal sealed class NodeHealth
     /// <summary>Why the node takes no requests now; null when it does.</summary>
     public string? FindReasonNotReady() =>
         _lifetime.ApplicationStopping.IsCancellationRequested ? "stopping"
-        : _options.Instances.Values.All(client => client.IsOpen) ? null
-        : "not every store is open";
+        : !_options.Instances.Values.All(client => client.IsOpen) ? "not every store is open"
+        : _options.Instances.Any(instance => !_options.OptionalInstances.Contains(instance.Key) && instance.Value.Health.FindPermanentFailure() is not null)
+            ? "a store has failed until it is opened again"
+        : null;
 
     /// <summary>Checks every instance at the same time.</summary>
     public async ValueTask<HealthSummary> CheckAsync(CancellationToken cancellationToken)
@@ -36,7 +38,7 @@ internal sealed class NodeHealth
         var found = await Task.WhenAll(running).ConfigureAwait(false);
         var checks = _instances.Select((instance, index) => (instance.Instance, Check: found[index], Overdue: _schedulers.FindOverdue(instance.Instance))).ToList();
         var failing = checks.Where(check => !check.Check.IsHealthy).ToList();
-        var status = failing.Count == 0 ? (checks.Exists(check => check.Overdue is not null) ? HealthStatus.Degraded : HealthStatus.Healthy)
+        var status = failing.Count == 0 ? (checks.Exists(check => check.Overdue is not null || check.Check.Warning is not null) ? HealthStatus.Degraded : HealthStatus.Healthy)
             : failing.TrueForAll(check => _options.OptionalInstances.Contains(check.Instance)) ? HealthStatus.Degraded
             : HealthStatus.Unhealthy;
         return new HealthSummary(status, checks);

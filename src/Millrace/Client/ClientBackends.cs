@@ -76,8 +76,14 @@ internal sealed class ClientBackends : IHealthProbe, IAsyncDisposable
         }
 
         var duration = TimeSpan.FromTicks(reports.Sum(probed => probed.Report.Duration.Ticks));
-        return new HealthReport(errors.Count == 0, duration, errors.Count == 0 ? null : string.Join("; ", errors), details);
+        var warnings = reports.Where(probed => probed.Report.Warning is not null).Select(probed => $"{probed.Name}: {probed.Report.Warning}").ToList();
+        return new HealthReport(errors.Count == 0, duration, errors.Count == 0 ? null : string.Join("; ", errors), details)
+        {
+            Warning = warnings.Count == 0 ? null : string.Join("; ", warnings),
+        };
     }
+
+    public string? FindPermanentFailure() => _byUrl.Values.Select(backend => backend.Health.FindPermanentFailure()).FirstOrDefault(failure => failure is not null);
 
     public async ValueTask DisposeAsync()
     {

@@ -128,7 +128,7 @@ internal static partial class LogMessages
     [LoggerMessage(1323, LogLevel.Error, "The journal is damaged in '{File}' at byte {Offset}: {Reason}. Messages that stood there are dead letters now, unless they were still in memory.")]
     public static partial void JournalDamaged(this ILogger logger, string file, long offset, string reason);
 
-    [LoggerMessage(1324, LogLevel.Warning, "The checkpoint '{Checkpoint}' is not used, because {Reason}. The one before it is, with more of the journal.")]
+    [LoggerMessage(1324, LogLevel.Warning, "The checkpoint '{Checkpoint}' is not used, because {Reason}. What an earlier one and the journal say is used.")]
     public static partial void CheckpointUnusable(this ILogger logger, string checkpoint, string reason);
 
     [LoggerMessage(1325, LogLevel.Warning, "The checkpoint '{Checkpoint}', which is no longer needed, could not be deleted; the next start does.")]

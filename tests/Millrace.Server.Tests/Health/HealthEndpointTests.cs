@@ -1,4 +1,5 @@
 using System.Net;
+using Millrace.Client;
 using Millrace.Storage;
 using Xunit;
 
@@ -77,6 +78,47 @@ public sealed class HealthEndpointTests
 
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Equal("degraded", (await RunningServer.ReadJsonAsync(response)).GetProperty("status").GetString());
+    }
+
+    [Fact]
+    public async Task Health_OfAStoreWithDamage_IsDegraded_AndTellsAdministratorsWhere()
+    {
+        var damaged = new FakeBackend(_ => new(FakeBackend.Healthy with { Warning = "x.log is damaged" }));
+        await using var server = await StartAsync(("default", damaged));
+        await using var guarded = await StartAsync(options => options.MapMore = FakeCaller.Use, ("default", damaged));
+
+        using var response = await server.GetAsync("/api/health");
+        var health = await RunningServer.ReadJsonAsync(response);
+        using var ready = await server.GetAsync("/health/ready");
+        using var forOthers = await guarded.GetAsync("/api/health");
+        var other = await RunningServer.ReadJsonAsync(forOthers);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(HttpStatusCode.OK, ready.StatusCode);
+        Assert.Equal("degraded", health.GetProperty("status").GetString());
+        Assert.Equal("degraded", health.GetProperty("checks").GetProperty("default").GetProperty("status").GetString());
+        Assert.Equal("x.log is damaged", health.GetProperty("checks").GetProperty("default").GetProperty("warning").GetString());
+        Assert.Equal("warning", other.GetProperty("checks").GetProperty("default").GetProperty("warning").GetString());
+    }
+
+    [Fact]
+    public async Task ANodeWhoseFolderIsRemoved_IsNotReady_AndUnhealthy()
+    {
+        var folder = Directory.CreateTempSubdirectory("millrace-health-");
+        var client = await MillraceClient.OpenAsync($"file:{folder.FullName}", cancellationToken: TestContext.Current.CancellationToken);
+        await using var server = await RunningServer.StartAsync(options => options.Instances.Add("default", client));
+        using (var before = await server.GetAsync("/health/ready"))
+        {
+            Assert.Equal(HttpStatusCode.OK, before.StatusCode);
+        }
+
+        folder.Delete(recursive: true);
+        using var ready = await server.GetAsync("/health/ready");
+        using var health = await server.GetAsync("/api/health");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
+        Assert.Equal("a store has failed until it is opened again\n", await ready.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, health.StatusCode);
+        Assert.Contains("removed, moved or replaced", await health.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -67,6 +67,7 @@ internal sealed partial class ApiShapes
             Perhaps(Partition, Count("The partition of a stream in which an offset was trimmed.")),
             Perhaps(Offset, Count("The offset that was trimmed.")),
             Perhaps(EarliestOffset, Count("The earliest offset that can be read.")),
+            Perhaps(ResumeOffset, Count("Where reading can go on behind damage.")),
             Always(Transient, Flag("Whether the same request may succeed later.")),
             Perhaps(MayHaveBeenApplied, Flag("Whether it may have been done all the same; false when absent.")))),
     ];

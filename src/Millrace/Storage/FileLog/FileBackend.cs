@@ -21,6 +21,7 @@ public sealed class FileBackend : Backend, IHealthProbe
     internal const string BackendName = "file";
 
     private const string ProbeName = "probe";
+    private static readonly TimeSpan WatchInterval = TimeSpan.FromMinutes(1);
 
     private readonly IFileSystem _files;
     private readonly FileBackendOptions _options;
@@ -30,11 +31,16 @@ public sealed class FileBackend : Backend, IHealthProbe
     private readonly SemaphoreSlim _probing = new(1);
     private readonly FileStreamStore _streams;
     private readonly FileEngines _engines;
+    private readonly DamageNotes _damage;
+    private readonly ITimer _watch;
     private bool _isDisposed;
 
     private FileBackend(
-        IFileSystem files, FileBackendOptions options, TimeProvider time, OwnerLock ownerLock, FlushThreads threads, FileStreamStore streams, FileEngines engines) =>
-        (_files, _options, _time, _lock, _threads, _streams, _engines) = (files, options, time, ownerLock, threads, streams, engines);
+        IFileSystem files, FileBackendOptions options, TimeProvider time, OwnerLock ownerLock, FlushThreads threads, FileStreamStore streams, FileEngines engines, DamageNotes damage)
+    {
+        (_files, _options, _time, _lock, _threads, _streams, _engines, _damage) = (files, options, time, ownerLock, threads, streams, engines, damage);
+        _watch = time.CreateTimer(static backend => ((FileBackend)backend!).LookAtOwner(), this, WatchInterval, WatchInterval);
+    }
 
     /// <inheritdoc/>
     public override string Name => BackendName;
@@ -75,6 +81,10 @@ public sealed class FileBackend : Backend, IHealthProbe
         {
             files.CreateFolder(options.Folder);
         }
+        catch (IOException fault) when (fault is DirectoryNotFoundException or FileNotFoundException)
+        {
+            throw new BackendUnavailableException($"The folder '{options.Folder}' cannot be created: nothing can be made where it would be. Name a folder on a disk.", mayHaveBeenApplied: false, fault);
+        }
         catch (Exception fault) when (FileFaults.IsFileFault(fault))
         {
             throw FileFaults.Describe($"The folder '{options.Folder}' cannot be created", fault);
@@ -83,13 +93,14 @@ public sealed class FileBackend : Backend, IHealthProbe
         var ownerLock = OwnerLock.Take(files, options.Folder);
         var threads = new FlushThreads();
         var logger = context.LoggerFactory.CreateLogger<FileBackend>();
-        var logs = options.Log with { Threads = threads };
+        var logs = options.Log with { Threads = threads, FindLoss = ownerLock.FindLoss };
+        var damage = new DamageNotes();
         try
         {
             // Each in folders of its own in this one.
-            var engines = await FileEngines.OpenAsync(files, options, logs, context, logger).ConfigureAwait(false);
-            var streams = new FileStreamStore(files, options.Folder, logs, context.TimeProvider, logger);
-            return new FileBackend(files, options, context.TimeProvider, ownerLock, threads, streams, engines);
+            var engines = await FileEngines.OpenAsync(files, options, logs, context, damage, logger).ConfigureAwait(false);
+            var streams = new FileStreamStore(files, ownerLock, options.Folder, logs, context.TimeProvider, damage, logger);
+            return new FileBackend(files, options, context.TimeProvider, ownerLock, threads, streams, engines, damage);
         }
         catch
         {
@@ -121,8 +132,11 @@ public sealed class FileBackend : Backend, IHealthProbe
             ["segmentBytes"] = _options.Log.SegmentBytes.ToString(CultureInfo.InvariantCulture),
         };
         _engines.Describe(details);
-        return new HealthReport(error is null, _time.GetElapsedTime(started), error, details);
+        return new HealthReport(error is null, _time.GetElapsedTime(started), error, details) { Warning = _damage.Describe() };
     }
+
+    /// <inheritdoc/>
+    public string? FindPermanentFailure() => _isDisposed ? null : LookAtOwner()?.Message ?? _engines.Failure ?? _streams.FindLoss();
 
     /// <inheritdoc/>
     public override async ValueTask DisposeAsync()
@@ -133,6 +147,8 @@ public sealed class FileBackend : Backend, IHealthProbe
         }
 
         _isDisposed = true;
+        await _watch.DisposeAsync().ConfigureAwait(false);
+        LookAtOwner();
         await _streams.DisposeAsync().ConfigureAwait(false);
         await _engines.DisposeAsync().ConfigureAwait(false);
         _threads.Dispose();
@@ -143,15 +159,29 @@ public sealed class FileBackend : Backend, IHealthProbe
     internal async ValueTask AbandonAsync()
     {
         _isDisposed = true;
+        await _watch.DisposeAsync().ConfigureAwait(false);
         await _streams.AbandonAsync().ConfigureAwait(false);
         await _engines.AbandonAsync().ConfigureAwait(false);
         _threads.Dispose();
         _lock.Dispose();
     }
 
+    /// <summary>Stores nothing more when the folder has got another owner, or could have.</summary>
+    private BackendUnavailableException? LookAtOwner()
+    {
+        var loss = _lock.FindLoss();
+        if (loss is not null)
+        {
+            _streams.GiveUp(loss);
+            _engines.GiveUp(loss);
+        }
+
+        return loss;
+    }
+
     private string? Probe()
     {
-        if (_engines.Failure is { } failure)
+        if (FindPermanentFailure() is { } failure)
         {
             return failure;
         }

@@ -223,9 +223,11 @@ internal sealed partial class FileLog
 
     /// <summary>Ends the log for all but readers.</summary>
     /// <returns>What to throw.</returns>
-    private BackendUnavailableException Fail(string what, Exception fault)
+    private BackendUnavailableException Fail(string what, Exception fault) =>
+        Fail(FileFaults.Describe(what, fault, mayHaveBeenApplied: true), fault, isGivenUp: false);
+
+    private BackendUnavailableException Fail(BackendUnavailableException failure, Exception fault, bool isGivenUp)
     {
-        var failure = FileFaults.Describe(what, fault, mayHaveBeenApplied: true);
         lock (_gate)
         {
             if (_failure is { } first)
@@ -234,11 +236,16 @@ internal sealed partial class FileLog
             }
 
             _failure = failure;
+            _isDisplaced = isGivenUp || fault is FileDisplacedException;
         }
 
         _log.FileLogFailed(fault, Path.GetFileName(_folder));
         FailWaiters(failure);
-        TakeBack();
+        if (!isGivenUp)
+        {
+            TakeBack();
+        }
+
         _options.Failed?.Invoke();
         return failure;
     }
@@ -290,13 +297,14 @@ internal sealed partial class FileLog
 
     private void TakeBack(LogSegment segment, long kept)
     {
-        if (segment.StartPosition >= kept)
+        if (segment.StartPosition >= kept && !IsDisplaced(segment))
         {
             _files.Delete(segment.Path);
         }
         else
         {
-            segment.File.SetLength(kept - segment.StartPosition);
+            // Where the file is elsewhere by now, it may be put back.
+            segment.File.SetLength(Math.Max(0, kept - segment.StartPosition));
             segment.File.Flush();
         }
     }

@@ -19,6 +19,7 @@ internal sealed partial class FileLog
 
     private const int GrowthOfSegments = 4;
     internal const string SpareExtension = ".spare";
+    private const string EssentialName = "reserve";
     private static readonly byte[] Zeros = new byte[64 * 1024];
 
     private readonly Lock _ioGate = new();
@@ -96,7 +97,7 @@ internal sealed partial class FileLog
             {
                 if (!essential && _lacksEssential)
                 {
-                    _essential = CreateSpare(_options.EssentialBytes);
+                    _essential = TakeEssential();
                     SetLacksEssential(false);
                     return;
                 }
@@ -105,15 +106,34 @@ internal sealed partial class FileLog
             }
             catch (Exception fault) when (FileFaults.IsFileFault(fault))
             {
-                if (!essential || _essential is not { } last || last.Bytes - LogFormat.HeaderBytes < bytes)
+                if (!essential || !TryUseEssential(bytes))
                 {
                     throw FileFaults.Describe("Nothing more can be appended", fault);
                 }
-
-                _essential = null;
-                SetLacksEssential(true);
-                AddSpare(last);
             }
+        }
+    }
+
+    private bool TryUseEssential(long bytes)
+    {
+        if (_essential is not { } last || last.Bytes - LogFormat.HeaderBytes < bytes)
+        {
+            return false;
+        }
+
+        try
+        {
+            var path = NewSparePath();
+            _files.Rename(last.Path, path);
+            _essential = null;
+            SetLacksEssential(true);
+            AddSpare(last with { Path = path });
+            return true;
+        }
+        catch (Exception fault) when (FileFaults.IsFileFault(fault))
+        {
+            _log.NoSpareSegment(fault, Path.GetFileName(_folder));
+            return false;
         }
     }
 
@@ -136,9 +156,50 @@ internal sealed partial class FileLog
 
     private Spare CreateSpare(long bytes)
     {
-        var number = Interlocked.Increment(ref _spareNumber).ToString(CultureInfo.InvariantCulture);
-        var path = Path.Combine(_folder, number + SpareExtension);
+        RequireOwned();
+        var path = NewSparePath();
         return new Spare(path, bytes, _files.Create(path, bytes));
+    }
+
+    private string NewSparePath() => Path.Combine(_folder, Interlocked.Increment(ref _spareNumber).ToString(CultureInfo.InvariantCulture) + SpareExtension);
+
+    /// <summary>The space for essential appends: that of the run before, which a full disk would not give again, or new space.</summary>
+    private Spare TakeEssential()
+    {
+        RequireOwned();
+        var path = Path.Combine(_folder, EssentialName);
+        if (_files.FileExists(path))
+        {
+            var file = _files.Open(path, readOnly: false);
+            if (file.Length == _options.EssentialBytes && IsZero(file))
+            {
+                return new Spare(path, _options.EssentialBytes, file);
+            }
+
+            // A power cut has taken its name back from a segment, say.
+            file.Dispose();
+            _files.Delete(path);
+        }
+
+        return new Spare(path, _options.EssentialBytes, _files.Create(path, _options.EssentialBytes));
+    }
+
+    private static bool IsZero(IStorageFile file)
+    {
+        var buffer = new byte[Zeros.Length];
+        var at = 0L;
+        int read;
+        while ((read = file.Read(buffer, at)) > 0)
+        {
+            if (buffer.AsSpan(0, read).ContainsAnyExcept((byte)0))
+            {
+                return false;
+            }
+
+            at += read;
+        }
+
+        return at == file.Length;
     }
 
     /// <summary>Takes the space that essential appends fall back on. A disk that is full already has none to give; it is tried again when a spare segment could be had.</summary>
@@ -151,7 +212,7 @@ internal sealed partial class FileLog
 
         try
         {
-            _essential = CreateSpare(_options.EssentialBytes);
+            _essential = TakeEssential();
             SetLacksEssential(false);
         }
         catch (IOException fault) when (FileFaults.IsDiskFull(fault))
@@ -349,6 +410,8 @@ internal sealed partial class FileLog
     /// <summary>Gives a segment its name in the log, and finishes the one before it.</summary>
     private void PutInPlace(LogSegment segment)
     {
+        RequireOwned();
+
         // Recovery checks the last two segments: so those before must be whole whatever happens, also where nobody waits for flushes.
         if (_sealed is { IsDirty: true } older)
         {
@@ -357,6 +420,8 @@ internal sealed partial class FileLog
 
         if (_inPlace is { } last)
         {
+            // The name that is given here might be that of a file of somebody else by now.
+            RequirePresent(last);
             last.File.SetLength(last.EndPosition - last.StartPosition);
             last.Bytes = last.EndPosition - last.StartPosition;
             _sealed = last;
@@ -366,18 +431,10 @@ internal sealed partial class FileLog
         var path = Path.Combine(_folder, LogFormat.NameOf(segment.StartPosition));
         _files.Rename(segment.Path, path);
         segment.Path = path;
+        segment.Identity = _files.IdentityOf(path);
         segment.IsInPlace = true;
         _inPlace = segment;
         _isFolderChanged = true;
-    }
-
-    /// <summary>A file whose folder somebody has removed takes writes and flushes as before, and is gone with the process: its callers must not believe it.</summary>
-    private void RequirePresent(LogSegment segment)
-    {
-        if (!_files.FileExists(segment.Path))
-        {
-            throw new FileNotFoundException($"The file '{segment.FileName}' has been removed while it was in use.");
-        }
     }
 
     private void ZeroAhead(LogSegment segment, long end, int bytesWritten)
@@ -412,15 +469,16 @@ internal sealed partial class FileLog
                     segment.Release();
                 }
 
-                if (_essential is not null)
-                {
-                    _spares.Enqueue(_essential);
-                }
+                // The next run needs it, and may not get it again on a full disk.
+                _essential?.File.Dispose();
 
                 foreach (var spare in _spares)
                 {
                     spare.File.Dispose();
-                    TryDelete(spare.Path);
+                    if (!_isDisplaced)
+                    {
+                        TryDelete(spare.Path);
+                    }
                 }
             }
         }

@@ -130,6 +130,29 @@ internal sealed partial class FileLog : IAsyncDisposable
         }
     }
 
+    /// <summary>Has the next frame begin a segment, unless what is reserved may need the room that is left in this one. So segments can be made small of which all is to go at once.</summary>
+    public void Roll()
+    {
+        lock (_gate)
+        {
+            if (_active is not { } active || _end - active.StartPosition <= LogFormat.HeaderBytes)
+            {
+                return;
+            }
+
+            var capacity = _activeCapacity;
+            _activeCapacity = _end - active.StartPosition;
+            if (!HasRoomLocked(0))
+            {
+                _activeCapacity = capacity;
+                return;
+            }
+
+            // The next one will not be filled any more than this one was.
+            _nextSegmentBytes = Math.Min(_nextSegmentBytes, Math.Max(_options.FirstSegmentBytes ?? _options.SegmentBytes, 2 * _activeCapacity));
+        }
+    }
+
     /// <summary>Appends a frame. It takes no lock of others and completes nobody, and does no I/O unless 16 MiB wait to be written.</summary>
     /// <returns>The position of the first byte of its payload.</returns>
     public long Append(in LogReservation reservation, ReadOnlySpan<byte> payload)

@@ -36,6 +36,9 @@ internal sealed record FileLogOptions
     /// </summary>
     public long TrustedTo { get; init; }
 
+    /// <summary>Tells why the folder is no longer this process's; null while it is. Asked before anything is named or made in it. Null: the folder is nobody's.</summary>
+    public Func<BackendUnavailableException?>? FindLoss { get; init; }
+
     /// <summary>Called once when a fault of the disk has ended the log. It must not block.</summary>
     public Action? Failed { get; init; }
 

@@ -25,6 +25,20 @@ internal sealed class LogRecovery
 
     public static RecoveredLog Run(IFileSystem files, string folder, long trustedTo, ILogger log) => new LogRecovery(files, folder, trustedTo, log).Run();
 
+    /// <summary>Whether something was put aside that stood at a position or behind it: that is why the log ends there.</summary>
+    public static bool HasPutAside(IFileSystem files, string folder, long position) => files.ListFiles(folder).Any(file => PositionOfDamage(file.Name) >= position);
+
+    private static long PositionOfDamage(string fileName)
+    {
+        var offset = 0L;
+        var name = fileName.EndsWith(DamagedExtension, StringComparison.Ordinal) ? fileName[..^DamagedExtension.Length] : "";
+        var ofSegment = Path.GetFileNameWithoutExtension(name);
+        return LogFormat.TryParseName(name, out var start)
+            || (LogFormat.TryParseName(ofSegment, out start) && long.TryParse(Path.GetExtension(name).AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out offset))
+                ? start + offset
+                : -1;
+    }
+
     private RecoveredLog Run()
     {
         var found = FindFiles();
@@ -123,6 +137,7 @@ internal sealed class LogRecovery
             }
 
             var segment = Segment(start, end, isWhole ? length : end, file);
+            segment.Identity = _files.IdentityOf(segment.Path);
             _segments.Add(segment);
             file = null;
             return isLast && isWhole ? segment : null;
@@ -144,7 +159,7 @@ internal sealed class LogRecovery
 
     private void Cut(IStorageFile file, long start, long end, long written, string reason, bool isLast)
     {
-        var isTorn = isLast && IsRestOfOneFrame(file, end, written);
+        var isTorn = isLast && start + end >= _trustedTo && IsRestOfOneFrame(file, end, written);
         if (!isTorn && written > end)
         {
             Copy(file, end, written, PathOf(start) + "." + end.ToString(CultureInfo.InvariantCulture) + DamagedExtension);

@@ -50,6 +50,9 @@ internal sealed class LogSegment
     /// <summary>Whether the file has its name in the log. The writer's.</summary>
     public bool IsInPlace { get; set; }
 
+    /// <summary>Which file it is; null when it was never looked at. The writer's.</summary>
+    public FileIdentity? Identity { get; set; }
+
     /// <summary>Whether something was written that no flush has begun after. The writer's.</summary>
     public bool IsDirty { get; set; }
 

@@ -119,7 +119,7 @@ public sealed class FileLogFaultTests
         await log.FlushAsync(Append(log, "a"));
         Directory.Delete(folder.Data, recursive: true);
         var error = await Assert.ThrowsAsync<BackendUnavailableException>(() => log.FlushAsync(Append(log, "b")).AsTask());
-        Assert.Contains("gone", error.Message, StringComparison.Ordinal);
+        Assert.Contains("removed, moved or replaced", error.Message, StringComparison.Ordinal);
         await log.DisposeAsync();
     }
 

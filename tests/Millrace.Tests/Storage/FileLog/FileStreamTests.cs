@@ -1,8 +1,11 @@
 using System.Globalization;
 using System.Text;
+using Millrace.Client;
+using Millrace.Diagnostics;
 using Millrace.Storage;
 using Millrace.Storage.FileLog;
 using Millrace.Storage.FileLog.Streams;
+using Millrace.Streams;
 using Xunit;
 
 namespace Millrace.Tests.Storage.FileLog;
@@ -90,7 +93,8 @@ public sealed class FileStreamTests
                 errors++;
                 Assert.Contains(Path.GetFileName(segment), error.Message, StringComparison.Ordinal);
                 Assert.Contains("at byte", error.Message, StringComparison.Ordinal);
-                offset = long.Parse(error.Message.Split(' ')[^1].TrimEnd('.'), CultureInfo.InvariantCulture);
+                Assert.EndsWith($"Reading can go on at offset {error.ResumeOffset}.", error.Message, StringComparison.Ordinal);
+                offset = error.ResumeOffset!.Value;
             }
         }
 
@@ -124,7 +128,76 @@ public sealed class FileStreamTests
         Assert.Equal(["kept"], await ReadAsync(again));
         Assert.Equal(1, await AppendAsync(again, "new"));
         Assert.Equal(["kept", "new"], await ReadAsync(again));
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting);
+
+        // Who had it open before goes on too.
+        await waiting;
+        Assert.Equal(2, await AppendAsync(partition, "newer"));
+        Assert.Equal(["kept", "new", "newer"], await ReadAsync(partition));
+    }
+
+    [Fact]
+    public async Task AfterAFault_ThePartitionIsOpenedAgain_ByWhoeverAppendsNext_AndGroupsOfItWork()
+    {
+        await using var backend = await OpenAsync();
+        await using var mill = await ClientAsync(backend);
+        await mill.Streams.CreateAsync("s", new StreamSettings(), Cancellation);
+        await mill.Streams.SeekGroupAsync("s", "g", 0, 0, Cancellation);
+        var partition = await mill.Streams.OpenPartitionAsync("s", 0, Cancellation);
+        await AppendAsync(partition, "kept");
+        _files.Before = (operation, path) => _ = operation == "flush" && path.Contains("streams", StringComparison.Ordinal) ? throw new IOException("The disk failed.") : 0;
+        await Assert.ThrowsAsync<BackendUnavailableException>(() => AppendAsync(partition, "lost"));
+        _files.Before = null;
+
+        Assert.Equal(1, await AppendAsync(await PartitionAsync(backend), "by another"));
+        Assert.Equal(2, Assert.Single(await mill.Streams.GetGroupAsync("s", "g", Cancellation)).Lag);
+        await mill.Streams.SeekGroupAsync("s", "g", 0, 2, Cancellation);
+        Assert.Equal(0, Assert.Single(await mill.Streams.GetGroupAsync("s", "g", Cancellation)).Lag);
+        Assert.Equal(2, await AppendAsync(partition, "by the first"));
+    }
+
+    [Fact]
+    public async Task ADeletedPartition_IsSaidToBeThat_ToWhoeverHasItOpen()
+    {
+        await using var backend = await OpenAsync();
+        var partition = await PartitionAsync(backend);
+        await AppendAsync(partition, "gone");
+        Assert.True(await backend.Streams!.DeletePartitionAsync(Context, Cancellation));
+        var error = await Assert.ThrowsAsync<BackendUnavailableException>(() => AppendAsync(partition, "lost"));
+        Assert.Contains("was deleted", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task OnAFullDisk_APartitionIsRead_AlsoWithoutItsIndexes()
+    {
+        await FillAsync(60);
+        foreach (var index in IndexFiles())
+        {
+            _files.Delete(index);
+        }
+
+        _files.Capacity = _files.Used;
+        await using var backend = await OpenAsync();
+        Assert.Equal(60, (await ReadAsync(await PartitionAsync(backend))).Count);
+    }
+
+    [Fact]
+    public async Task DamageThatWasFound_IsTold_ByHealth_AndCounted()
+    {
+        await FillAsync(100);
+        var counted = StorageTelemetry.Damages;
+        var last = _files.ListFiles(Partition).Select(file => file.Name).Where(name => name.EndsWith(".log", StringComparison.Ordinal)).Order(StringComparer.Ordinal).Last();
+        _files.Content(Path.Combine(Partition, last))[LogFormat.HeaderBytes + 30] ^= 1;
+        _files.Content(Path.ChangeExtension(IndexFiles()[1], ".log"))[200] ^= 1;
+        await using var backend = await OpenAsync();
+        Assert.Null((await backend.Health.ProbeAsync(Cancellation)).Warning);
+        var partition = await PartitionAsync(backend);
+        var found = await backend.Health.ProbeAsync(Cancellation);
+        Assert.True(found.IsHealthy);
+        Assert.Contains(last, found.Warning, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<StorageCorruptException>(() => ReadAsync(partition));
+        await Assert.ThrowsAsync<StorageCorruptException>(() => ReadAsync(partition));
+        Assert.Contains("in 2 places", (await backend.Health.ProbeAsync(Cancellation)).Warning, StringComparison.Ordinal);
+        Assert.True(StorageTelemetry.Damages >= counted + 2);
     }
 
     [Fact]
@@ -233,6 +306,14 @@ public sealed class FileStreamTests
     [InlineData("con", "%63on")]
     [InlineData("a.b.", "a.b%2E")]
     public void Names_BecomeFolders(string stream, string folder) => Assert.Equal(folder, StreamNames.FolderOf(stream));
+
+    /// <summary>A client of a backend, which it does not close.</summary>
+    private static async Task<MillraceClient> ClientAsync(Backend backend)
+    {
+        var backends = new BackendRegistry();
+        backends.Add("opened", (_, _) => Backend.Of("file", backend.Queues!, backend.Streams!, backend.State!));
+        return await MillraceClient.OpenAsync("opened:", options => options.Backends = backends, Cancellation);
+    }
 
     private ValueTask<FileBackend> OpenAsync() => FileBackend.OpenAsync(_files, Options, new BackendContext());
 

@@ -3,8 +3,13 @@ namespace Millrace.Tests.Storage.FileLog;
 /// <summary>A file of <see cref="SimulatedFileSystem"/>: what it holds, what of that is flushed, and what was changed since.</summary>
 internal sealed class SimulatedFile
 {
+    private static long _count;
+
     private readonly List<(long Position, byte[]? Bytes)> _pending = [];
     private byte[] _durable = [];
+
+    /// <summary>No other file has it.</summary>
+    public long Number { get; } = Interlocked.Increment(ref _count);
 
     public byte[] Current { get; private set; } = [];
 

@@ -106,6 +106,9 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
 
     public bool FileExists(string path) => Do("exists", path, () => _names.ContainsKey(path));
 
+    public FileIdentity? IdentityOf(string path) => Do("identity", path, FileIdentity? () =>
+        _names.TryGetValue(path, out var file) ? new FileIdentity(0, (ulong)file.Number, 0) : _locks.Contains(path) ? default(FileIdentity) : null);
+
     public bool FolderExists(string folder) => Do("exists", folder, () => _folders.Contains(folder));
 
     public void CreateFolder(string folder) => Do("createFolder", folder, () =>
@@ -127,6 +130,7 @@ internal sealed class SimulatedFileSystem(Random? random = null) : IFileSystem
         }
 
         _folders.RemoveWhere(path => path == folder || IsIn(path, folder));
+        _locks.RemoveWhere(path => IsIn(path, folder));
         return true;
     });
 

@@ -6,6 +6,12 @@ internal static class FileFaults
     private const int NoSpace = 28;
     private const int NoQuotaLinux = 122;
     private const int NoQuotaMac = 69;
+    private const int ReadOnly = 30;
+    private const int HeldLinux = 11;
+    private const int HeldMac = 35;
+    private const int WindowsReadOnly = unchecked((int)0x80070013);
+    private const int WindowsSharing = unchecked((int)0x80070020);
+    private const int WindowsLocked = unchecked((int)0x80070021);
     private const int WindowsDiskFull = unchecked((int)0x80070070);
     private const int WindowsHandleDiskFull = unchecked((int)0x80070027);
 
@@ -16,7 +22,11 @@ internal static class FileFaults
     public static bool IsDiskFull(Exception fault) =>
         fault is IOException && fault.HResult is NoSpace or NoQuotaLinux or NoQuotaMac or WindowsDiskFull or WindowsHandleDiskFull;
 
-    /// <summary>A full disk, for file systems that are not the machine's.</summary>
+    /// <summary>Whether a fault says that somebody else holds the file.</summary>
+    public static bool IsHeld(Exception fault) =>
+        fault is IOException && (fault.HResult is WindowsSharing or WindowsLocked || fault.HResult == (OperatingSystem.IsLinux() ? HeldLinux : HeldMac));
+
+    /// <summary>A full disk, where the file system does not say so with a number of its own.</summary>
     public static IOException DiskFull(string path) => new($"There is not enough space on the disk of '{path}'.", NoSpace);
 
     /// <summary>The fault in the words of Millrace. Names files, not folders of the machine.</summary>
@@ -25,8 +35,10 @@ internal static class FileFaults
 
     private static string Reason(Exception fault) => fault switch
     {
+        FileDisplacedException => fault.Message,
         FileNotFoundException or DirectoryNotFoundException => "a file or the folder is gone",
         UnauthorizedAccessException => "access is denied, or the file system is read-only",
+        IOException when fault.HResult is ReadOnly or WindowsReadOnly => "the file system is read-only",
         _ => $"the disk failed ({fault.GetType().Name}, code {fault.HResult & 0xFFFF})",
     };
 }

@@ -26,6 +26,9 @@ internal interface IFileSystem
     /// <summary>Whether there is such a file.</summary>
     bool FileExists(string path);
 
+    /// <summary>Which file it is that has a name now; null when there is none.</summary>
+    FileIdentity? IdentityOf(string path);
+
     /// <summary>Whether there is such a folder.</summary>
     bool FolderExists(string folder);
 

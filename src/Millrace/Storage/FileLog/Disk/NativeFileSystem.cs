@@ -5,6 +5,9 @@ namespace Millrace.Storage.FileLog.Disk;
 /// <summary>The files of this machine.</summary>
 internal sealed class NativeFileSystem : IFileSystem
 {
+    // What the framework gives an error that it has no number for: of those that opening a file has, only that there is no space to reserve for it.
+    private const int Unnumbered = unchecked((int)0x80131620);
+
     private NativeFileSystem()
     {
     }
@@ -20,7 +23,7 @@ internal sealed class NativeFileSystem : IFileSystem
 
     public IStorageFile Create(string path, long bytes)
     {
-        var handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, bytes);
+        var handle = OpenNew(path, bytes);
         try
         {
             // Where the framework reserves space it leaves the length alone; the length is set so that no later flush has one to write.
@@ -49,6 +52,17 @@ internal sealed class NativeFileSystem : IFileSystem
 
     public bool FileExists(string path) => File.Exists(path);
 
+    public FileIdentity? IdentityOf(string path)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            return NativeCalls.IdentityOf(path);
+        }
+
+        var file = new FileInfo(path);
+        return file.Exists ? new FileIdentity(0, 0, file.CreationTimeUtc.Ticks) : null;
+    }
+
     public bool FolderExists(string folder) => Directory.Exists(folder);
 
     public void CreateFolder(string folder) => Directory.CreateDirectory(folder);
@@ -76,9 +90,21 @@ internal sealed class NativeFileSystem : IFileSystem
         {
             return File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException fault) when (fault is not (FileNotFoundException or DirectoryNotFoundException or PathTooLongException) && File.Exists(path))
+        catch (IOException fault) when (FileFaults.IsHeld(fault))
         {
             return null;
+        }
+    }
+
+    private static SafeFileHandle OpenNew(string path, long bytes)
+    {
+        try
+        {
+            return File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.None, bytes);
+        }
+        catch (IOException fault) when (fault.HResult == Unnumbered && fault.GetType() == typeof(IOException))
+        {
+            throw FileFaults.DiskFull(path);
         }
     }
 

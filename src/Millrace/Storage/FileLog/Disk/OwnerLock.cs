@@ -7,13 +7,17 @@ namespace Millrace.Storage.FileLog.Disk;
 /// <remarks>Who has it stands in a file beside the lock, because the file of the lock itself cannot be read by others on every system.</remarks>
 internal sealed class OwnerLock : IDisposable
 {
-    private const string LockName = "lock";
+    public const string LockName = "lock";
     private const string OwnerName = "owner";
     private const int MaxOwnerBytes = 256;
 
+    private readonly IFileSystem _files;
+    private readonly string _folder;
     private readonly IDisposable _held;
+    private readonly FileIdentity? _identity;
 
-    private OwnerLock(IDisposable held) => _held = held;
+    private OwnerLock(IFileSystem files, string folder, IDisposable held) =>
+        (_files, _folder, _held, _identity) = (files, folder, held, files.IdentityOf(Path.Combine(folder, LockName)));
 
     /// <summary>Takes the right to a folder that exists.</summary>
     /// <exception cref="BackendUnavailableException">Somebody else has it; names the process.</exception>
@@ -26,7 +30,7 @@ internal sealed class OwnerLock : IDisposable
             try
             {
                 NoteOwner(files, Path.Combine(folder, OwnerName));
-                return new OwnerLock(held);
+                return new OwnerLock(files, folder, held);
             }
             catch
             {
@@ -37,6 +41,24 @@ internal sealed class OwnerLock : IDisposable
         catch (Exception fault) when (FileFaults.IsFileFault(fault))
         {
             throw FileFaults.Describe($"The folder '{folder}' cannot be locked", fault);
+        }
+    }
+
+    /// <summary>
+    /// Why the folder is no longer this process's; null while it is. Whoever removes the folder or the file of the lock, or puts others in their place, lets another process take the right as well.
+    /// </summary>
+    public BackendUnavailableException? FindLoss()
+    {
+        try
+        {
+            return _files.IdentityOf(Path.Combine(_folder, LockName)) == _identity ? null : new BackendUnavailableException(
+                $"The folder '{Path.GetFileName(_folder)}', or the file '{LockName}' in it, was removed, moved or replaced while it was in use. Nothing more is stored in it until the store is opened again: "
+                + "put back what was there, and start this process again.");
+        }
+        catch (Exception fault) when (FileFaults.IsFileFault(fault))
+        {
+            // Whose it is cannot be found out; whoever uses the disk learns what is wrong with it.
+            return null;
         }
     }
 

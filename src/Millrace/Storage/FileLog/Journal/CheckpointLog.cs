@@ -52,6 +52,21 @@ internal sealed class CheckpointLog(IFileSystem files, string folder, FileLogOpt
         return _kept.Count == 0 ? 0 : _kept[^1].JournalEnd;
     }
 
+    /// <summary>
+    /// Refuses a journal that ends before a checkpoint says that it was flushed. Where its end was not damaged, which recovery puts aside, files of it are gone, and what they held with them.
+    /// </summary>
+    /// <exception cref="StorageCorruptException">The journal is shorter than it was.</exception>
+    public void RequireWhole(long journalEnd)
+    {
+        if (_kept.Count > 0 && _kept[^1] is var newest && newest.JournalEnd > journalEnd)
+        {
+            var ahead = string.Join(" and ", _kept.Where(one => one.JournalEnd > journalEnd).Select(one => $"'{NameOf(one.Number)}'"));
+            throw new StorageCorruptException(
+                $"The journal ends at position {journalEnd}, and the checkpoint '{NameOf(newest.Number)}' was taken when {newest.JournalEnd} had been stored: files of the folder 'journal' are missing or cut "
+                + $"short. Restore the whole folder from a backup; or, to go on without what they held, move what is named {ahead} out of the folder '{Path.GetFileName(folder)}'. Nothing was changed.");
+        }
+    }
+
     /// <summary>The newest checkpoint that the journal can go on from; those that it cannot are removed.</summary>
     /// <param name="journalEnd">Where the journal ends.</param>
     /// <param name="checkpoint">The checkpoint.</param>

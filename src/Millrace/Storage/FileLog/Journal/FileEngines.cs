@@ -30,7 +30,7 @@ internal sealed class FileEngines : IAsyncDisposable
     private readonly CheckpointLog _checkpoints;
     private readonly JournalUpkeep _upkeep;
 
-    private FileEngines(FileBackendOptions options, MonotonicClock clock, EngineJournal journal, CheckpointLog checkpoints, byte[] identity, ILogger logger)
+    private FileEngines(FileBackendOptions options, MonotonicClock clock, EngineJournal journal, CheckpointLog checkpoints, byte[] identity, bool isCut, ILogger logger)
     {
         _clock = clock;
         _timers = new TimerHeap(clock);
@@ -44,7 +44,7 @@ internal sealed class FileEngines : IAsyncDisposable
         };
         State = new StateEngine(_journal);
         Locks = new LockEngine(clock, _timers, _journal);
-        var checkpointedTo = Load(logger);
+        var checkpointedTo = Load(logger, isCut);
         _upkeep = new JournalUpkeep(_journal, checkpoints, Queues, WriteAll, options.Log.SegmentBytes, checkpointedTo, logger);
     }
 
@@ -56,6 +56,9 @@ internal sealed class FileEngines : IAsyncDisposable
 
     /// <summary>Why nothing can be written any more; null while it can.</summary>
     public string? Failure => _journal.Log.Failure?.Message;
+
+    /// <summary>Nothing more is written: the folder belongs to somebody else.</summary>
+    public void GiveUp(BackendUnavailableException reason) => _journal.Log.GiveUp(reason);
 
     /// <summary>What people should look at although everything works: for health.</summary>
     public void Describe(Dictionary<string, string> details)
@@ -73,7 +76,7 @@ internal sealed class FileEngines : IAsyncDisposable
 
     /// <summary>Opens what a folder has, or begins anew.</summary>
     /// <exception cref="StorageCorruptException">Neither the journal nor a checkpoint is whole.</exception>
-    public static async ValueTask<FileEngines> OpenAsync(IFileSystem files, FileBackendOptions options, FileLogOptions logs, BackendContext context, ILogger logger)
+    public static async ValueTask<FileEngines> OpenAsync(IFileSystem files, FileBackendOptions options, FileLogOptions logs, BackendContext context, DamageNotes notes, ILogger logger)
     {
         var clock = new MonotonicClock(context.TimeProvider);
         var folder = Path.Combine(options.Folder, JournalFolder);
@@ -95,7 +98,13 @@ internal sealed class FileEngines : IAsyncDisposable
                 context.TimeProvider,
                 logger);
             journal = FileLog.Open(files, folder, sizes with { TrustedTo = checkpoints.Find() }, context.TimeProvider, logger);
-            var engines = new FileEngines(options, clock, new EngineJournal(journal, wake), checkpoints, identity, logger);
+            if (journal.Damage is { IsTorn: false } damage)
+            {
+                notes.Note(damage.File, $"the journal in the file '{damage.File}' at byte {damage.Offset}: {damage.Reason}");
+            }
+
+            var isCut = journal.Damage is not null || LogRecovery.HasPutAside(files, folder, journal.EndPosition);
+            var engines = new FileEngines(options, clock, new EngineJournal(journal, wake), checkpoints, identity, isCut, logger);
             await engines.State.BeginAsync().ConfigureAwait(false);
             engines._upkeep.Start();
             return engines;
@@ -145,7 +154,6 @@ internal sealed class FileEngines : IAsyncDisposable
         {
             var journal = Path.Combine(folder, JournalFolder);
             var path = Path.Combine(journal, IdentityFile);
-            files.CreateFolder(journal);
             var known = DurableFile.Read(files, path, IdentityBytes + ChecksumBytes);
             if (known is { Length: IdentityBytes + ChecksumBytes }
                 && Crc32C.Of(known.AsSpan(0, IdentityBytes)) == BinaryPrimitives.ReadUInt32LittleEndian(known.AsSpan(IdentityBytes)))
@@ -153,13 +161,21 @@ internal sealed class FileEngines : IAsyncDisposable
                 return known[..IdentityBytes];
             }
 
-            if (known is not null || files.ListFiles(journal).Any(file => LogFormat.TryParseName(file.Name, out _)))
+            if (known is null && !HasLog(files, journal) && files.ListFolders(Path.Combine(folder, CheckpointFolder)).Count > 0)
+            {
+                throw new StorageCorruptException(
+                    $"The folder '{JournalFolder}' is missing or empty, and the folder '{CheckpointFolder}' says that there was a journal: queues, documents and locks are gone. Restore the whole folder "
+                    + $"from a backup; or, to begin with none of them, move '{CheckpointFolder}' away as well. Nothing was changed.");
+            }
+
+            if (known is not null || HasLog(files, journal))
             {
                 throw new StorageCorruptException(
                     $"The file '{IdentityFile}' in the folder '{JournalFolder}' is {(known is null ? "missing" : "damaged")}: without it the ids of messages that were sent before would not be known "
                     + "again. Restore it from a backup of the folder. Nothing was changed.");
             }
 
+            files.CreateFolder(journal);
             var content = new byte[IdentityBytes + ChecksumBytes];
             RandomNumberGenerator.Fill(content.AsSpan(0, IdentityBytes));
             BinaryPrimitives.WriteUInt32LittleEndian(content.AsSpan(IdentityBytes), Crc32C.Of(content.AsSpan(0, IdentityBytes)));
@@ -173,10 +189,19 @@ internal sealed class FileEngines : IAsyncDisposable
         }
     }
 
-    private long Load(ILogger logger)
+    private static bool HasLog(IFileSystem files, string folder) => files.ListFiles(folder).Any(file => LogFormat.TryParseName(file.Name, out _));
+
+    /// <param name="logger">Where it logs.</param>
+    /// <param name="isCut">Whether it is known why the journal may be shorter than it was: its end was damaged.</param>
+    private long Load(ILogger logger, bool isCut)
     {
         var started = _clock.Now;
         var journal = _journal.Log;
+        if (!isCut)
+        {
+            _checkpoints.RequireWhole(journal.EndPosition);
+        }
+
         var loader = new EngineLoader(Queues, State, Locks);
         var from = 0L;
         if (_checkpoints.TryTake(journal.EndPosition, out var checkpoint))

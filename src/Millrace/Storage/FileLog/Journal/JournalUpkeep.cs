@@ -62,7 +62,7 @@ internal sealed class JournalUpkeep : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync().ConfigureAwait(false);
-        if (_journal.Log.EndPosition > _checkpointedTo)
+        if (_journal.Log.EndPosition > _checkpointedTo && !_journal.Log.HasFailed)
         {
             await TryAsync(CheckpointAsync).ConfigureAwait(false);
         }
@@ -109,6 +109,8 @@ internal sealed class JournalUpkeep : IAsyncDisposable
 
     private async ValueTask TidyAsync()
     {
+        _journal.Log.RequirePlace();
+
         // First what costs nothing: the disk may be full.
         Trim();
         var end = _journal.Log.EndPosition;

@@ -6,6 +6,11 @@ namespace Millrace.Storage.FileLog.Streams;
 /// <content>What no longer needs to be kept, and the files beside the log.</content>
 internal sealed partial class FileStreamLog
 {
+    /// <summary>Where a bound says how much is kept, a segment has so much of it, or this least.</summary>
+    internal const int PartsOfBound = 10;
+    internal const long MinPartBytes = 64 * 1024;
+    private static readonly TimeSpan MinPartOfAge = TimeSpan.FromSeconds(1);
+
     private readonly Lock _maintenance = new();
     private readonly PartitionFiles _small;
     private readonly Action _runMaintenance;
@@ -56,6 +61,7 @@ internal sealed partial class FileStreamLog
 
             try
             {
+                _log.RequirePlace();
                 _small.SaveStart(beforeOffset);
             }
             catch (Exception fault) when (FileFaults.IsFileFault(fault))
@@ -73,14 +79,18 @@ internal sealed partial class FileStreamLog
         RequestMaintenance();
     }
 
-    /// <summary>Forgets segments that no bound keeps. The last one stays: it holds the place where offsets go on.</summary>
+    /// <summary>
+    /// Forgets what no bound keeps: records by count, and segments by age and bytes. The last segment stays, because it holds the place where offsets go on; but nothing of it is kept whose time has come.
+    /// </summary>
+    /// <returns>Whether there are segments to be deleted.</returns>
     private bool RetainLocked()
     {
-        if (_index.Segments.Length < 2)
+        if (_index.Last is not { } last)
         {
             return false;
         }
 
+        BoundCountLocked();
         var isChanged = false;
         var oldest = _retention.MaxAge is { } age ? _time.GetUtcNow().UtcTicks - age.Ticks : long.MinValue;
         while (_index.Segments.Length > 1 && IsOverLocked(_index.Segments[0], oldest))
@@ -90,7 +100,29 @@ internal sealed partial class FileStreamLog
             isChanged = true;
         }
 
+        if (last.LatestTime < oldest && last.EndOffset <= _visibleEnd && _index.Segments.Length == 1)
+        {
+            _earliest = Math.Max(_earliest, last.EndOffset);
+        }
+
         return isChanged;
+    }
+
+    private void BoundCountLocked()
+    {
+        if (_retention.MaxRecords is { } most)
+        {
+            _earliest = Math.Max(_earliest, _visibleEnd - most);
+        }
+    }
+
+    /// <summary>What has got too old meanwhile is not told of as if it were kept: between appends only time goes on.</summary>
+    private void RetainByAgeLocked()
+    {
+        if (_retention.MaxAge is not null && RetainLocked())
+        {
+            RequestMaintenance();
+        }
     }
 
     /// <summary>Whether a segment can go: all of it was trimmed, or nothing in it is kept by some bound. Of what is not visible yet nothing goes.</summary>
@@ -98,8 +130,31 @@ internal sealed partial class FileStreamLog
         segment.EndOffset <= _visibleEnd
         && (segment.EndOffset <= _earliest
             || segment.LatestTime < oldest
-            || (_retention.MaxRecords is { } records && _nextOffset - segment.EndOffset >= records)
             || (_retention.MaxBytes is { } bytes && _index.RecordBytes - segment.RecordBytes >= bytes));
+
+    /// <summary>Ends the segment that grows when it has its part of what is kept, so that no more than such a part is kept too long.</summary>
+    /// <param name="latest">The latest time of the records that come next.</param>
+    private void RollWhereBound(long latest)
+    {
+        if (Retention == StreamRetention.Forever)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            if (_index.Last is { } last && HasItsPartLocked(last, latest))
+            {
+                _log.Roll();
+            }
+        }
+    }
+
+    private bool HasItsPartLocked(SegmentIndex last, long latest) =>
+        (_retention.MaxAge is { } age && latest - last.FirstTime >= Math.Max(MinPartOfAge.Ticks, age.Ticks / PartsOfBound))
+        || (last.RecordBytes >= MinPartBytes
+            && ((_retention.MaxRecords is { } records && last.EndOffset - last.FirstOffset >= records / PartsOfBound)
+                || (_retention.MaxBytes is { } bytes && last.RecordBytes >= bytes / PartsOfBound)));
 
     private void RequestMaintenance()
     {
@@ -115,13 +170,14 @@ internal sealed partial class FileStreamLog
         lock (_maintenance)
         {
             Volatile.Write(ref _isMaintenanceRequested, 0);
-            if (_isOver)
+            if (_isOver || _log.HasFailed)
             {
                 return;
             }
 
             try
             {
+                _log.RequirePlace();
                 var deletesBefore = SaveIndexes();
                 if (deletesBefore > _log.StartPosition)
                 {

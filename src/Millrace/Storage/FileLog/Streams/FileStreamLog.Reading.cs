@@ -25,6 +25,7 @@ internal sealed partial class FileStreamLog
             lock (_gate)
             {
                 ThrowIfEndedLocked();
+                RetainByAgeLocked();
                 if (offset < _earliest)
                 {
                     throw new OffsetOutOfRangeException(_stream, _partition, offset, _earliest);
@@ -39,7 +40,7 @@ internal sealed partial class FileStreamLog
             }
 
             var reader = new StreamPageReader(_log, in limits);
-            if (reader.Read() is { } page)
+            if (ReadPage(ref reader) is { } page)
             {
                 Remember(page.NextOffset, reader.NextPosition);
                 return page;
@@ -54,6 +55,20 @@ internal sealed partial class FileStreamLog
         }
     }
 
+    private StreamPage? ReadPage(ref StreamPageReader reader)
+    {
+        try
+        {
+            return reader.Read();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It was deleted or retired meanwhile, and whoever reads is told so.
+            ThrowIfEnded();
+            throw;
+        }
+    }
+
     /// <summary>The first record at or after a time. Senders may set times, so they need not rise: the latest time of each block says whether it must be read.</summary>
     public long Find(DateTimeOffset timestamp)
     {
@@ -65,6 +80,7 @@ internal sealed partial class FileStreamLog
             lock (_gate)
             {
                 ThrowIfEndedLocked();
+                RetainByAgeLocked();
                 from = Math.Max(from, _earliest);
                 (from, until) = FindBlockLocked(time, from);
                 if (from >= _visibleEnd)
@@ -145,9 +161,12 @@ internal sealed partial class FileStreamLog
         var segment = _index.Find(offset) ?? _index.Segments[0];
         if (offset < segment.FirstOffset || offset >= segment.EndOffset)
         {
-            var next = offset < segment.FirstOffset ? segment : _index.After(segment);
+            var next = (offset < segment.FirstOffset ? segment : _index.After(segment))?.FirstOffset ?? _visibleEnd;
             throw new StorageCorruptException(
-                $"Offset {offset} of stream '{_stream}', partition {_partition}, cannot be read: its segment is damaged. Reading can go on at offset {next?.FirstOffset ?? _visibleEnd}.");
+                $"Offset {offset} of stream '{_stream}', partition {_partition}, cannot be read: its segment is damaged. Reading can go on at offset {next}.")
+            {
+                ResumeOffset = next,
+            };
         }
 
         var position = FindPositionLocked(segment, offset);
@@ -182,6 +201,7 @@ internal sealed partial class FileStreamLog
     private StorageCorruptException Damaged(long position, string reason)
     {
         var segment = _log.FindSegment(position);
+        NoteDamage(_place, new LogDamage(segment?.FileName ?? "", position - (segment?.StartPosition ?? 0), position, reason, IsTorn: false));
         var goesOn = -1L;
         lock (_gate)
         {
@@ -200,6 +220,9 @@ internal sealed partial class FileStreamLog
         }
 
         return new StorageCorruptException(
-            $"Stream '{_stream}', partition {_partition}, is damaged in the file '{segment?.FileName}' at byte {position - (segment?.StartPosition ?? 0)}: {reason}. Reading can go on at offset {goesOn}.");
+            $"Stream '{_stream}', partition {_partition}, is damaged in the file '{segment?.FileName}' at byte {position - (segment?.StartPosition ?? 0)}: {reason}. Reading can go on at offset {goesOn}.")
+        {
+            ResumeOffset = goesOn,
+        };
     }
 }

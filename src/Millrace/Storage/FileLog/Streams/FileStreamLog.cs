@@ -16,6 +16,7 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
 {
     private const int StackBytes = 512;
 
+    private readonly StreamLogPlace _place;
     private readonly IFileSystem _files;
     private readonly string _folder;
     private readonly string _stream;
@@ -35,9 +36,11 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
     private long _visibleEnd;
     private long _visiblePosition;
     private Func<Exception>? _end;
+    private FileStreamLog? _successor;
 
     private FileStreamLog(StreamLogPlace place, FileLog log, PartitionRecovery recovered)
     {
+        _place = place;
         (_files, _folder, _stream, _partition, _capabilities) = (place.Files, place.Folder, place.Stream, place.Partition, place.Capabilities);
         (_time, _logger, _threads, _log) = (place.Time, place.Logger, place.Threads, log);
         (_index, _producers) = (recovered.Index, recovered.Producers);
@@ -54,7 +57,12 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
         var log = FileLog.Open(place.Files, place.Folder, place.LogOptions, place.Time, place.Logger);
         try
         {
-            var recovery = new PartitionRecovery(place.Files, place.Folder, log, place.Logger);
+            if (log.Damage is { IsTorn: false } damage)
+            {
+                NoteDamage(place, damage);
+            }
+
+            var recovery = new PartitionRecovery(place, log);
             recovery.Run();
             return new FileStreamLog(place, log, recovery);
         }
@@ -70,8 +78,46 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
         }
     }
 
+    /// <summary>Notes damage of a partition for health and metrics.</summary>
+    public static void NoteDamage(StreamLogPlace place, LogDamage damage) => place.Damage.Note(
+        $"{place.Folder}/{damage.File}", $"stream '{place.Stream}', partition {place.Partition}, in the file '{damage.File}' at byte {damage.Offset}: {damage.Reason}");
+
     /// <summary>Whether a fault of the disk has ended it, so that it must be opened anew.</summary>
     public bool HasFailed => _log.HasFailed;
+
+    /// <summary>The log that has taken the place of this one after a fault; null while there is none.</summary>
+    public FileStreamLog? Successor => Volatile.Read(ref _successor);
+
+    /// <summary>How long it keeps records.</summary>
+    public StreamRetention Retention => Volatile.Read(ref _retention);
+
+    /// <summary>Whether it was closed after a fault, so that it cannot even be read.</summary>
+    public bool IsRetired => HasFailed && Volatile.Read(ref _end) is not null;
+
+    /// <summary>Why it cannot be opened again after a fault; null when it can: its files are where they were.</summary>
+    public BackendUnavailableException? FindLoss() => HasFailed && _log.FindDisplaced() is { } file
+        ? new BackendUnavailableException(
+            $"Partition {_partition} of stream '{_stream}' takes nothing more: its file '{file}' was removed, moved or replaced while it was in use. Put its folder back as it was, or start the process again; "
+            + "a stream that is not missed can be deleted.")
+        : null;
+
+    /// <summary>Ends it for appends where its files are no longer those that were opened, and removes what need not be kept any longer.</summary>
+    public void Look()
+    {
+        try
+        {
+            _log.RequirePlace();
+            Retain();
+        }
+        catch (BackendUnavailableException)
+        {
+            // It has failed, and says so to everybody who appends.
+            return;
+        }
+    }
+
+    /// <summary>Ends it for appends, because the folder belongs to somebody else.</summary>
+    public void GiveUp(BackendUnavailableException reason) => _log.GiveUp(reason);
 
     /// <summary>Appends records that have been checked.</summary>
     /// <param name="request">The append.</param>
@@ -138,7 +184,8 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
         lock (_gate)
         {
             ThrowIfEndedLocked();
-            return new StreamPartitionStats(_earliest, _visibleEnd, _index.RecordBytes);
+            RetainByAgeLocked();
+            return new StreamPartitionStats(_earliest, _visibleEnd, _index.BytesFrom(_earliest));
         }
     }
 
@@ -164,9 +211,33 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Closes it after a fault, so that another one can be opened in its place.</summary>
+    public ValueTask RetireAsync()
+    {
+        lock (_gate)
+        {
+            _end ??= () => new BackendUnavailableException($"Partition {_partition} of stream '{_stream}' has failed, and is being opened again.");
+        }
+
+        return CloseAsync();
+    }
+
+    /// <summary>Another one has been opened in its place: it keeps as much, and whoever waits goes on in that.</summary>
+    public void SucceedBy(FileStreamLog successor)
+    {
+        successor.SetRetention(_retention);
+        Volatile.Write(ref _successor, successor);
+        _waiters.Fail(new BackendUnavailableException($"Partition {_partition} of stream '{_stream}' was opened again."));
+    }
+
+    public ValueTask DisposeAsync()
     {
         End(Disposed);
+        return CloseAsync();
+    }
+
+    private async ValueTask CloseAsync()
+    {
         RunMaintenance();
         await _log.DisposeAsync().ConfigureAwait(false);
         lock (_maintenance)
@@ -181,7 +252,8 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
     private Appended Append(in AppendRequest request, Span<byte> payload, long latest, long bytes)
     {
         var count = request.Records.Length;
-        using var reservation = _log.Reserve(payload.Length, essential: false);
+        RollWhereBound(latest);
+        using var reservation = Reserve(payload.Length);
         Appended appended;
         bool maintain;
         lock (_gate)
@@ -218,6 +290,20 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
         return appended;
     }
 
+    private LogReservation Reserve(int bytes)
+    {
+        try
+        {
+            return _log.Reserve(bytes, essential: false);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The partition was deleted, say: the files are closed after whoever calls is told why.
+            ThrowIfEnded();
+            throw;
+        }
+    }
+
     /// <summary>Begins the index of another segment where the log has begun one.</summary>
     /// <returns>True when one is full.</returns>
     private bool BeginSegmentLocked(long framePosition, long offset)
@@ -240,6 +326,7 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
             {
                 _visibleEnd = appended.EndOffset;
                 _visiblePosition = appended.Position;
+                BoundCountLocked();
 
                 // Waiters go on elsewhere, so nothing of theirs runs under the gate; ends must reach them in order.
                 _waiters.Advance(appended.EndOffset);

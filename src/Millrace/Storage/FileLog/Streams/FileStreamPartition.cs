@@ -1,10 +1,26 @@
+using System.Runtime.CompilerServices;
+
 namespace Millrace.Storage.FileLog.Streams;
 
-/// <summary>One opening of a partition in files.</summary>
-internal sealed class FileStreamPartition(FileStreamLog log, StreamCapabilities capabilities) : IStreamPartition
+/// <summary>One opening of a partition in files. After a fault of the disk the partition is opened again by whoever appends next, and all its openings go on.</summary>
+internal sealed class FileStreamPartition(FileStreamStore store, StreamPartitionContext context, FileStreamLog opened) : IStreamPartition
 {
     private readonly CancellationTokenSource _closing = new();
+    private FileStreamLog _log = opened;
     private bool _isDisposed;
+
+    private FileStreamLog Log
+    {
+        get
+        {
+            while (_log.Successor is { } successor)
+            {
+                _log = successor;
+            }
+
+            return _log;
+        }
+    }
 
     public ValueTask<AppendResult> AppendAsync(AppendRequest request, CancellationToken cancellationToken = default)
     {
@@ -16,7 +32,9 @@ internal sealed class FileStreamPartition(FileStreamLog log, StreamCapabilities 
 
         try
         {
-            return log.AppendAsync(in request, StreamRecordRules.Require(in request, capabilities));
+            var bytes = StreamRecordRules.Require(in request, store.Capabilities);
+            var log = Log;
+            return log.HasFailed ? AppendAnewAsync(log, request, bytes, cancellationToken) : log.AppendAsync(in request, bytes);
         }
         catch (MillraceException fault)
         {
@@ -37,7 +55,8 @@ internal sealed class FileStreamPartition(FileStreamLog log, StreamCapabilities 
 
         try
         {
-            return new ValueTask<StreamPage>(log.Read(offset, maxRecords, maxBytes));
+            var log = Log;
+            return log.IsRetired ? AnswerAnewAsync(log, anew => anew.Read(offset, maxRecords, maxBytes), cancellationToken) : new ValueTask<StreamPage>(log.Read(offset, maxRecords, maxBytes));
         }
         catch (MillraceException fault)
         {
@@ -49,10 +68,12 @@ internal sealed class FileStreamPartition(FileStreamLog log, StreamCapabilities 
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        return log.WaitForAsync(offset, cancellationToken, _closing.Token);
+        var log = Log;
+        var wait = log.WaitForAsync(offset, cancellationToken, _closing.Token);
+        return wait.IsCompletedSuccessfully ? wait : WaitAsync(log, wait, offset, cancellationToken);
     }
 
-    public ValueTask<long> FindOffsetAsync(DateTimeOffset timestamp, CancellationToken cancellationToken = default) => Answer(() => log.Find(timestamp), cancellationToken);
+    public ValueTask<long> FindOffsetAsync(DateTimeOffset timestamp, CancellationToken cancellationToken = default) => Answer(log => log.Find(timestamp), cancellationToken);
 
     public ValueTask FlushAsync(CancellationToken cancellationToken = default)
     {
@@ -64,7 +85,7 @@ internal sealed class FileStreamPartition(FileStreamLog log, StreamCapabilities 
 
         try
         {
-            return log.FlushAsync();
+            return Log.FlushAsync();
         }
         catch (MillraceException fault)
         {
@@ -77,10 +98,11 @@ internal sealed class FileStreamPartition(FileStreamLog log, StreamCapabilities 
         ObjectDisposedException.ThrowIf(_isDisposed, this);
 
         // It waits for the disk; where records begin is not changed every moment.
-        await Task.Run(() => log.Trim(beforeOffset), cancellationToken).ConfigureAwait(false);
+        await Task.Run(() => Log.Trim(beforeOffset), cancellationToken).ConfigureAwait(false);
     }
 
-    public ValueTask<StreamPartitionStats> GetStatsAsync(CancellationToken cancellationToken = default) => Answer(log.GetStats, cancellationToken);
+    public ValueTask<StreamPartitionStats> GetStatsAsync(CancellationToken cancellationToken = default) =>
+        Answer(static log => log.GetStats(), cancellationToken);
 
     // The source has no timer and no handle, so it is left to the garbage collector: a wait that begins meanwhile may still look at it.
     public async ValueTask DisposeAsync()
@@ -89,7 +111,7 @@ internal sealed class FileStreamPartition(FileStreamLog log, StreamCapabilities 
         await _closing.CancelAsync().ConfigureAwait(false);
     }
 
-    private ValueTask<TResult> Answer<TResult>(Func<TResult> answer, CancellationToken cancellationToken)
+    private ValueTask<TResult> Answer<TResult>(Func<FileStreamLog, TResult> answer, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         if (cancellationToken.IsCancellationRequested)
@@ -99,11 +121,43 @@ internal sealed class FileStreamPartition(FileStreamLog log, StreamCapabilities 
 
         try
         {
-            return new ValueTask<TResult>(answer());
+            var log = Log;
+            return log.IsRetired ? AnswerAnewAsync(log, answer, cancellationToken) : new ValueTask<TResult>(answer(log));
         }
         catch (MillraceException fault)
         {
             return ValueTask.FromException<TResult>(fault);
+        }
+    }
+
+    private async ValueTask<AppendResult> AppendAnewAsync(FileStreamLog failed, AppendRequest request, long bytes, CancellationToken cancellationToken)
+    {
+        await store.ReopenAsync(context, failed, cancellationToken).ConfigureAwait(false);
+        return await Log.AppendAsync(in request, bytes).ConfigureAwait(false);
+    }
+
+    private async ValueTask<TResult> AnswerAnewAsync<TResult>(FileStreamLog failed, Func<FileStreamLog, TResult> answer, CancellationToken cancellationToken)
+    {
+        await store.ReopenAsync(context, failed, cancellationToken).ConfigureAwait(false);
+        return answer(Log);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask WaitAsync(FileStreamLog log, ValueTask wait, long offset, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                await wait.ConfigureAwait(false);
+                return;
+            }
+            catch (BackendUnavailableException) when (log.Successor is not null)
+            {
+                // Nothing was lost by it: the wait goes on where appends do.
+                log = Log;
+                wait = log.WaitForAsync(offset, cancellationToken, _closing.Token);
+            }
         }
     }
 }

@@ -9,18 +9,20 @@ internal sealed class FileStreamStore : IStreamStore
 {
     private const string StreamsFolder = "streams";
     private const string DeletedExtension = ".deleted";
-    private const long FirstSegmentBytes = 64 * 1024;
-    private const int SegmentsOfBound = 8;
+    private const long FirstSegmentBytes = FileStreamLog.MinPartBytes;
     private static readonly TimeSpan RetentionInterval = TimeSpan.FromMinutes(1);
 
     private readonly IFileSystem _files;
+    private readonly OwnerLock _owner;
     private readonly string _folder;
     private readonly FileLogOptions _options;
     private readonly FlushThreads _threads;
     private readonly TimeProvider _time;
+    private readonly DamageNotes _damage;
     private readonly ILogger _logger;
     private readonly SemaphoreSlim _turn = new(1);
     private readonly Dictionary<(string Stream, int Partition), FileStreamLog> _open = [];
+    private readonly Dictionary<string, KnownStream> _known = new(StringComparer.Ordinal);
     private readonly Dictionary<string, OwnerLock> _elsewhere = new(StringComparer.Ordinal);
     private readonly ITimer _retention;
     private volatile FileStreamLog[] _openLogs = [];
@@ -28,16 +30,19 @@ internal sealed class FileStreamStore : IStreamStore
 
     /// <summary>Streams in a folder that the caller has locked.</summary>
     /// <param name="files">The file system.</param>
+    /// <param name="owner">The right to the folder.</param>
     /// <param name="folder">The folder of the backend.</param>
     /// <param name="options">Of the logs; <see cref="FileLogOptions.Threads"/> is required.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="damage">Gets the damage that is found.</param>
     /// <param name="logger">Where it logs.</param>
-    public FileStreamStore(IFileSystem files, string folder, FileLogOptions options, TimeProvider time, ILogger logger)
+    public FileStreamStore(IFileSystem files, OwnerLock owner, string folder, FileLogOptions options, TimeProvider time, DamageNotes damage, ILogger logger)
     {
         ArgumentNullException.ThrowIfNull(options.Threads);
-        (_files, _folder, _options, _threads, _time, _logger) = (files, Path.Combine(folder, StreamsFolder), options, options.Threads, time, logger);
+        (_files, _owner, _folder, _options, _threads) = (files, owner, Path.Combine(folder, StreamsFolder), options, options.Threads);
+        (_time, _damage, _logger) = (time, damage, logger);
         Capabilities = new StreamCapabilities { Backend = "file", Durability = options.Durability };
-        _retention = time.CreateTimer(static store => ((FileStreamStore)store!).Retain(), this, RetentionInterval, RetentionInterval);
+        _retention = time.CreateTimer(static store => ((FileStreamStore)store!).Look(), this, RetentionInterval, RetentionInterval);
     }
 
     /// <inheritdoc/>
@@ -54,7 +59,7 @@ internal sealed class FileStreamStore : IStreamStore
             ObjectDisposedException.ThrowIf(_isDisposed, this);
             var log = await FindOrOpenAsync(context).ConfigureAwait(false);
             log.SetRetention(context.Retention);
-            return new FileStreamPartition(log, Capabilities);
+            return new FileStreamPartition(this, context, log);
         }
         catch (Exception fault) when (FileFaults.IsFileFault(fault))
         {
@@ -63,6 +68,41 @@ internal sealed class FileStreamStore : IStreamStore
         finally
         {
             _turn.Release();
+        }
+    }
+
+    /// <summary>Opens a partition again whose log has failed, unless somebody else has done that, or has deleted it.</summary>
+    /// <exception cref="BackendUnavailableException">It cannot be opened: the disk still fails, or its files are no longer where they were.</exception>
+    public async ValueTask ReopenAsync(StreamPartitionContext context, FileStreamLog failed, CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            if (_open.TryGetValue((context.Stream, context.Partition), out var open) && ReferenceEquals(open, failed))
+            {
+                await FindOrOpenAsync(context with { Retention = failed.Retention }).ConfigureAwait(false);
+            }
+        }
+        catch (Exception fault) when (FileFaults.IsFileFault(fault))
+        {
+            throw FileFaults.Describe($"Partition {context.Partition} of stream '{context.Stream}' cannot be opened again", fault);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Why some partition takes nothing more until the store is opened again; null when none is so.</summary>
+    public string? FindLoss() => Array.Find(_openLogs, log => log.FindLoss() is not null)?.FindLoss()?.Message;
+
+    /// <summary>Nothing more is stored: the folder belongs to somebody else.</summary>
+    public void GiveUp(BackendUnavailableException reason)
+    {
+        foreach (var log in _openLogs)
+        {
+            log.GiveUp(reason);
         }
     }
 
@@ -142,6 +182,11 @@ internal sealed class FileStreamStore : IStreamStore
 
     private async ValueTask<FileStreamLog> FindOrOpenAsync(StreamPartitionContext context)
     {
+        if (_owner.FindLoss() is { } loss)
+        {
+            throw loss;
+        }
+
         var home = Path.Combine(_folder, StreamNames.FolderOf(context.Stream));
         var manifest = RequireManifest(context, home);
         var key = (context.Stream, context.Partition);
@@ -152,9 +197,16 @@ internal sealed class FileStreamStore : IStreamStore
                 return open;
             }
 
+            if (open.FindLoss() is { } missing)
+            {
+                throw missing;
+            }
+
             // It takes nothing more; what is on the disk says what it had taken.
-            await CloseAsync(key, open).ConfigureAwait(false);
+            await open.RetireAsync().ConfigureAwait(false);
         }
+
+        RequireUnmoved(context.Stream, home);
 
         var folder = manifest.Path is null ? home : HoldElsewhere(manifest);
         var place = new StreamLogPlace
@@ -163,33 +215,49 @@ internal sealed class FileStreamStore : IStreamStore
             Partition = context.Partition,
             Folder = Path.Combine(folder, PartitionFolder(context.Partition)),
             Files = _files,
-            LogOptions = OptionsFor(context.Retention),
+            LogOptions = OptionsFor(context.Retention) with { FindLoss = manifest.Path is null ? _options.FindLoss : _elsewhere[folder].FindLoss },
             Threads = _threads,
             Capabilities = Capabilities,
             Time = _time,
+            Damage = _damage,
             Logger = _logger,
         };
 
         DeleteRest(place.Folder);
 
         // It may read some megabytes.
-        var log = await Task.Run(() => FileStreamLog.OpenAsync(place).AsTask()).ConfigureAwait(false);
-        _open.Add(key, log);
+        FileStreamLog log;
+        try
+        {
+            log = await Task.Run(() => FileStreamLog.OpenAsync(place).AsTask()).ConfigureAwait(false);
+        }
+        catch
+        {
+            ForgetUnused(context.Stream);
+            throw;
+        }
+
+        _open[key] = log;
         _openLogs = [.. _open.Values];
+        open?.SucceedBy(log);
         return log;
     }
 
     private StreamManifest RequireManifest(StreamPartitionContext context, string home)
     {
         var path = context.Path is null ? null : Path.GetFullPath(context.Path);
-        if (StreamManifest.Load(_files, home) is not { } manifest || !HasPartitions(FolderOf(manifest, home)))
+        StreamManifest? manifest;
+        if (_known.TryGetValue(context.Stream, out var known))
+        {
+            manifest = known.Manifest;
+        }
+        else if ((manifest = StreamManifest.Load(_files, home)) is null || !HasPartitions(FolderOf(manifest, home)))
         {
             // None, or one that was left behind by a crash before its first partition or after its last.
             manifest = new StreamManifest(context.Stream, context.PartitionCount, path);
             _files.CreateFolder(home);
             manifest.Save(_files, home);
             _files.FlushFolder(_folder);
-            return manifest;
         }
 
         if (manifest.Partitions != context.PartitionCount)
@@ -198,8 +266,23 @@ internal sealed class FileStreamStore : IStreamStore
                 $"Stream '{context.Stream}' has {manifest.Partitions} partitions and was opened with {context.PartitionCount}. Open it with {manifest.Partitions}, or leave the count out.");
         }
 
-        return string.Equals(manifest.Path, path, StringComparison.Ordinal) ? manifest : throw new StreamMismatchException(
-            $"Stream '{context.Stream}' was created {Where(manifest.Path)} and was opened {Where(path)}. Open it as it was created.");
+        if (!string.Equals(manifest.Path, path, StringComparison.Ordinal))
+        {
+            throw new StreamMismatchException($"Stream '{context.Stream}' was created {Where(manifest.Path)} and was opened {Where(path)}. Open it as it was created.");
+        }
+
+        _known.TryAdd(context.Stream, new KnownStream(manifest, StreamManifest.IdentityIn(_files, home)));
+        return manifest;
+    }
+
+    /// <summary>Of a stream that is in use nothing is made anew: where its folder is gone, its records are too.</summary>
+    private void RequireUnmoved(string stream, string home)
+    {
+        if (StreamManifest.IdentityIn(_files, home) != _known[stream].Manifested)
+        {
+            throw new BackendUnavailableException(
+                $"The folder of stream '{stream}' was removed, moved or replaced while it was in use. Put it back as it was, or start the process again; a stream that is not missed can be deleted.");
+        }
     }
 
     /// <summary>The folder of a stream that is not in the store's, locked, because another store may know it too.</summary>
@@ -211,6 +294,10 @@ internal sealed class FileStreamStore : IStreamStore
             _files.CreateFolder(folder);
             _elsewhere.Add(folder, OwnerLock.Take(_files, folder));
         }
+        else if (_elsewhere[folder].FindLoss() is { } loss)
+        {
+            throw loss;
+        }
 
         return folder;
     }
@@ -218,16 +305,19 @@ internal sealed class FileStreamStore : IStreamStore
     private async ValueTask<bool> DeleteAsync(StreamPartitionContext context)
     {
         var home = Path.Combine(_folder, StreamNames.FolderOf(context.Stream));
-        if (StreamManifest.Load(_files, home) is not { } manifest)
+        var key = (context.Stream, context.Partition);
+        if (_open.Remove(key, out var log))
         {
-            return false;
+            _openLogs = [.. _open.Values];
+            log.End(() => new BackendUnavailableException($"Partition {context.Partition} of stream '{context.Stream}' was deleted."));
+            await log.DisposeAsync().ConfigureAwait(false);
         }
 
-        var key = (context.Stream, context.Partition);
-        if (_open.TryGetValue(key, out var log))
+        if (StreamManifest.Load(_files, home) is not { } manifest)
         {
-            log.End(() => new BackendUnavailableException($"Partition {context.Partition} of stream '{context.Stream}' was deleted."));
-            await CloseAsync(key, log).ConfigureAwait(false);
+            // Somebody has removed the folder; what is left of it, the stream is forgotten with its last partition.
+            ForgetUnused(context.Stream);
+            return log is not null;
         }
 
         var place = FolderOf(manifest, home);
@@ -252,9 +342,18 @@ internal sealed class FileStreamStore : IStreamStore
 
             _files.DeleteFolder(home);
             _files.FlushFolder(_folder);
+            _known.Remove(context.Stream);
         }
 
         return existed;
+    }
+
+    private void ForgetUnused(string stream)
+    {
+        if (!_open.Keys.Any(one => string.Equals(one.Stream, stream, StringComparison.Ordinal)))
+        {
+            _known.Remove(stream);
+        }
     }
 
     private bool HasPartitions(string folder) => _files.ListFolders(folder).Any(name => !name.EndsWith(DeletedExtension, StringComparison.Ordinal));
@@ -267,30 +366,23 @@ internal sealed class FileStreamStore : IStreamStore
         }
     }
 
-    private async ValueTask CloseAsync((string Stream, int Partition) key, FileStreamLog log)
-    {
-        _open.Remove(key);
-        _openLogs = [.. _open.Values];
-        await log.DisposeAsync().ConfigureAwait(false);
-    }
-
     /// <summary>Whole segments are removed, so they must be small where little is kept.</summary>
     private FileLogOptions OptionsFor(StreamRetention retention)
     {
         var largest = _options.SegmentBytes;
         if (retention.MaxBytes is { } bytes)
         {
-            largest = Math.Min(largest, Math.Max(FirstSegmentBytes, bytes / SegmentsOfBound));
+            largest = Math.Min(largest, Math.Max(FirstSegmentBytes, bytes / FileStreamLog.PartsOfBound));
         }
 
         return _options with { SegmentBytes = largest, FirstSegmentBytes = Math.Min(largest, FirstSegmentBytes) };
     }
 
-    private void Retain()
+    private void Look()
     {
         foreach (var log in _openLogs)
         {
-            log.Retain();
+            log.Look();
         }
     }
 
@@ -300,4 +392,7 @@ internal sealed class FileStreamStore : IStreamStore
     private static string PartitionFolder(int partition) => partition.ToString(CultureInfo.InvariantCulture);
 
     private static string Where(string? path) => path is null ? "without a path" : $"with the path '{path}'";
+
+    /// <summary>A stream of which a partition was opened.</summary>
+    private sealed record KnownStream(StreamManifest Manifest, FileIdentity? Manifested);
 }

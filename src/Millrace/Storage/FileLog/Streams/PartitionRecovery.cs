@@ -1,12 +1,13 @@
-using Microsoft.Extensions.Logging;
 using Millrace.Diagnostics;
 using Millrace.Storage.FileLog.Disk;
 
 namespace Millrace.Storage.FileLog.Streams;
 
 /// <summary>Finds what a partition's log holds: from the saved indexes where they fit, and from the frames where they do not.</summary>
-internal sealed class PartitionRecovery(IFileSystem files, string folder, FileLog log, ILogger logger)
+internal sealed class PartitionRecovery(StreamLogPlace place, FileLog log)
 {
+    private readonly IFileSystem _files = place.Files;
+    private readonly string _folder = place.Folder;
     private readonly List<ProducerAppend> _saved = [];
     private readonly List<ProducerAppend> _scanned = [];
 
@@ -22,13 +23,13 @@ internal sealed class PartitionRecovery(IFileSystem files, string folder, FileLo
 
     public void Run()
     {
-        var small = new PartitionFiles(files, folder);
+        var small = new PartitionFiles(_files, _folder);
         var known = small.LoadProducers(_saved);
         var segments = log.Segments;
         for (var i = 0; i < segments.Count; i++)
         {
             // The last one grows, so it has no index that could be right.
-            var index = i + 1 < segments.Count ? SegmentIndex.TryLoad(files, folder, segments[i]) : null;
+            var index = i + 1 < segments.Count ? SegmentIndex.TryLoad(_files, _folder, segments[i]) : null;
             if (index is not null && EndOffset > index.FirstOffset)
             {
                 index = null;
@@ -71,14 +72,28 @@ internal sealed class PartitionRecovery(IFileSystem files, string folder, FileLo
     {
         if (EndOffset != index.FirstOffset && Index.Last is not null)
         {
-            logger.RecordsMissing(Path.GetFileName(folder), EndOffset, index.FirstOffset);
+            place.Logger.RecordsMissing(Path.GetFileName(_folder), EndOffset, index.FirstOffset);
+            place.Damage.Note($"{_folder}/{EndOffset}", $"stream '{place.Stream}', partition {place.Partition}, lacks the records {EndOffset} to {index.FirstOffset} (not included)");
         }
 
         EndOffset = index.EndOffset;
         Index.Add(index);
         if (save)
         {
-            index.Save(files, folder);
+            Save(index);
+        }
+    }
+
+    private void Save(SegmentIndex index)
+    {
+        try
+        {
+            index.Save(_files, _folder);
+        }
+        catch (Exception fault) when (FileFaults.IsFileFault(fault))
+        {
+            // It is built again at the next start. A full disk must not keep its records from being read.
+            place.Logger.MaintenanceFailed(fault, place.Stream, place.Partition);
         }
     }
 
@@ -106,7 +121,8 @@ internal sealed class PartitionRecovery(IFileSystem files, string folder, FileLo
 
         if (scan.Damage is { } damage)
         {
-            logger.SegmentDamaged(Path.GetFileName(folder), damage.File, damage.Offset, damage.Reason);
+            place.Logger.SegmentDamaged(Path.GetFileName(_folder), damage.File, damage.Offset, damage.Reason);
+            FileStreamLog.NoteDamage(place, damage);
         }
 
         return index;

@@ -33,6 +33,9 @@ internal sealed class SegmentIndex(long startPosition, long firstOffset)
     /// <summary>The offset after its last record.</summary>
     public long EndOffset { get; private set; } = firstOffset;
 
+    /// <summary>The latest time of a record of the first frame, in ticks of UTC; only of a segment whose frames were added.</summary>
+    public long FirstTime { get; private set; } = long.MaxValue;
+
     /// <summary>The latest time of a record, in ticks of UTC.</summary>
     public long LatestTime { get; private set; } = long.MinValue;
 
@@ -57,6 +60,7 @@ internal sealed class SegmentIndex(long startPosition, long firstOffset)
             _blocks[^1] = _blocks[^1] with { LatestTime = latest };
         }
 
+        FirstTime = FirstTime == long.MaxValue ? latest : FirstTime;
         EndPosition = frameEnd;
         EndOffset = baseOffset + count;
         LatestTime = Math.Max(LatestTime, latest);

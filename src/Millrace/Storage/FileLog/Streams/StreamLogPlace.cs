@@ -22,5 +22,7 @@ internal sealed record StreamLogPlace
 
     public required TimeProvider Time { get; init; }
 
+    public required DamageNotes Damage { get; init; }
+
     public required ILogger Logger { get; init; }
 }

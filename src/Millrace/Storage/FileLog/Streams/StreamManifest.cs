@@ -39,6 +39,9 @@ internal sealed record StreamManifest(string Stream, int Partitions, string? Pat
         }
     }
 
+    /// <summary>Which file the manifest of a folder is; null when there is none.</summary>
+    public static FileIdentity? IdentityIn(IFileSystem files, string folder) => files.IdentityOf(System.IO.Path.Combine(folder, FileName));
+
     /// <summary>Writes the manifest durably.</summary>
     public void Save(IFileSystem files, string folder)
     {

@@ -67,6 +67,7 @@ internal static class ProblemMap
             Available = lacking.Available,
         },
         MillraceConfigurationException => new(InvalidSettings, 400, "A setting is not valid", exception.Message),
+        StorageCorruptException { ResumeOffset: { } resume } => new(StorageCorrupt, 503, "The stored data is damaged", exception.Message) { ResumeOffset = resume },
         StorageCorruptException => new(StorageCorrupt, 503, "The stored data is damaged", "The stored data is damaged; the server's log says where."),
         BackendUnavailableException unavailable => new(Unavailable, 503, "The backend is not available", unavailable.Message)
         {
@@ -103,7 +104,7 @@ internal static class ProblemMap
         QueueFull => new QueueFullException(problem.Subject ?? "", problem.Reason ?? ""),
         NotSupported => new BackendCapabilityException(problem.Subject ?? "", problem.Kind ?? "", problem.Available),
         InvalidSettings or InvalidSchedule => new MillraceConfigurationException(problem.Detail),
-        StorageCorrupt => new StorageCorruptException($"{problem.Detail} ({server})"),
+        StorageCorrupt => new StorageCorruptException($"{problem.Detail} ({server})") { ResumeOffset = problem.ResumeOffset },
         BackendError => new BackendErrorException($"{server} answers: {problem.Detail}"),
         _ when problem.Status is 401 => new AccessDeniedException($"{server} does not let this client in: {problem.Detail}"),
         _ when problem.Status is 403 => new AccessDeniedException($"{server} does not allow this: {problem.Detail}"),

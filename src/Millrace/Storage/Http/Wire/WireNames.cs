@@ -50,6 +50,7 @@ internal static class WireNames
     public static readonly JsonEncodedText Duplicates = Encode("duplicates");
     public static readonly JsonEncodedText Durability = Encode("durability");
     public static readonly JsonEncodedText EarliestOffset = Encode("earliestOffset");
+    public static readonly JsonEncodedText ResumeOffset = Encode("resumeOffset");
     public static readonly JsonEncodedText EndOffset = Encode("endOffset");
     public static readonly JsonEncodedText Enqueue = Encode("enqueue");
     public static readonly JsonEncodedText Enqueued = Encode("enqueued");

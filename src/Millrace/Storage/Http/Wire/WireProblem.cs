@@ -28,6 +28,9 @@ internal sealed record WireProblem(string Code, int Status, string Title, string
     /// <summary>Which offset of a stream was trimmed; null where it is not about that.</summary>
     public TrimmedOffset? Trimmed { get; init; }
 
+    /// <summary>Where reading a partition can go on behind damage; null where it is not about that.</summary>
+    public long? ResumeOffset { get; init; }
+
     /// <summary>Whether the same request may succeed later.</summary>
     public bool IsTransient { get; init; }
 
@@ -62,6 +65,11 @@ internal sealed record WireProblem(string Code, int Status, string Title, string
             json.WriteNumber(Partition, trimmed.Partition);
             json.WriteNumber(Offset, trimmed.Offset);
             json.WriteNumber(EarliestOffset, trimmed.EarliestOffset);
+        }
+
+        if (ResumeOffset is { } resume)
+        {
+            json.WriteNumber(WireNames.ResumeOffset, resume);
         }
 
         json.WriteBoolean(Transient, IsTransient);
@@ -156,6 +164,11 @@ internal sealed record WireProblem(string Code, int Status, string Title, string
         if (json.Is(EarliestOffset))
         {
             return this with { Trimmed = (Trimmed ?? default) with { EarliestOffset = json.Number(0, long.MaxValue) } };
+        }
+
+        if (json.Is(WireNames.ResumeOffset))
+        {
+            return this with { ResumeOffset = json.Number(0, long.MaxValue) };
         }
 
         json.Skip();

@@ -191,7 +191,7 @@ public sealed class DurabilityTests : IDisposable
         await SendAsync(backend, "q", "text");
         Directory.Delete(folder.Data, recursive: true);
         var fault = await Assert.ThrowsAsync<BackendUnavailableException>(() => SendAsync(backend, "q", "lost"));
-        Assert.Contains("gone", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("removed, moved or replaced", fault.Message, StringComparison.Ordinal);
     }
 
     /// <summary>Opens the folder; from then on flushes of the journal wait until they are let go.</summary>

@@ -36,6 +36,8 @@ internal sealed class PoweredDisk(SimulatedFileSystem disk) : IFileSystem
 
     public bool FileExists(string path) => Look(() => disk.FileExists(path));
 
+    public FileIdentity? IdentityOf(string path) => Look(() => disk.IdentityOf(path));
+
     public bool FolderExists(string folder) => Look(() => disk.FolderExists(folder));
 
     public void CreateFolder(string folder) => Do(() => disk.CreateFolder(folder));
