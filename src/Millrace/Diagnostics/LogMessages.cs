@@ -191,7 +191,7 @@ internal static partial class LogMessages
     [LoggerMessage(1410, LogLevel.Warning, "Occurrences of schedule '{Schedule}' are neither waiting nor running any more, and nobody said that they have ended: {Runs}. They no longer hold back others.")]
     public static partial void OccurrencesLost(this ILogger logger, string schedule, string runs);
 
-    [LoggerMessage(1411, LogLevel.Error, "{Count} occurrences of schedule '{Schedule}' cannot be sent, since {Time}; each {Delay} it is tried again. {Error}")]
+    [LoggerMessage(1411, LogLevel.Error, "{Count} occurrences of schedule '{Schedule}' cannot be sent, for {Time} by now; it is tried again every {Delay}: {Error}")]
     public static partial void OccurrencesNotSent(this ILogger logger, string schedule, int count, TimeSpan time, TimeSpan delay, string error);
 
     [LoggerMessage(1412, LogLevel.Warning, "{Count} occurrences of schedule '{Schedule}' were claimed and, as far as is known, not sent by a node that has gone since; they are sent again.")]

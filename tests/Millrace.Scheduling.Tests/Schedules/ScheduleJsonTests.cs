@@ -39,7 +39,7 @@ public sealed class ScheduleJsonTests
             IsEnabled = false,
         },
         ["skip"] = ScheduleWorld.EverySecond("skip") with { Misfire = MisfirePolicy.Skip, Overlap = OverlapPolicy.BufferOne, Retry = JobRetry.None },
-        ["once"] = ScheduleWorld.EverySecond("once") with { Misfire = MisfirePolicy.FireOnce with { Grace = TimeSpan.Zero }, Overlap = OverlapPolicy.CancelRunning },
+        ["once"] = ScheduleWorld.EverySecond("once") with { Misfire = MisfirePolicy.FireOnce with { Grace = MisfirePolicy.ShortestGrace }, Overlap = OverlapPolicy.CancelRunning },
         ["allow"] = ScheduleWorld.EverySecond("allow") with { Overlap = OverlapPolicy.Allow(), Retry = new JobRetry { Kind = RetryDelay.Random } },
         ["bytes"] = Job("bytes", [0, 255, 128], "application/octet-stream"),
         ["no-arguments"] = Job("no-arguments", [], "application/json"),
