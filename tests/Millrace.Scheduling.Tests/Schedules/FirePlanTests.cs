@@ -266,6 +266,18 @@ public sealed class FirePlanTests
     }
 
     [Fact]
+    public void FireAll_WhileEarlierOnesWaitForTheirTurn_AddsNoMoreThanItMakesUpFor()
+    {
+        var schedule = ScheduleWorld.DocumentOf(EverySecond() with { Misfire = MisfirePolicy.FireAll(5) });
+        var cursor = CursorDocument.Empty.For(schedule) with { Open = [.. Enumerable.Range(0, 3).Select(i => new OpenOccurrence($"s@1@{i}", Start, "jobs", null, IsInTurn: true))] };
+        var plan = FirePlan.Of(schedule, cursor, At(60));
+
+        Assert.Equal([At(28), At(29)], plan.Run);
+        Assert.Equal((27, 31), (plan.Skipped.Count(skipped => skipped.Reason == SkipReason.Misfire), plan.Skipped.Count(skipped => skipped.Reason == SkipReason.Overlap)));
+        Assert.True(plan.IsInTurn(0));
+    }
+
+    [Fact]
     public void FireAll_WithMoreThanMayBeOpen_LeavesTheRest()
     {
         var plan = PlanOf(EverySecond() with { Misfire = MisfirePolicy.FireAll(1000), End = At(1000.5) }, at: 2000, open: 10);

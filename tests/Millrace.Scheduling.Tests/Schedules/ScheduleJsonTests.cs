@@ -93,8 +93,9 @@ public sealed class ScheduleJsonTests
         {
             Version = 3,
             Cursor = Time,
-            Open = [new OpenOccurrence("s@3@1", Time, "jobs", null), new OpenOccurrence("s@3@2~x", Time.AddSeconds(1), "other", Time.AddSeconds(2))],
+            Open = [new OpenOccurrence("s@3@1", Time, "jobs", null), new OpenOccurrence("s@3@2~x", Time.AddSeconds(1), "other", Time.AddSeconds(2)), new OpenOccurrence("s@3@3", Time, "jobs", null, IsInTurn: true)],
             Fired = 1,
+            AskedFor = 6,
             Succeeded = 2,
             Failed = 3,
             Cancelled = 4,

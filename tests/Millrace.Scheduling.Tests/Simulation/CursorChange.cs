@@ -84,8 +84,12 @@ internal sealed class CursorChange
         }
 
         var missed = _dues.Count(due => now - due - Definition.Jitter > Definition.Misfire.Grace);
-        var madeUp = Math.Min(missed, Definition.Misfire.MaxFired) + _dues.Count - missed;
-        var caughtUp = Definition.Target is JobTarget && Definition.Overlap.Kind != OverlapKind.Allow && Definition.Misfire.MaxFired > 1 ? Math.Min(missed, Definition.Misfire.MaxFired) : 0;
+        var isInTurn = Definition.Target is JobTarget && Definition.Overlap.Kind != OverlapKind.Allow && Definition.Misfire.MaxFired > 1;
+        var most = isInTurn && Definition.Overlap.Kind != OverlapKind.CancelRunning
+            ? Math.Max(0, Definition.Misfire.MaxFired - _before.Open.Count(open => open.IsInTurn))
+            : Definition.Misfire.MaxFired;
+        var madeUp = Math.Min(missed, most) + _dues.Count - missed;
+        var caughtUp = isInTurn ? Math.Min(missed, most) : 0;
         var room = Definition.Target is MessageTarget ? OverlapPolicy.MostOpen - _before.Open.Count(open => open.PendingSince is not null)
             : Definition.Overlap.Kind == OverlapKind.CancelRunning ? caughtUp + 1
             : caughtUp + Math.Max(0, Definition.Overlap.MaxOpen - _before.Open.Count);

@@ -55,11 +55,11 @@ internal sealed class FirePlan
                 return plan;
             }
 
-            plan.AdmitMessages(plan.TakeDue(schedule, now), Math.Min(room, left), isLast: left <= room);
+            plan.AdmitMessages(plan.TakeDue(schedule, schedule.Definition.Misfire.MaxFired, now), Math.Min(room, left), isLast: left <= room);
         }
         else if (left > 0)
         {
-            plan.Admit(schedule.Definition, cursor, plan.TakeDue(schedule, now), left);
+            plan.Admit(schedule.Definition, cursor, plan.TakeDue(schedule, MostMadeUp(schedule.Definition, cursor), now), left);
         }
 
         if (left > plan._run.Count)
@@ -74,10 +74,15 @@ internal sealed class FirePlan
     /// <param name="place">Its place in <see cref="Run"/>.</param>
     public bool IsInTurn(int place) => place >= _inTurnFrom;
 
+    /// <summary>How many missed occurrences are made up for: where they run one after the other, those that still wait for their turn are among them, or they would become ever more.</summary>
+    private static int MostMadeUp(ScheduleDefinition definition, CursorDocument cursor) =>
+        definition.Misfire.MaxFired <= 1 || definition.Overlap.Kind is OverlapKind.Allow or OverlapKind.CancelRunning
+            ? definition.Misfire.MaxFired
+            : Math.Max(0, definition.Misfire.MaxFired - cursor.Open.Count(open => open.IsInTurn));
+
     /// <summary>Goes through what is due, skips what was missed and is not made up for, and returns what is left.</summary>
-    private Due TakeDue(ScheduleDocument schedule, DateTimeOffset now)
+    private Due TakeDue(ScheduleDocument schedule, int mostMadeUp, DateTimeOffset now)
     {
-        var misfire = schedule.Definition.Misfire;
         var missed = new Queue<DateTimeOffset>();
         var inTime = new List<DateTimeOffset>();
         var last = Cursor;
@@ -97,14 +102,14 @@ internal sealed class FirePlan
 
             // Late by the latest time at which it might be fired: one with little jitter may have had to wait for one before it that has more.
             last = due;
-            if (now - due - schedule.Definition.Jitter <= misfire.Grace)
+            if (now - due - schedule.Definition.Jitter <= schedule.Definition.Misfire.Grace)
             {
                 inTime.Add(due);
                 continue;
             }
 
             missed.Enqueue(due);
-            if (missed.Count > misfire.MaxFired)
+            if (missed.Count > mostMadeUp)
             {
                 _misfired.Add(missed.Dequeue());
             }
