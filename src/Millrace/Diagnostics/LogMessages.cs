@@ -194,7 +194,7 @@ internal static partial class LogMessages
     [LoggerMessage(1411, LogLevel.Error, "{Count} occurrences of schedule '{Schedule}' cannot be sent, for {Time} by now; it is tried again every {Delay}: {Error}")]
     public static partial void OccurrencesNotSent(this ILogger logger, string schedule, int count, TimeSpan time, TimeSpan delay, string error);
 
-    [LoggerMessage(1412, LogLevel.Warning, "{Count} occurrences of schedule '{Schedule}' were claimed and, as far as is known, not sent by a node that has gone since; they are sent again.")]
+    [LoggerMessage(1412, LogLevel.Warning, "{Count} occurrences of schedule '{Schedule}' were claimed by another node and, as far as is known, not sent; they are sent again.")]
     public static partial void OccurrencesSentAgain(this ILogger logger, string schedule, int count);
 
     [LoggerMessage(1413, LogLevel.Error, "The schedule '{Schedule}' cannot be read and is not fired. Remove it or define it again.")]

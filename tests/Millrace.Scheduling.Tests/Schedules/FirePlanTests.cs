@@ -223,7 +223,7 @@ public sealed class FirePlanTests
             cursor = cursor with { Cursor = plan.Cursor };
         }
 
-        Assert.Equal(Enumerable.Range(1, 12_000).Select(hundredth => At(hundredth / 100.0)), runs);
+        Assert.Equal(Enumerable.Range(1, 12_000).Select(hundredth => Start.AddMilliseconds(hundredth * 10)), runs);
     }
 
     [Fact]

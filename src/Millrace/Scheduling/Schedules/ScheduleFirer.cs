@@ -25,6 +25,7 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
     /// <summary>Looks at a schedule, and does what is due.</summary>
     public async ValueTask<Firing> FireAsync(string name, CancellationToken cancellationToken)
     {
+        var sent = 0;
         while (true)
         {
             // The cursor first: a definition that was read before it may be older than the cursor, which would then be set back.
@@ -37,15 +38,16 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
             }
 
             var cursor = stored.Value.For(schedule.Value);
-            if (await ResendAsync(schedule.Value, cursor, cancellationToken).ConfigureAwait(false))
+            if (await ResendAsync(schedule.Value, cursor, cancellationToken).ConfigureAwait(false) is { } again)
             {
+                sent += again;
                 continue;
             }
 
             var isUnsent = _unsent.ContainsKey(name);
             if (!schedule.Value.IsFiring)
             {
-                return new Firing(true, schedule.Revision, LookFor(cursor, null), IsUnsent: isUnsent);
+                return new Firing(true, schedule.Revision, LookFor(cursor, null), Fired: sent, IsUnsent: isUnsent);
             }
 
             var now = timeProvider.GetUtcNow();
@@ -58,7 +60,7 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
 
             if (plan.IsEmpty)
             {
-                return new Firing(true, schedule.Revision, LookFor(cursor, plan.NextLook), IsUnsent: isUnsent);
+                return new Firing(true, schedule.Revision, LookFor(cursor, plan.NextLook), Fired: sent, IsUnsent: isUnsent);
             }
 
             var claimed = Claim(schedule.Value, cursor, plan, now);
@@ -68,9 +70,9 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
             }
 
             var isSent = await CarryOutAsync(schedule.Value, cursor, claimed, plan).ConfigureAwait(false);
-            return isSent && !isUnsent
-                ? new Firing(true, schedule.Revision, plan.NextLook, HasClaimed: true, plan.Run.Count)
-                : new Firing(true, schedule.Revision, LookFor(claimed, plan.NextLook), HasClaimed: true, plan.Run.Count, IsUnsent: true);
+            sent += isSent ? plan.Run.Count : 0;
+            isUnsent |= !isSent;
+            return new Firing(true, schedule.Revision, isUnsent ? LookFor(claimed, plan.NextLook) : plan.NextLook, HasClaimed: true, sent, isUnsent);
         }
     }
 
@@ -167,7 +169,8 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
     }
 
     /// <summary>Sends what somebody claimed and did not send, if it is so for too long.</summary>
-    private async ValueTask<bool> ResendAsync(ScheduleDocument schedule, CursorDocument cursor, CancellationToken cancellationToken)
+    /// <returns>How many; null when nothing was changed.</returns>
+    private async ValueTask<int?> ResendAsync(ScheduleDocument schedule, CursorDocument cursor, CancellationToken cancellationToken)
     {
         var name = schedule.Definition.Name;
         if (FirstPending(cursor) is not { } id)
@@ -178,18 +181,19 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
                 _unsent.TryRemove(name, out _);
             }
 
-            return false;
+            return null;
         }
 
         if (timeProvider.GetElapsedTime(Suspect(name, id)) < PendingTooLong)
         {
-            return false;
+            return null;
         }
 
         cancellationToken.ThrowIfCancellationRequested();
         var pending = cursor.Open.Where(open => open.PendingSince is not null).ToLookup(open => ScheduleKeys.VersionOf(open.Id) == schedule.Version);
         await GiveUpAsync(schedule.Definition, [.. pending[false]], cancellationToken).ConfigureAwait(false);
-        return !pending[true].Any() || await SendAgainAsync(schedule, cursor, [.. pending[true]]).ConfigureAwait(false);
+        List<OpenOccurrence> ours = [.. pending[true]];
+        return ours.Count == 0 || await SendAgainAsync(schedule, cursor, ours).ConfigureAwait(false) ? ours.Count : null;
     }
 
     /// <summary>Sends what was claimed and not sent, by this node or by one that has gone.</summary>
