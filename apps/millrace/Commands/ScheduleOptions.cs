@@ -31,17 +31,16 @@ internal sealed class ScheduleOptions
     private readonly Option<string?> _message = new("--message") { Description = "Send this text as a message.", HelpName = "TEXT" };
     private readonly Option<string?> _messageJson = new("--message-json") { Description = "Send this JSON as a message.", HelpName = "JSON" };
     private readonly Option<string?> _contentType = new("--content-type") { Description = "The media type of the message; text/plain or application/json unless set.", HelpName = "TYPE" };
-    private readonly Option<string> _queue = new("--queue", "-q")
+    private readonly Option<string?> _queue = new("--queue", "-q")
     {
-        Description = $"The queue that it sends to; {ScheduleDefinition.DefaultQueue} unless set.",
+        Description = $"The queue that it sends to; for a job {ScheduleDefinition.DefaultQueue} unless set, for a message there is none.",
         HelpName = "QUEUE",
-        DefaultValueFactory = _ => ScheduleDefinition.DefaultQueue,
     };
 
     private readonly Option<MisfirePolicy?> _misfire = Policy<MisfirePolicy>(
-        "--misfire", "What becomes of occurrences that could not be fired in time: skip, fire-once or fire-all:N; fire-once unless set.", ParseMisfire);
+        "--misfire", "What becomes of occurrences that could not be fired in time: skip, fire-once or fire-all:N, one after the other; fire-once unless set.", ParseMisfire);
 
-    private readonly Option<TimeSpan?> _grace = DurationText.Option("--misfire-grace", "How late an occurrence may be fired without having been missed; 30s unless set.");
+    private readonly Option<TimeSpan?> _grace = DurationText.Option("--misfire-grace", "How late an occurrence may be fired without having been missed, 1s to 1d; 30s unless set.");
     private readonly Option<OverlapPolicy?> _overlap = Policy<OverlapPolicy>(
         "--overlap", "What becomes of an occurrence while an earlier one has not ended: skip, buffer-one, allow:N or cancel-running; skip unless set.", ParseOverlap);
 
@@ -55,7 +54,7 @@ internal sealed class ScheduleOptions
     private readonly Option<TimeSpan?> _jitter = DurationText.Option("--jitter", "Fire each occurrence up to so much later.");
     private readonly Option<string?> _start = new("--start") { Description = "The first time at which it may be due: as with --at.", HelpName = "TIME" };
     private readonly Option<string?> _end = new("--end") { Description = "The time from which it is not due any more: as with --at.", HelpName = "TIME" };
-    private readonly Option<long?> _maxRuns = new("--max-runs") { Description = "How many occurrences are fired in all.", HelpName = "N" };
+    private readonly Option<long?> _maxRuns = new("--max-runs") { Description = "How many occurrences are fired in all, without those of run-now.", HelpName = "N" };
     private readonly Option<int> _priority = new("--priority", "-p") { Description = "0 (last) to 9 (first).", HelpName = "N", DefaultValueFactory = _ => MessagePriority.Default };
     private readonly Option<string[]> _metadata = new("--metadata") { Description = "A word with a value, for programs; may be repeated.", HelpName = "NAME=VALUE" };
     private readonly Option<string[]> _headers = new("--header", "-H") { Description = "A header of the message; may be repeated.", HelpName = "NAME=VALUE" };
@@ -81,12 +80,11 @@ internal sealed class ScheduleOptions
     public ScheduleDefinition Read(ParseResult arguments, string name)
     {
         var misfire = arguments.GetValue(_misfire) ?? MisfirePolicy.FireOnce;
-        return new ScheduleDefinition
+        var definition = new ScheduleDefinition
         {
             Name = name,
             Trigger = ReadTrigger(arguments),
             Target = ReadTarget(arguments),
-            Queue = arguments.GetRequiredValue(_queue),
             Description = arguments.GetValue(_description),
             Start = ReadTime(arguments, _start),
             End = ReadTime(arguments, _end),
@@ -102,6 +100,7 @@ internal sealed class ScheduleOptions
             Metadata = ReadMetadata(arguments.GetValue(_metadata) ?? []),
             IsEnabled = !arguments.GetValue(_disabled),
         };
+        return arguments.GetValue(_queue) is { } queue ? definition with { Queue = queue } : definition;
     }
 
     /// <summary>The text of the trigger, in which positions of faults are counted.</summary>
@@ -134,8 +133,8 @@ internal sealed class ScheduleOptions
 
         if (job is null)
         {
-            return arguments.GetValue(_arguments) is not null
-                ? throw new UsageException("--arguments are those of a job: they go with --job.")
+            return arguments.GetValue(_arguments) is not null ? throw new UsageException("--arguments are those of a job: they go with --job.")
+                : arguments.GetValue(_queue) is null ? throw new UsageException("Say which queue the message goes to, by --queue.")
                 : new MessageTarget
                 {
                     Headers = MessageHeaders.Create(NamedValues.Read("--header", arguments.GetValue(_headers) ?? [])),
