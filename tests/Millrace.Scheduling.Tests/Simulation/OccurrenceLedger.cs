@@ -349,26 +349,28 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
 
         foreach (var id in change.Closed)
         {
-            _claimed[id].EndedAt ??= ++_events;
-            if (after.Cancelled > before.Cancelled)
-            {
-                _claimed[id].IsCancelled = true;
-                if (!_claimed[id].IsMarked)
-                {
-                    Fail($"{id} was cancelled, and nobody wanted it");
-                }
-            }
-
-            _claimed[id].HasFailed |= after.Failed > before.Failed;
-            if (after.Failed > before.Failed && _runs.Exists(run => run.Occurrence.Id == id && run.Machine == machine && run.IsLive(world.Passed)))
-            {
-                Failed.Add(id);
-            }
+            Closed(machine, _claimed[id], isCancelled: after.Cancelled > before.Cancelled, hasFailed: after.Failed > before.Failed);
         }
 
         if (change.Skips.Count > 0)
         {
             _skips[(machine, name)] = change.Skips;
+        }
+    }
+
+    private void Closed(SimulatedMachine machine, ClaimedOccurrence occurrence, bool isCancelled, bool hasFailed)
+    {
+        occurrence.EndedAt ??= ++_events;
+        occurrence.IsCancelled |= isCancelled;
+        occurrence.HasFailed |= hasFailed;
+        if (isCancelled && !occurrence.IsMarked)
+        {
+            Fail($"{occurrence.Id} was cancelled, and nobody wanted it");
+        }
+
+        if (hasFailed && _runs.Exists(run => run.Occurrence == occurrence && run.Machine == machine && run.IsLive(world.Passed)))
+        {
+            Failed.Add(occurrence.Id);
         }
     }
 

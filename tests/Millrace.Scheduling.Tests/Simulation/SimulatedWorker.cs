@@ -53,7 +53,7 @@ internal sealed class SimulatedWorker(JobRunner runner, SimulatedQueues queues, 
         var delivery = new Delivery[1];
         while (_tasks.Count(task => !task.IsCompleted) < Slots && await _receiver.LeaseAsync(delivery, TimeSpan.Zero) == 1)
         {
-            _tasks.Add(HandleAsync(new Handling(ledger.Leased(machine, delivery[0])), delivery[0]));
+            _tasks.Add(HandleAsync(ledger.Leased(machine, delivery[0]), delivery[0]));
         }
 
         _tasks.RemoveAll(task => task.IsCompletedSuccessfully);
@@ -94,8 +94,9 @@ internal sealed class SimulatedWorker(JobRunner runner, SimulatedQueues queues, 
         }
     }
 
-    private async Task HandleAsync(Handling handling, Delivery delivery)
+    private async Task HandleAsync(LeasedRun leased, Delivery delivery)
     {
+        using var handling = new Handling(leased);
         _current.Value = handling;
         _handled.Add(handling);
         HandlingResult result;
@@ -146,7 +147,7 @@ internal sealed class SimulatedWorker(JobRunner runner, SimulatedQueues queues, 
     };
 
     /// <summary>One delivery, from its lease to its settlement.</summary>
-    private sealed class Handling(LeasedRun leased)
+    private sealed class Handling(LeasedRun leased) : IDisposable
     {
         private readonly CancellationTokenSource _cancellation = new();
 
@@ -160,5 +161,7 @@ internal sealed class SimulatedWorker(JobRunner runner, SimulatedQueues queues, 
         public TaskCompletionSource Ended { get; } = new();
 
         public void Cancel() => _cancellation.Cancel();
+
+        public void Dispose() => _cancellation.Dispose();
     }
 }

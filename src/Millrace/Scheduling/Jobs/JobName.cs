@@ -24,7 +24,8 @@ internal static class JobName
         catch (InvalidNameException exception)
         {
             throw new MillraceConfigurationException(
-                $"The job {type} cannot have its name: {exception.Message} A name has 1 to {MaxBytes} bytes of UTF-8 without control characters, '!', ';' and '@'. Give it one with [Job(\"…\")].", exception);
+                $"The job {type} cannot have its name: {exception.Message} A name has 1 to {MaxBytes} bytes of UTF-8 without control characters, '!', ';' and '@'. Give it one with [Job(\"…\")].",
+                exception);
         }
 
         return version >= 1

@@ -5,7 +5,8 @@ using Millrace.Storage;
 namespace Millrace.Scheduling.Jobs;
 
 /// <summary>
-/// Removes documents of jobs a day after they ended, failed ones when their dead letters are gone too, and those of jobs whose messages are gone. Each worker does it now and then; what two remove at the same time is removed once.
+/// Removes documents of jobs a day after they ended, failed ones when their dead letters are gone too, and those of jobs whose messages are gone. Each worker does it now and then; what two
+/// remove at the same time is removed once.
 /// </summary>
 internal sealed class JobSweeper(JobEnvironment environment)
 {
