@@ -46,7 +46,10 @@ public static class SuiteBindings
         return [.. contracts.Where(contract => contract.Found is not null).Select(contract => SuiteOf[contract.Contract])];
     }
 
-    /// <summary>Fails unless <paramref name="tests"/> has a public class for each contract of the fixture's backend that derives from the contract's suite over this fixture or one that derives from it.</summary>
+    /// <summary>
+    /// Fails unless <paramref name="tests"/> has a public class for each contract of the fixture's backend that derives from the contract's suite over this fixture, or over one that
+    /// derives from it.
+    /// </summary>
     /// <param name="fixture">The backend's fixture; opened and closed here, not disposed.</param>
     /// <param name="tests">The assembly of the bindings.</param>
     /// <param name="cancellationToken">Ends the opening.</param>
@@ -60,7 +63,10 @@ public static class SuiteBindings
         }
     }
 
-    /// <summary>Fails unless <paramref name="tests"/> has a public class for each contract of <paramref name="backend"/> that derives from the contract's suite over <paramref name="fixture"/> or a fixture that derives from it.</summary>
+    /// <summary>
+    /// Fails unless <paramref name="tests"/> has a public class for each contract of <paramref name="backend"/> that derives from the contract's suite over <paramref name="fixture"/>, or
+    /// over one that derives from it.
+    /// </summary>
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Test assemblies are not trimmed: their classes are found by reflection in any case.")]
     public static void AssertComplete(Backend backend, Type fixture, Assembly tests)
     {
