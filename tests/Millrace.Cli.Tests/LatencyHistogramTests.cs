@@ -1,5 +1,4 @@
 using Millrace.App.Bench;
-using Millrace.Cli.Tests.Processes;
 using Xunit;
 
 namespace Millrace.Cli.Tests;
