@@ -128,5 +128,6 @@ internal static class RedisInstances
 
     /// <summary>A key for another option beside one that is there: <c>MAX_CONNECTIONS</c> for <c>maxConnections</c>.</summary>
     private static string KeyOf(string key, string option) =>
-        string.Concat(key.AsSpan(0, key.LastIndexOf("__", StringComparison.Ordinal) + 2), string.Concat(option.Select(c => char.IsAsciiLetterUpper(c) ? $"_{c}" : $"{char.ToUpperInvariant(c)}")));
+        key[..(key.LastIndexOf("__", StringComparison.Ordinal) + 2)]
+        + string.Concat(option.Select(static c => char.IsAsciiLetterUpper(c) ? $"_{c}" : char.ToUpperInvariant(c).ToString()));
 }

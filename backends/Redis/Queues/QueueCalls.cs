@@ -205,7 +205,9 @@ internal sealed class QueueCalls(IRedisExecutor executor, ReplicatedWrites write
         }
         catch (RedisServerException refusal) when (refusal.Code == "WRONGTYPE")
         {
-            return new StorageCorruptException($"The queue '{place.Source}' cannot be read: its key '{place.StateKey}' in Redis is of another type, so something else has written it. Rename or delete that key.", refusal);
+            return new StorageCorruptException(
+                $"The queue '{place.Source}' cannot be read: its key '{place.StateKey}' in Redis is of another type, so something else has written it. Rename or delete that key.",
+                refusal);
         }
     }
 

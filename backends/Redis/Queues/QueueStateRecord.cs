@@ -97,7 +97,8 @@ internal static class QueueStateRecord
                 $"The queue '{queue}' in Redis was written by a newer version of Millrace: its state has version {version}, this one reads {Version}. Use that version here too.")
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"The state of the queue '{queue}' is damaged in Redis: its key '{key}' has {state.Length} bytes that are no state of version {Version}, of {Numbers * Number} bytes. Restore it from a backup, or delete the keys of the queue."));
+                $"The state of the queue '{queue}' is damaged in Redis: its key '{key}' has {state.Length} bytes that are no state of version {Version}, of {Numbers * Number} bytes. ")
+                + "Restore it from a backup, or delete the keys of the queue.");
 
     private static long At(ReadOnlySpan<byte> state, int index) => (long)BinaryPrimitives.ReadDoubleLittleEndian(state[(index * Number)..]);
 

@@ -48,7 +48,10 @@ public sealed class AccessControlTests
         foreach (var sentinel in set.Sentinels)
         {
             await sentinel.ExecuteAsync(
-                ["ACL", "SETUSER", User, "on", ">" + Password, "-@all", "resetchannels", "&+switch-master", "+ping", "+subscribe", "+unsubscribe", "+sentinel|get-master-addr-by-name", "+sentinel|sentinels"],
+                [
+                    "ACL", "SETUSER", User, "on", ">" + Password, "-@all", "resetchannels", "&+switch-master",
+                    "+ping", "+subscribe", "+unsubscribe", "+sentinel|get-master-addr-by-name", "+sentinel|sentinels",
+                ],
                 Cancellation);
         }
 
@@ -116,7 +119,8 @@ public sealed class AccessControlTests
         Envelope[] batch =
         [
             Make("plain"), Make("other") with { Priority = 7 }, Make("keyed") with { Id = "one", Key = "k" }, Make("behind") with { Id = "two", Key = "k" },
-            Make("short") with { TimeToLive = TimeSpan.FromMilliseconds(1) }, Make("later") with { Delay = TimeSpan.FromMilliseconds(1) }, Make("tomorrow") with { Delay = TimeSpan.FromDays(1) }, Make("much later") with { Delay = TimeSpan.FromHours(1), Id = "three" },
+            Make("short") with { TimeToLive = TimeSpan.FromMilliseconds(1) }, Make("later") with { Delay = TimeSpan.FromMilliseconds(1) },
+            Make("tomorrow") with { Delay = TimeSpan.FromDays(1) }, Make("much later") with { Delay = TimeSpan.FromHours(1), Id = "three" },
         ];
         await queues.EnqueueAsync("q", batch, default, Cancellation);
         await queues.EnqueueAsync("q", batch.AsMemory(2, 1), default, Cancellation);
@@ -170,7 +174,8 @@ public sealed class AccessControlTests
 
     private static async Task UseStreamAsync(IStreamStore streams)
     {
-        var context = new StreamPartitionContext { Stream = "s", Partition = 0, PartitionCount = 1, Retention = new StreamRetention { MaxRecords = 2, MaxBytes = 1000, MaxAge = TimeSpan.FromHours(1) } };
+        var retention = new StreamRetention { MaxRecords = 2, MaxBytes = 1000, MaxAge = TimeSpan.FromHours(1) };
+        var context = new StreamPartitionContext { Stream = "s", Partition = 0, PartitionCount = 1, Retention = retention };
         await using (var partition = await streams.OpenPartitionAsync(context, Cancellation))
         {
             var growing = partition.WaitForAsync(0, Cancellation).AsTask();

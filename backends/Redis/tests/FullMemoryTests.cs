@@ -210,7 +210,7 @@ public sealed class FullMemoryTests : IAsyncLifetime
     }
 
     /// <summary>Less than the server needs by itself, so that it stays full whatever is freed.</summary>
-    private Task FillAsync() => _server.ExecuteAsync(["CONFIG", "SET", "maxmemory", "1000"], Cancellation);
+    private async Task FillAsync() => await _server.ExecuteAsync(["CONFIG", "SET", "maxmemory", "1000"], Cancellation);
 
     /// <summary>Sets the time of a queue's next event to long ago, as it is after all leases were settled in time and their ends have passed.</summary>
     private async Task MakeOverdueAsync(string queue)

@@ -52,7 +52,12 @@ public sealed class UnsentWriteTests
         await using var server = await LocalRedis.StartAsync(cancellationToken: Cancellation);
         await using var proxy = new GatedProxy(server.Port);
         proxy.Set(gate);
-        foreach (var url in (string[])["redis://{0}?timeoutMs=300&connectTimeoutMs=200", "redis://{0}?timeoutMs=200&connectTimeoutMs=300", "redis://{0}?timeoutMs=200&cluster=true", "redis+sentinel://{0}/mymaster?timeoutMs=200"])
+        string[] urls =
+        [
+            "redis://{0}?timeoutMs=300&connectTimeoutMs=200", "redis://{0}?timeoutMs=200&connectTimeoutMs=300", "redis://{0}?timeoutMs=200&cluster=true",
+            "redis+sentinel://{0}/mymaster?timeoutMs=200",
+        ];
+        foreach (var url in urls)
         {
             var text = string.Format(CultureInfo.InvariantCulture, url, proxy.EndPoint);
             var fault = await Assert.ThrowsAsync<BackendUnavailableException>(async () => await RedisBackend.OpenAsync(BackendUrl.Parse(text), new BackendContext(), Cancellation));
@@ -64,5 +69,7 @@ public sealed class UnsentWriteTests
     private static ValueTask<Backend> OpenAsync(GatedProxy proxy, string options) =>
         RedisBackend.OpenAsync(BackendUrl.Parse($"redis://{proxy.EndPoint}?{options}"), new BackendContext(), Cancellation);
 
-    private static Task SendAsync(Backend backend) => backend.Queues!.EnqueueAsync("q", new[] { new Envelope(new byte[10]) { Id = new MessageId(Guid.NewGuid()) } }, default, Cancellation).AsTask();
+    // With an id, so that one that was cut on its way may be sent again.
+    private static Task SendAsync(Backend backend) =>
+        backend.Queues!.EnqueueAsync("q", new[] { new Envelope(new byte[10]) { Id = new MessageId(Guid.NewGuid()) } }, default, Cancellation).AsTask();
 }
