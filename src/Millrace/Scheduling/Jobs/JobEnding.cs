@@ -20,7 +20,9 @@ internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, 
     {
         if (IsDroppedAfterItsEnd(run) && await TrackedJob.FindAsync(environment, run.Key, cancellationToken).ConfigureAwait(false) is { } found)
         {
-            if (found.WasRedriven(attempt) && await ReopenAsync(run, found, cancellationToken).ConfigureAwait(false) is { } other)
+            if (found.MayBeRedriven(attempt)
+                && await environment.IsInQueueAsync(ResourceName.DeadLetterQueueOf(found.Document.Queue), run.Id, cancellationToken).ConfigureAwait(false) is not true
+                && await ReopenAsync(run, found, cancellationToken).ConfigureAwait(false) is { } other)
             {
                 return HandlingResult.DeadLetter(KeyTakenReason, $"Its unique key '{run.Terms.Unique}' belongs to job {other} by now. Redrive this one when that has ended, or purge it.");
             }

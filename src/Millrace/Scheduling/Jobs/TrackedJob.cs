@@ -73,9 +73,9 @@ internal sealed class TrackedJob
 
     /// <summary>
     /// Whether a message that comes after its job has failed was redriven, and is not the rest of a crash between the end and the settlement. A redriven one starts with the first attempt; what comes
-    /// back after a crash has at least the attempt that failed.
+    /// back after a crash has at least the attempt that failed. Unless its dead letter is still there: then somebody has sent it a second time, after the queue had forgotten its id.
     /// </summary>
-    public bool WasRedriven(int attempt) => _document.Ended is { Outcome: RunOutcome.Failed } ended && (_document.Buried || attempt < ended.Attempt);
+    public bool MayBeRedriven(int attempt) => _document.Ended is { Outcome: RunOutcome.Failed } ended && (_document.Buried || attempt < ended.Attempt);
 
     /// <summary>The record of a job; null if there is none.</summary>
     public static async ValueTask<TrackedJob?> FindAsync(JobEnvironment environment, string id, CancellationToken cancellationToken) =>
