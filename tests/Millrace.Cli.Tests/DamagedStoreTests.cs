@@ -34,19 +34,9 @@ public sealed class DamagedStoreTests : IDisposable
         Assert.Empty((await RunAsync(command)).Error);
     }
 
-    [Fact]
-    public async Task ADamagedJournal_IsReported_OnTheErrorStream()
-    {
-        await FillAsync();
-        Damage(Path.Combine("store", "journal"));
-        var result = await RunAsync("queue", "list");
-        Assert.Contains("is damaged at byte", result.Error, StringComparison.Ordinal);
-    }
-
     private async Task FillAsync()
     {
         await using var backend = await MigrationWorld.OpenAsync(Url);
-        await MigrationWorld.SendAsync(backend, "q", MigrationWorld.Text("first"), MigrationWorld.Text("second"));
         await using var catalog = MigrationWorld.StreamsOf(backend);
         await catalog.Streams.CreateAsync("s", new StreamSettings(), Token);
         var partition = await catalog.Streams.OpenPartitionAsync("s", 0, Token);

@@ -37,6 +37,7 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
     private long _visiblePosition;
     private Func<Exception>? _end;
     private FileStreamLog? _successor;
+    private int _isTold;
 
     private FileStreamLog(StreamLogPlace place, FileLog log, PartitionRecovery recovered)
     {
@@ -100,6 +101,12 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
             $"Partition {_partition} of stream '{_stream}' takes nothing more: its file '{file}' was removed, moved or replaced while it was in use. Put its folder back as it was, or start the process again; "
             + "a stream that is not missed can be deleted.")
         : null;
+
+    /// <summary>The fault that has ended it, once, where appends return before they could learn of it: what they stored last may be lost.</summary>
+    public BackendUnavailableException? TakeUntoldFailure() =>
+        _capabilities.Durability == StoreDurability.None && _log.Failure is { } failure && Interlocked.Exchange(ref _isTold, 1) == 0
+            ? new BackendUnavailableException($"What was appended last to partition {_partition} of stream '{_stream}' may be lost. {failure.Message}", mayHaveBeenApplied: false, failure)
+            : null;
 
     /// <summary>Ends it for appends where its files are no longer those that were opened, and removes what need not be kept any longer.</summary>
     public void Look()
@@ -185,7 +192,9 @@ internal sealed partial class FileStreamLog : IAsyncDisposable
         {
             ThrowIfEndedLocked();
             RetainByAgeLocked();
-            return new StreamPartitionStats(_earliest, _visibleEnd, _index.BytesFrom(_earliest));
+
+            // Bytes are known by segments: what is trimmed of the first one counts until that goes, unless nothing is left at all.
+            return new StreamPartitionStats(_earliest, _visibleEnd, _earliest == _visibleEnd ? 0 : _index.RecordBytes);
         }
     }
 

@@ -97,6 +97,11 @@ internal sealed class FileStreamPartition(FileStreamStore store, StreamPartition
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
 
+        if (Log is { HasFailed: true } failed)
+        {
+            await store.ReopenAsync(context, failed, cancellationToken).ConfigureAwait(false);
+        }
+
         // It waits for the disk; where records begin is not changed every moment.
         await Task.Run(() => Log.Trim(beforeOffset), cancellationToken).ConfigureAwait(false);
     }
@@ -132,6 +137,11 @@ internal sealed class FileStreamPartition(FileStreamStore store, StreamPartition
 
     private async ValueTask<AppendResult> AppendAnewAsync(FileStreamLog failed, AppendRequest request, long bytes, CancellationToken cancellationToken)
     {
+        if (failed.TakeUntoldFailure() is { } untold)
+        {
+            throw untold;
+        }
+
         await store.ReopenAsync(context, failed, cancellationToken).ConfigureAwait(false);
         return await Log.AppendAsync(in request, bytes).ConfigureAwait(false);
     }

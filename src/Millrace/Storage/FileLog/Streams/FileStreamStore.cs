@@ -304,6 +304,11 @@ internal sealed class FileStreamStore : IStreamStore
 
     private async ValueTask<bool> DeleteAsync(StreamPartitionContext context)
     {
+        if (_owner.FindLoss() is { } loss)
+        {
+            throw loss;
+        }
+
         var home = Path.Combine(_folder, StreamNames.FolderOf(context.Stream));
         var key = (context.Stream, context.Partition);
         if (_open.Remove(key, out var log))

@@ -57,24 +57,6 @@ internal sealed class PartitionIndex
         return next < _segments.Count ? _segments[next] : null;
     }
 
-    /// <summary>The bytes of the records from an offset on; within a segment as if they were all of one length.</summary>
-    public long BytesFrom(long offset)
-    {
-        var bytes = RecordBytes;
-        foreach (var segment in _segments)
-        {
-            if (segment.FirstOffset >= offset)
-            {
-                break;
-            }
-
-            var gone = Math.Min(offset, segment.EndOffset) - segment.FirstOffset;
-            bytes -= (long)(segment.RecordBytes * (gone / (double)(segment.EndOffset - segment.FirstOffset)));
-        }
-
-        return bytes;
-    }
-
     /// <summary>Takes the first segment away, which is not the last.</summary>
     public void RemoveFirst()
     {
