@@ -111,9 +111,9 @@ public sealed class JobCrashTests
         await using var healthy = await backend.OpenAsync(options => Register(options, () => Run(dies: false), followed.Writer));
         var mortal = await backend.OpenAsync(options => Register(options, () => Run(dies: true), followed.Writer), life);
         await healthy.Jobs.Environment.Runs.OpenAsync(Token);
-        await SendAsync(healthy, job, gate);
         var first = mortal.JobWorker(new JobWorkerOptions { Concurrency = 1, Prefetch = 0 }, gate);
         await first.StartAsync(Token);
+        await SendAsync(healthy, job, gate);
 
         var settled = WaitForSettlementAsync(backend, first);
         var hasDied = await Task.WhenAny(life.Died, settled) == life.Died;

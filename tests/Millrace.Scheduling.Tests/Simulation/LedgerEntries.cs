@@ -41,7 +41,7 @@ internal sealed class ClaimedOccurrence(string schedule, int life, long version,
     /// <summary>Since which event it is not open any more.</summary>
     public long? EndedAt { get; set; }
 
-    /// <summary>Since which event its schedule has another version, or is gone.</summary>
+    /// <summary>Since which event its schedule has another version, or is gone. One that has been tried by then goes on, unless nothing is left of its schedule.</summary>
     public long? SupersededAt { get; set; }
 
     public bool IsRemoved { get; set; }

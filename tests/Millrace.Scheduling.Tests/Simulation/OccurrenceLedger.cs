@@ -143,7 +143,6 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
             Fail($"{occurrence.Id} had ended and starts again");
         }
 
-        // One that has been tried before the change goes on, unless nothing is left of its schedule.
         if (occurrence.SupersededAt < run.LeasedAt && (run.Attempt <= 1 || occurrence.IsRemoved))
         {
             Fail($"{occurrence.Id} starts after its schedule was changed or removed");
