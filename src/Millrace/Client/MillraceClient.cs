@@ -72,6 +72,10 @@ public sealed class MillraceClient : IAsyncDisposable
     /// <summary>Whether a schedule stands at the class of a registered job.</summary>
     internal bool HasScheduledJobs => ScheduledJobs.Of(_options.Jobs).Any();
 
+    /// <summary>Says that the code of this application defines no schedules: those that it did before are fired no more.</summary>
+    internal Task DefineNoSchedulesAsync(CancellationToken cancellationToken) =>
+        Find<IStateStore>() is null ? Task.CompletedTask : State.Schedules.DefineNoneAsync(cancellationToken);
+
     /// <summary>The dispatchers of the queues: whoever leases in this process does it through them.</summary>
     internal QueueDispatchers Dispatchers => State.Dispatchers;
 

@@ -191,10 +191,10 @@ internal static partial class LogMessages
     [LoggerMessage(1410, LogLevel.Warning, "Occurrences of schedule '{Schedule}' are neither waiting nor running any more, and nobody said that they have ended: {Runs}. They no longer hold back others.")]
     public static partial void OccurrencesLost(this ILogger logger, string schedule, string runs);
 
-    [LoggerMessage(1411, LogLevel.Error, "{Count} occurrences of schedule '{Schedule}' could not be sent; they are sent again after {Delay}.")]
-    public static partial void OccurrencesNotSent(this ILogger logger, Exception exception, string schedule, int count, TimeSpan delay);
+    [LoggerMessage(1411, LogLevel.Error, "{Count} occurrences of schedule '{Schedule}' cannot be sent, for {Time} by now; it is tried again every {Delay}: {Error}")]
+    public static partial void OccurrencesNotSent(this ILogger logger, string schedule, int count, TimeSpan time, TimeSpan delay, string error);
 
-    [LoggerMessage(1412, LogLevel.Warning, "{Count} occurrences of schedule '{Schedule}' were claimed and, as far as is known, not sent by a node that has gone since; they are sent again.")]
+    [LoggerMessage(1412, LogLevel.Warning, "{Count} occurrences of schedule '{Schedule}' were claimed by another node and, as far as is known, not sent; they are sent again.")]
     public static partial void OccurrencesSentAgain(this ILogger logger, string schedule, int count);
 
     [LoggerMessage(1413, LogLevel.Error, "The schedule '{Schedule}' cannot be read and is not fired. Remove it or define it again.")]
@@ -208,6 +208,12 @@ internal static partial class LogMessages
 
     [LoggerMessage(1416, LogLevel.Information, "The schedule '{Schedule}' was {Change} by {Source}.")]
     public static partial void ScheduleChanged(this ILogger logger, string schedule, string change, string source);
+
+    [LoggerMessage(1418, LogLevel.Warning, "The schedules that {Source} defined before, and does not any more, could not be looked for: they go on. {Error}")]
+    public static partial void OrphansNotFound(this ILogger logger, string source, string error);
+
+    [LoggerMessage(1419, LogLevel.Information, "{Count} occurrences of schedule '{Schedule}' that could not be sent for {Time} have been sent.")]
+    public static partial void OccurrencesSentAtLast(this ILogger logger, string schedule, int count, TimeSpan time);
 
     [LoggerMessage(1417, LogLevel.Warning, "{Source} does not define these schedules any more, so they are not fired: {Schedules}. Remove them, or define them again.")]
     public static partial void SchedulesOrphaned(this ILogger logger, string source, string schedules);

@@ -31,6 +31,11 @@ internal sealed class MillraceHostedService(IServiceProvider services, InstanceR
             {
                 _workers.Add(client.Scheduler());
             }
+            else if (JobWorkersOf(instance).Count > 0)
+            {
+                // An application that runs jobs and has dropped its last schedule would leave it to other nodes for ever.
+                await client.DefineNoSchedulesAsync(cancellationToken).ConfigureAwait(false);
+            }
         }
     }
 

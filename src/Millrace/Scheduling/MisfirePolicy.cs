@@ -6,6 +6,9 @@ public sealed record MisfirePolicy
     /// <summary>The most occurrences that are made up for at once.</summary>
     public const int MostFired = 1_000;
 
+    /// <summary>The shortest <see cref="Grace"/>: no timer wakes a node to the millisecond, and one that was away from its store for a moment asks again after a second.</summary>
+    public static TimeSpan ShortestGrace { get; } = TimeSpan.FromSeconds(1);
+
     private MisfirePolicy(int maxFired) => MaxFired = maxFired;
 
     /// <summary>They are skipped.</summary>
@@ -17,7 +20,7 @@ public sealed record MisfirePolicy
     /// <summary>How many of them run, the latest ones; the others are skipped.</summary>
     public int MaxFired { get; }
 
-    /// <summary>How late an occurrence may be fired without having been missed; 30 s unless set, 0 to a day.</summary>
+    /// <summary>How late an occurrence may be fired without having been missed; 30 s unless set, <see cref="ShortestGrace"/> to a day.</summary>
     public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>The latest <paramref name="count"/> of them run, in order; earlier ones are skipped.</summary>

@@ -20,4 +20,7 @@ public enum RunOutcome
 
     /// <summary>It never started: a policy said so, see <see cref="RunRecord.Error"/>.</summary>
     Skipped,
+
+    /// <summary>It is a plain message, and is in its queue; whether anybody has handled it is not known.</summary>
+    Sent,
 }

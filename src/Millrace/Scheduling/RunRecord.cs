@@ -1,6 +1,6 @@
 namespace Millrace.Scheduling;
 
-/// <summary>One run of a job, or one occurrence that was skipped, as the history keeps it. Immutable.</summary>
+/// <summary>One run of a job, one plain message that a schedule sent, or occurrences that were skipped, as the history keeps them. Immutable.</summary>
 public sealed record RunRecord
 {
     /// <summary>The run: the id of its message. Attempts of one run share it.</summary>
@@ -18,8 +18,14 @@ public sealed record RunRecord
     /// <summary>How it ended.</summary>
     public required RunOutcome Outcome { get; init; }
 
-    /// <summary>When it was due.</summary>
+    /// <summary>When it was due; the first one, where it stands for several.</summary>
     public required DateTimeOffset ScheduledAt { get; init; }
+
+    /// <summary>How many occurrences it stands for: 1, or many that were skipped at once for the same reason.</summary>
+    public long Count { get; init; } = 1;
+
+    /// <summary>When the last of several was due; null if it is one.</summary>
+    public DateTimeOffset? ScheduledUntil { get; init; }
 
     /// <summary>When the attempt started; null if it never did.</summary>
     public DateTimeOffset? StartedAt { get; init; }

@@ -18,6 +18,9 @@ public sealed record RunStatistics
     /// <summary>How many occurrences were skipped.</summary>
     public long Skipped { get; init; }
 
+    /// <summary>How many plain messages were sent.</summary>
+    public long Sent { get; init; }
+
     /// <summary>How long attempts took; null when none has run.</summary>
     public RunTimes? Duration { get; init; }
 

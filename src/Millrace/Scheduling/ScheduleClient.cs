@@ -47,7 +47,7 @@ public sealed class ScheduleClient
         return change;
     }
 
-    /// <summary>Defines many schedules. One that is not valid does not keep the others from being defined.</summary>
+    /// <summary>Defines many schedules. One that is not valid does not keep the others from being defined; of several with one name none is, as nobody knows which is meant.</summary>
     /// <param name="definitions">The definitions.</param>
     /// <param name="source">Where they come from, for people.</param>
     /// <param name="cancellationToken">Ends the call between schedules: those that were written stay.</param>
@@ -58,6 +58,7 @@ public sealed class ScheduleClient
         ArgumentNullException.ThrowIfNull(definitions);
         var results = new SchedulePutResult[definitions.Count];
         var versions = new NewVersions(_store);
+        var names = definitions.CountBy(definition => definition.Name, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
         try
         {
             await Parallel.ForAsync(
@@ -68,6 +69,7 @@ public sealed class ScheduleClient
                 {
                     try
                     {
+                        RequireOnce(definitions[i].Name, names[definitions[i].Name]);
                         results[i] = new(definitions[i].Name, await WriteAsync(definitions[i], source, versions, token).ConfigureAwait(false), null);
                     }
                     catch (MillraceException exception) when (!exception.IsTransient)
@@ -201,6 +203,14 @@ public sealed class ScheduleClient
         return orphans;
     }
 
+    private static void RequireOnce(string name, int count)
+    {
+        if (count > 1)
+        {
+            throw new MillraceConfigurationException($"The schedule '{name}' is defined {count} times, and nobody knows which definition is meant. Leave one of them.");
+        }
+    }
+
     private async ValueTask<ScheduleChange> WriteAsync(ScheduleDefinition definition, string source, NewVersions versions, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(definition);
@@ -276,8 +286,7 @@ public sealed class ScheduleClient
     private async ValueTask<ScheduleInfo> DescribeAsync(ScheduleDocument schedule, CancellationToken cancellationToken)
     {
         var cursor = (await _store.ReadCursorAsync(schedule.Definition.Name, cancellationToken).ConfigureAwait(false)).Value.For(schedule);
-        var hasRunsLeft = schedule.Definition.MaxRuns is not { } maxRuns || cursor.Fired < maxRuns;
-        var next = schedule.IsFiring && hasRunsLeft ? schedule.Next(cursor.Cursor) : null;
+        var next = schedule.IsFiring && cursor.RunsLeft(schedule.Definition) > 0 ? schedule.Next(cursor.Cursor) : null;
         return new ScheduleInfo
         {
             Definition = schedule.Definition,
@@ -291,7 +300,7 @@ public sealed class ScheduleClient
                 : ScheduleStatus.Active,
             NextDue = next,
             OpenRuns = [.. cursor.Open.Select(open => open.Id)],
-            Fired = cursor.Fired,
+            Fired = cursor.Fired - cursor.Open.Count(open => open.PendingSince is not null),
             Succeeded = cursor.Succeeded,
             Failed = cursor.Failed,
             Cancelled = cursor.Cancelled,

@@ -15,6 +15,8 @@ public sealed record ScheduleDefinition
     /// <summary>The most tags, and the most entries of metadata.</summary>
     public const int MostLabels = 50;
 
+    private readonly string? _queue;
+
     /// <summary>The name: 1 to <see cref="MaxNameBytes"/> bytes of UTF-8 without control characters, <c>!</c> and <c>@</c>.</summary>
     public required string Name { get; init; }
 
@@ -24,8 +26,12 @@ public sealed record ScheduleDefinition
     /// <summary>What it does.</summary>
     public required ScheduleTarget Target { get; init; }
 
-    /// <summary>The queue that the occurrences go to; <see cref="DefaultQueue"/> unless set.</summary>
-    public string Queue { get; init; } = DefaultQueue;
+    /// <summary>The queue that the occurrences go to; <see cref="DefaultQueue"/> unless set. A schedule that sends plain messages must name one: workers of jobs dead-letter what is no job.</summary>
+    public string Queue
+    {
+        get => _queue ?? DefaultQueue;
+        init => _queue = value;
+    }
 
     /// <summary>For people; null for none.</summary>
     public string? Description { get; init; }
@@ -39,7 +45,7 @@ public sealed record ScheduleDefinition
     /// <summary>Each occurrence is fired up to so much later, by an amount that depends on the schedule and the occurrence, alike on every node; zero unless set, up to a day.</summary>
     public TimeSpan Jitter { get; init; }
 
-    /// <summary>How many occurrences are fired in all, skipped ones not counted; null, the default: any number.</summary>
+    /// <summary>How many occurrences are fired in all, without skipped ones and those that somebody asked for; null, the default: any number.</summary>
     public long? MaxRuns { get; init; }
 
     /// <summary>What happens to missed occurrences; <see cref="MisfirePolicy.FireOnce"/> unless set.</summary>
@@ -65,4 +71,7 @@ public sealed record ScheduleDefinition
 
     /// <summary>Whether it is fired at all; true unless set. Part of the definition, unlike a pause, which a user sets at run time and a new definition leaves.</summary>
     public bool IsEnabled { get; init; } = true;
+
+    /// <summary>Whether somebody said which queue.</summary>
+    internal bool NamesQueue => _queue is not null;
 }

@@ -43,7 +43,7 @@ public sealed record ScheduleInfo
     /// <summary>The occurrences that have not ended, by the ids of their runs.</summary>
     public IReadOnlyList<string> OpenRuns { get; init; } = [];
 
-    /// <summary>How many occurrences were fired.</summary>
+    /// <summary>How many occurrences were fired, those that somebody asked for among them.</summary>
     public long Fired { get; init; }
 
     /// <summary>How many runs succeeded.</summary>

@@ -55,6 +55,7 @@ public sealed class Scheduler : IMessageWorker
 
     /// <summary>Stores the schedules of the application's code, reads all schedules, and starts to fire them; returns when that has begun.</summary>
     /// <exception cref="InvalidOperationException">The scheduler has been stopped.</exception>
+    /// <exception cref="MillraceConfigurationException">The application defines two schedules of one name.</exception>
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
         OnStart?.Invoke(this);
@@ -81,15 +82,32 @@ public sealed class Scheduler : IMessageWorker
         OnStop?.Invoke(this);
     }
 
-    private async Task DefineAsync(CancellationToken cancellationToken)
+    /// <summary>For an application that defines no schedules, and fires none: marks those that it defined before.</summary>
+    internal static async Task DefineNoneAsync(ScheduleClient schedules, ILogger logger, CancellationToken cancellationToken)
     {
-        var application = _options.Application ?? Assembly.GetEntryAssembly()?.GetName().Name;
-        if (application is null)
+        if (SourceOf(null) is not { } source)
         {
             return;
         }
 
-        var source = $"code:{application}";
+        try
+        {
+            await OrphanAsync(schedules, source, [], logger, cancellationToken).ConfigureAwait(false);
+        }
+        catch (MillraceException exception)
+        {
+            // No reason not to start: it may have no right to the schedules at all.
+            logger.OrphansNotFound(source, exception.Message);
+        }
+    }
+
+    private async Task DefineAsync(CancellationToken cancellationToken)
+    {
+        if (SourceOf(_options.Application) is not { } source)
+        {
+            return;
+        }
+
         var definitions = new List<ScheduleDefinition>(_options.Schedules);
         foreach (var unread in _options.Unread)
         {
@@ -103,6 +121,7 @@ public sealed class Scheduler : IMessageWorker
             }
         }
 
+        RequireDistinct(definitions);
         var results = await _schedules.PutManyAsync(definitions, source, cancellationToken).ConfigureAwait(false);
         foreach (var result in results)
         {
@@ -117,11 +136,28 @@ public sealed class Scheduler : IMessageWorker
         }
 
         // One that was refused is still wanted: what is stored of it goes on.
-        var defined = results.Select(result => result.Name).Concat(_options.Unread.Select(unread => unread.Name)).ToHashSet(StringComparer.Ordinal);
-        var orphans = await _schedules.OrphanAsync(source, defined, cancellationToken).ConfigureAwait(false);
+        await OrphanAsync(_schedules, source, results.Select(result => result.Name).Concat(_options.Unread.Select(unread => unread.Name)), _logger, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static string? SourceOf(string? application) =>
+        (application ?? Assembly.GetEntryAssembly()?.GetName().Name) is { } name ? $"code:{name}" : null;
+
+    // Which of them is meant nobody knows, and written one after the other they would change with each start.
+    private static void RequireDistinct(List<ScheduleDefinition> definitions)
+    {
+        if (definitions.CountBy(definition => definition.Name, StringComparer.Ordinal).FirstOrDefault(named => named.Value > 1) is { Key: { } name } twice)
+        {
+            throw new MillraceConfigurationException(
+                $"The code of this application defines the schedule '{name}' {twice.Value} times. Leave one, or give each a name of its own: a [{nameof(ScheduleAttribute)[..^9]}] without a name has that of its job.");
+        }
+    }
+
+    private static async Task OrphanAsync(ScheduleClient schedules, string source, IEnumerable<string> defined, ILogger logger, CancellationToken cancellationToken)
+    {
+        var orphans = await schedules.OrphanAsync(source, defined.ToHashSet(StringComparer.Ordinal), cancellationToken).ConfigureAwait(false);
         if (orphans.Count > 0)
         {
-            _logger.SchedulesOrphaned(source, string.Join(", ", orphans));
+            logger.SchedulesOrphaned(source, string.Join(", ", orphans));
         }
     }
 }

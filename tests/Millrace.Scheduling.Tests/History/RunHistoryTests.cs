@@ -22,9 +22,11 @@ public sealed class RunHistoryTests
             Run = "r\"1\"", Job = "j", Schedule = "s", Queue = "q", Outcome = RunOutcome.Failed, ScheduledAt = Start, StartedAt = Start.AddTicks(20), FinishedAt = Start.AddSeconds(1.5),
             Duration = TimeSpan.FromMilliseconds(1499.5), Node = "n/1", Attempt = 3, Error = "ä\n", Result = """{"a":1}""",
         };
+        var many = full with { Outcome = RunOutcome.Skipped, Count = 1261, ScheduledUntil = Start.AddHours(1) };
         var bare = new RunRecord { Run = "r", Queue = "q", Outcome = RunOutcome.Skipped, ScheduledAt = Start, FinishedAt = Start, Node = "n" };
 
         Assert.Equal(full, Again(full));
+        Assert.Equal(many, Again(many));
         Assert.Equal(bare, Again(bare));
         Assert.False(RunJson.TryRead("[]"u8, out _));
         Assert.False(RunJson.TryRead("""{"run":"r","outcome":"strange"}"""u8, out _));
@@ -59,6 +61,20 @@ public sealed class RunHistoryTests
         Assert.Equal(["r17"], await NamesAsync(site, new RunQuery { Run = "r17" }));
         Assert.Equal(["r2499", "r2489"], await NamesAsync(site, new RunQuery { Schedule = "s9", Limit = 2 }));
         Assert.Equal(["r2493", "r2486"], await NamesAsync(site, new RunQuery { Outcome = RunOutcome.Failed, Limit = 2 }));
+    }
+
+    [Fact]
+    public async Task Statistics_CountEveryOccurrenceThatARecordStandsFor()
+    {
+        await using var site = await JobSite.OpenAsync();
+        var skipped = new RunRecord { Run = "s@1@1", Schedule = "s", Queue = "q", Outcome = RunOutcome.Skipped, ScheduledAt = Start, FinishedAt = Start, Node = "n" };
+        await site.Jobs.History.AppendAsync(skipped);
+        await site.Jobs.History.AppendAsync(skipped with { Count = 1261, ScheduledUntil = Start.AddHours(1) });
+        await site.Jobs.History.AppendAsync(skipped with { Outcome = RunOutcome.Sent });
+
+        var statistics = await site.Jobs.History.GetStatisticsAsync(new RunQuery(), Token);
+
+        Assert.Equal((1262, 1), (statistics.Skipped, statistics.Sent));
     }
 
     [Fact]

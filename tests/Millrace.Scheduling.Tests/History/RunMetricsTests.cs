@@ -48,5 +48,35 @@ public sealed class RunMetricsTests
         }
     }
 
+    [Fact]
+    public async Task SkippedOccurrences_AreAllCounted_AlsoThoseThatShareARecord()
+    {
+        var counted = 0L;
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Meter.Name == MillraceDiagnostics.MeterName && instrument.Name == "millrace.job.runs")
+            {
+                self.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
+        {
+            if (tags.ToArray().Contains(new("messaging.destination.name", "of-many-skips")))
+            {
+                Interlocked.Add(ref counted, value);
+            }
+        });
+        listener.Start();
+        await using var site = await JobSite.OpenAsync();
+
+        await site.Jobs.History.AppendAsync(new RunRecord
+        {
+            Run = "s@1@1", Queue = "of-many-skips", Outcome = RunOutcome.Skipped, ScheduledAt = default, FinishedAt = default, Node = "n", Count = 1261,
+        });
+
+        Assert.Equal(1261, Interlocked.Read(ref counted));
+    }
+
     public sealed record Measured(bool Fails);
 }

@@ -208,6 +208,106 @@ public sealed class FirePlanTests
     }
 
     [Fact]
+    public void PlainMessages_ThatAreVeryMany_AreTakenInRounds_AndNoneIsSkipped()
+    {
+        var definition = ScheduleWorld.Every("s", TimeSpan.FromMilliseconds(10)) with { Target = new MessageTarget(), Misfire = MisfirePolicy.FireOnce with { Grace = TimeSpan.FromHours(1) } };
+        var schedule = ScheduleWorld.DocumentOf(definition);
+        var cursor = CursorDocument.Empty.For(schedule);
+        var runs = new List<DateTimeOffset>();
+        while (FirePlan.Of(schedule, cursor, At(120)) is { IsEmpty: false } plan)
+        {
+            Assert.Equal(0, plan.SkippedCount);
+            Assert.InRange(plan.Run.Count, 1, OverlapPolicy.MostOpen);
+            Assert.True(plan.NextLook <= At(120) || plan.Cursor == At(120));
+            runs.AddRange(plan.Run);
+            cursor = cursor with { Cursor = plan.Cursor };
+        }
+
+        Assert.Equal(Enumerable.Range(1, 12_000).Select(hundredth => Start.AddMilliseconds(hundredth * 10)), runs);
+    }
+
+    [Fact]
+    public void PlainMessages_ThatCannotBeSent_AreBounded_AndTheOthersWait()
+    {
+        var schedule = ScheduleWorld.DocumentOf(EverySecond() with { Target = new MessageTarget() });
+        var unsent = Enumerable.Range(0, OverlapPolicy.MostOpen).Select(i => new OpenOccurrence($"s@1@{i}", Start, "q", Start)).ToList();
+        var cursor = CursorDocument.Empty.For(schedule) with { Open = unsent };
+
+        Assert.True(FirePlan.Of(schedule, cursor, At(5)) is { IsEmpty: true, NextLook: null });
+        Assert.Equal([At(1), At(2)], FirePlan.Of(schedule, cursor with { Open = unsent[2..] }, At(5)).Run);
+    }
+
+    [Theory]
+    [InlineData("skip", 0, 6, 0)]
+    [InlineData("skip", 1, 5, 0)]
+    [InlineData("bufferOne", 0, 7, 0)]
+    [InlineData("bufferOne", 2, 5, 0)]
+    [InlineData("cancelRunning", 0, 6, 1)]
+    [InlineData("cancelRunning", 2, 6, 1)]
+    [InlineData("allow", 0, 15, null)]
+    public void FireAll_RunsWhatWasMissed_OneAfterTheOther_WhateverTheOverlapPolicy(string policy, int open, int runs, int? inTurnFrom)
+    {
+        // Due at seconds 1 to 40: 30 and before were missed, those after it are in time.
+        var overlap = policy switch
+        {
+            "bufferOne" => OverlapPolicy.BufferOne,
+            "cancelRunning" => OverlapPolicy.CancelRunning,
+            "allow" => OverlapPolicy.Allow(),
+            _ => OverlapPolicy.Skip,
+        };
+        var plan = PlanOf(EverySecond() with { Misfire = MisfirePolicy.FireAll(5) with { Grace = TimeSpan.FromSeconds(9.5) }, Overlap = overlap }, at: 40, open);
+
+        Assert.Equal(Enumerable.Range(26, 5).Select(second => At(second)), plan.Run.Take(5));
+        Assert.Equal(runs, plan.Run.Count);
+        Assert.Equal(policy == "cancelRunning" ? [At(40)] : Enumerable.Range(31, runs - 5).Select(second => At(second)), plan.Run.Skip(5));
+        Assert.Equal(40 - runs, plan.SkippedCount);
+        Assert.Equal(Enumerable.Range(0, runs).Select(place => place >= (inTurnFrom ?? runs)), Enumerable.Range(0, runs).Select(plan.IsInTurn));
+        Assert.Equal(policy == "cancelRunning" && open > 0, plan.CancelsOpen);
+    }
+
+    [Fact]
+    public void FireAll_WhileEarlierOnesWaitForTheirTurn_AddsNoMoreThanItMakesUpFor()
+    {
+        var schedule = ScheduleWorld.DocumentOf(EverySecond() with { Misfire = MisfirePolicy.FireAll(5) });
+        var cursor = CursorDocument.Empty.For(schedule) with { Open = [.. Enumerable.Range(0, 3).Select(i => new OpenOccurrence($"s@1@{i}", Start, "jobs", null, IsInTurn: true))] };
+        var plan = FirePlan.Of(schedule, cursor, At(60));
+
+        Assert.Equal([At(28), At(29)], plan.Run);
+        Assert.Equal((27, 31), (plan.Skipped.Count(skipped => skipped.Reason == SkipReason.Misfire), plan.Skipped.Count(skipped => skipped.Reason == SkipReason.Overlap)));
+        Assert.True(plan.IsInTurn(0));
+    }
+
+    [Fact]
+    public void FireAll_WithMoreThanMayBeOpen_LeavesTheRest()
+    {
+        var plan = PlanOf(EverySecond() with { Misfire = MisfirePolicy.FireAll(1000), End = At(1000.5) }, at: 2000, open: 10);
+
+        Assert.Equal(990, plan.Run.Count);
+        Assert.True(plan.IsHeldBack);
+        Assert.Equal(10, plan.SkippedCount);
+    }
+
+    [Fact]
+    public void MaxRuns_DoesNotCountThoseThatSomebodyAskedFor()
+    {
+        var schedule = ScheduleWorld.DocumentOf(EverySecond() with { MaxRuns = 2, Overlap = OverlapPolicy.Allow() });
+        var cursor = CursorDocument.Empty.For(schedule) with { Fired = 3, AskedFor = 2 };
+
+        Assert.Equal([At(1)], FirePlan.Of(schedule, cursor, At(5)).Run);
+        Assert.True(FirePlan.Of(schedule, cursor with { Fired = 4 }, At(5)) is { IsEmpty: true, NextLook: null });
+    }
+
+    [Fact]
+    public void Skips_ThatAreVeryMany_AreOneOfEachReason_WithTheirNumberAndTimes()
+    {
+        var plan = PlanOf(EverySecond() with { Misfire = MisfirePolicy.Skip with { Grace = TimeSpan.FromSeconds(200) } }, at: 1461, open: 1);
+
+        Assert.Equal([new(At(1), SkipReason.Misfire, 1260, At(1260)), new(At(1261), SkipReason.Overlap, 201, At(1461))], plan.Skipped);
+        Assert.Equal(1461, plan.SkippedCount);
+        Assert.Equal(100, PlanOf(EverySecond(), at: 100, open: 1).Skipped.Count);
+    }
+
+    [Fact]
     public void Cursor_OfAnEarlierVersion_GoesOnFromTheChangeWithWhatIsOpen()
     {
         var cursor = new CursorDocument { Version = 1, Cursor = At(3), Open = [new OpenOccurrence("s@1@1", At(1), "jobs", null)], Fired = 7, Skipped = 2 };

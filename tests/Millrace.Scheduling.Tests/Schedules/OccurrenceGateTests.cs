@@ -1,4 +1,5 @@
 using Millrace.Scheduling.Schedules;
+using Millrace.Scheduling.Triggers;
 using Millrace.Storage;
 using Xunit;
 
@@ -128,6 +129,78 @@ public sealed class OccurrenceGateTests
         Assert.Equal(OccurrenceAction.Run, (await world.Gate.BeginAsync(occurrence, Cancel)).Action);
         await world.Gate.EndAsync(occurrence, ScheduleWorld.Ended(occurrence), Cancel);
         Assert.Equal(OccurrenceAction.Drop, (await world.Gate.BeginAsync(occurrence, Cancel)).Action);
+    }
+
+    [Theory]
+    [InlineData("skip", QueueFeatures.All, OccurrenceAction.Run)]
+    [InlineData("skip", QueueFeatures.All & ~QueueFeatures.OrderedKeys, OccurrenceAction.PutOff)]
+    [InlineData("bufferOne", QueueFeatures.All & ~QueueFeatures.OrderedKeys, OccurrenceAction.PutOff)]
+    [InlineData("cancelRunning", QueueFeatures.All, OccurrenceAction.Run)]
+    [InlineData("cancelRunning", QueueFeatures.All & ~QueueFeatures.OrderedKeys, OccurrenceAction.PutOff)]
+    public async Task Begin_OfWhatIsMadeUpFor_IsOneAfterTheOther(string policy, QueueFeatures features, object action)
+    {
+        await using var world = new ScheduleWorld(features);
+        var made = await MissAsync(world, policy);
+
+        Assert.Equal(["s@1@1893456001000", "s@1@1893456002000", "s@1@1893456003000"], made.Select(occurrence => occurrence.Id));
+        foreach (var (place, occurrence) in made.Index())
+        {
+            foreach (var later in made[(place + 1)..])
+            {
+                Assert.Equal(action, (await world.Gate.BeginAsync(later, Cancel)).Action);
+            }
+
+            Assert.Equal(OccurrenceAction.Run, (await world.Gate.BeginAsync(occurrence, Cancel)).Action);
+            await world.Gate.EndAsync(occurrence, ScheduleWorld.Ended(occurrence), Cancel);
+        }
+
+        Assert.Empty(world.Records);
+        Assert.Equal((3, 3, 0), ((await world.CursorAsync("s")).Fired, (await world.CursorAsync("s")).Succeeded, (await world.CursorAsync("s")).Skipped));
+    }
+
+    [Fact]
+    public async Task Begin_OfWhatIsMadeUpFor_WaitsForOneThatRanBefore()
+    {
+        await using var world = new ScheduleWorld();
+        var running = await FireAsync(world, MakingUp(OverlapPolicy.Skip));
+        await world.Client.PauseAsync("s", Cancel);
+        world.Clock.Advance(TimeSpan.FromSeconds(60));
+        await world.Client.ResumeAsync("s", Cancel);
+        await world.Firer.FireAsync("s", Cancel);
+        var first = ScheduleWorld.OccurrenceOf((await world.CursorAsync("s")).Open[1].Id);
+
+        // What runs has no ordering key, so the queue cannot keep them apart.
+        Assert.Equal(OccurrenceAction.PutOff, (await world.Gate.BeginAsync(first, Cancel)).Action);
+        await world.Gate.EndAsync(running, ScheduleWorld.Ended(running), Cancel);
+        Assert.Equal(OccurrenceAction.Run, (await world.Gate.BeginAsync(first, Cancel)).Action);
+    }
+
+    [Fact]
+    public async Task Begin_OfWhatIsMadeUpFor_IsReplacedByOneThatComesDue_WhereThatCancels()
+    {
+        await using var world = new ScheduleWorld();
+        var made = await MissAsync(world, "cancelRunning");
+        world.Clock.Advance(TimeSpan.FromSeconds(40));
+        var next = await FireNextAsync(world);
+
+        Assert.Equal(made.Select(occurrence => occurrence.Id), world.Cancelled);
+        Assert.Equal(OccurrenceAction.Drop, (await world.Gate.BeginAsync(made[1], Cancel)).Action);
+        Assert.Equal(SkipReason.Overlap, Assert.Single(world.Records).Error);
+        Assert.Equal(OccurrenceAction.Run, (await world.Gate.BeginAsync(next, Cancel)).Action);
+    }
+
+    private static ScheduleDefinition MakingUp(OverlapPolicy overlap) =>
+        ScheduleWorld.EverySecond("s") with { Overlap = overlap, Misfire = MisfirePolicy.FireAll(3) with { Grace = TimeSpan.FromSeconds(1) } };
+
+    /// <summary>Misses three occurrences, and fires them; another one is due a minute later.</summary>
+    private static async Task<List<Occurrence>> MissAsync(ScheduleWorld world, string policy)
+    {
+        var trigger = Trigger.AnyOf(Trigger.Every(TimeSpan.FromSeconds(1)).Between(ScheduleWorld.Start, ScheduleWorld.Start.AddSeconds(3.5)), Trigger.Once(ScheduleWorld.Start.AddSeconds(60)));
+        var overlap = policy switch { "bufferOne" => OverlapPolicy.BufferOne, "cancelRunning" => OverlapPolicy.CancelRunning, _ => OverlapPolicy.Skip };
+        await world.Client.PutAsync(MakingUp(overlap) with { Trigger = trigger }, cancellationToken: Cancel);
+        world.Clock.Advance(TimeSpan.FromSeconds(20));
+        await world.Firer.FireAsync("s", Cancel);
+        return [.. (await world.CursorAsync("s")).Open.Select(open => ScheduleWorld.OccurrenceOf(open.Id))];
     }
 
     private static async Task<Occurrence> FireAsync(ScheduleWorld world, ScheduleDefinition definition)

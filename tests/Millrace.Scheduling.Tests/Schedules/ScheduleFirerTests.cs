@@ -45,6 +45,106 @@ public sealed class ScheduleFirerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Message_ThatIsPlain_IsInTheHistoryAsSent_AndTheLastRun()
+    {
+        await _world.Client.PutAsync(ScheduleWorld.EverySecond("s") with { Queue = "plain", Target = new MessageTarget() }, cancellationToken: Cancel);
+        await FireAsync();
+
+        var record = Assert.Single(_world.Records);
+        Assert.Equal(("s@1@1893456001000", "s", "plain", RunOutcome.Sent, null, 1), (record.Run, record.Schedule, record.Queue, record.Outcome, record.Job, record.Count));
+        var info = (await _world.Client.GetAsync("s", Cancel))!;
+        Assert.Equal((1, RunOutcome.Sent, ScheduleWorld.Start.AddSeconds(1)), (info.Fired, info.LastOutcome, info.LastScheduledAt));
+    }
+
+    [Theory]
+    [InlineData("skip", new[] { "s", "s", "s" })]
+    [InlineData("cancelRunning", new[] { "s", "s", "s" })]
+    [InlineData("allow", new string?[] { null, null, null })]
+    public async Task Messages_OfWhatIsMadeUpFor_HaveOneOrderingKey(string policy, string?[] keys)
+    {
+        var overlap = policy switch { "cancelRunning" => OverlapPolicy.CancelRunning, "allow" => OverlapPolicy.Allow(), _ => OverlapPolicy.Skip };
+        await _world.Client.PutAsync(
+            ScheduleWorld.EverySecond("s") with { Overlap = overlap, End = ScheduleWorld.Start.AddSeconds(3.5), Misfire = MisfirePolicy.FireAll(3) }, cancellationToken: Cancel);
+        _world.Clock.Advance(TimeSpan.FromSeconds(60));
+        await _world.Firer.FireAsync("s", Cancel);
+
+        Assert.Equal(keys, (await _world.Queues.BrowseAsync("jobs", new BrowseQuery(), Cancel)).Messages.Select(message => message.Message.Key));
+    }
+
+    [Fact]
+    public async Task WhatIsMadeUpFor_SentByAnotherNode_IsNotCancelledByItself()
+    {
+        var firer = _world.NewFirer(_world.Clock, new FailingQueues(_world.Queues) { IsAway = true });
+        await _world.Client.PutAsync(
+            ScheduleWorld.EverySecond("s") with { Overlap = OverlapPolicy.CancelRunning, End = ScheduleWorld.Start.AddSeconds(3.5), Misfire = MisfirePolicy.FireAll(3) }, cancellationToken: Cancel);
+        _world.Clock.Advance(TimeSpan.FromSeconds(60));
+        await firer.FireAsync("s", Cancel);
+        await _world.Firer.FireAsync("s", Cancel);
+        _world.Clock.Advance(TimeSpan.FromSeconds(5));
+        await _world.Firer.FireAsync("s", Cancel);
+
+        Assert.Equal(3, (await _world.SentAsync()).Length);
+        Assert.Empty(_world.Cancelled);
+    }
+
+    [Fact]
+    public async Task PlainMessages_BeyondOneBatch_GoOnAtOnce()
+    {
+        await _world.Client.PutAsync(
+            ScheduleWorld.Every("s", TimeSpan.FromMilliseconds(10)) with { Queue = "plain", Target = new MessageTarget(), Misfire = MisfirePolicy.FireOnce with { Grace = TimeSpan.FromHours(1) } },
+            cancellationToken: Cancel);
+        _world.Clock.Advance(TimeSpan.FromSeconds(25));
+        for (var firing = default(Firing?); firing is null || firing.Value.NextLook <= _world.Clock.GetUtcNow();)
+        {
+            firing = await _world.Firer.FireAsync("s", Cancel);
+        }
+
+        Assert.Equal(2500, (await _world.Queues.GetStatsAsync("plain", Cancel)).Ready);
+        Assert.Equal((2500, 0), ((await _world.CursorAsync("s")).Fired, (await _world.CursorAsync("s")).Skipped));
+    }
+
+    [Fact]
+    public async Task QueueThatIsFull_GetsWhatFits_AndWhatDoesNotIsNotCountedAsFired()
+    {
+        await _world.Queues.CreateQueueAsync("plain", new QueueSettings { MaxLength = 5 }, Cancel);
+        await _world.Client.PutAsync(ScheduleWorld.EverySecond("s") with { Queue = "plain", Target = new MessageTarget() }, cancellationToken: Cancel);
+        for (var i = 0; i < 8; i++)
+        {
+            await FireAsync();
+        }
+
+        Assert.Equal(5, (await _world.Client.GetAsync("s", Cancel))!.Fired);
+        await _world.Queues.PurgeAsync("plain", Cancel);
+        _world.Clock.Advance(TimeSpan.FromSeconds(20));
+        var firing = await _world.Firer.FireAsync("s", Cancel);
+
+        // Three that could not be sent, of the twenty that are due now none.
+        Assert.Equal((true, 3), (firing.IsUnsent, (await _world.Queues.GetStatsAsync("plain", Cancel)).Ready));
+        Assert.Equal(8, (await _world.Client.GetAsync("s", Cancel))!.Fired);
+    }
+
+    [Fact]
+    public async Task QueueThatStaysFull_IsReportedOnce_AndWhenItIsNotAnyMore()
+    {
+        await _world.Queues.CreateQueueAsync("plain", new QueueSettings { MaxLength = 1 }, Cancel);
+        await _world.Client.PutAsync(ScheduleWorld.EverySecond("s", 60) with { Queue = "plain", Target = new MessageTarget() }, cancellationToken: Cancel);
+        _world.Clock.Advance(TimeSpan.FromSeconds(60));
+        await _world.Firer.FireAsync("s", Cancel);
+        _world.Clock.Advance(TimeSpan.FromSeconds(60));
+        for (var i = 0; i < 10; i++)
+        {
+            var firing = await _world.Firer.FireAsync("s", Cancel);
+            Assert.Equal((true, _world.Clock.GetUtcNow() + ScheduleFirer.PendingTooLong), (firing.IsUnsent, firing.NextLook));
+            _world.Clock.Advance(ScheduleFirer.PendingTooLong);
+        }
+
+        Assert.Contains("'plain' is full", Assert.Single(_world.Logger.Entries, entry => entry.Id is >= 1410 and <= 1419).Text, StringComparison.Ordinal);
+        await _world.Queues.PurgeAsync("plain", Cancel);
+        Assert.False((await _world.Firer.FireAsync("s", Cancel)).IsUnsent);
+        Assert.Equal([1411, 1419], _world.Logger.Entries.Select(entry => entry.Id).Where(id => id is >= 1410 and <= 1419));
+    }
+
+    [Fact]
     public async Task SkippedOccurrences_AreInTheHistoryWithTheirReason()
     {
         await _world.Client.PutAsync(ScheduleWorld.EverySecond("s") with { Misfire = MisfirePolicy.FireOnce with { Grace = TimeSpan.FromSeconds(1) } }, cancellationToken: Cancel);
@@ -57,6 +157,20 @@ public sealed class ScheduleFirerTests : IAsyncDisposable
             [(1, SkipReason.Misfire), (2, SkipReason.Misfire), (4, SkipReason.Overlap), (5, SkipReason.Overlap)],
             _world.Records.Select(record => ((int)(record.ScheduledAt - ScheduleWorld.Start).TotalSeconds, record.Error!)));
         Assert.All(_world.Records, record => Assert.Equal((RunOutcome.Skipped, "s", "work", 0), (record.Outcome, record.Schedule, record.Job, record.Attempt)));
+    }
+
+    [Fact]
+    public async Task SkippedOccurrences_ThatAreVeryMany_AreOneRecordWithTheirNumber()
+    {
+        await _world.Client.PutAsync(ScheduleWorld.EverySecond("s") with { Misfire = MisfirePolicy.Skip, End = ScheduleWorld.Start.AddSeconds(1261.5) }, cancellationToken: Cancel);
+        _world.Clock.Advance(TimeSpan.FromHours(1));
+        await _world.Firer.FireAsync("s", Cancel);
+
+        var record = Assert.Single(_world.Records);
+        Assert.Equal(
+            ("s@1@1893456001000", 1261, ScheduleWorld.Start.AddSeconds(1), ScheduleWorld.Start.AddSeconds(1261), SkipReason.Misfire),
+            (record.Run, record.Count, record.ScheduledAt, record.ScheduledUntil, record.Error));
+        Assert.Equal(1261, (await _world.CursorAsync("s")).Skipped);
     }
 
     [Fact]

@@ -14,7 +14,9 @@ public sealed class ScheduleRulesTests
         ["end"] = Good() with { Start = ScheduleWorld.Start, End = ScheduleWorld.Start },
         ["jitter"] = Good() with { Jitter = TimeSpan.FromDays(2) },
         ["maxRuns"] = Good() with { MaxRuns = 0 },
-        ["misfire grace"] = Good() with { Misfire = MisfirePolicy.Skip with { Grace = TimeSpan.FromSeconds(-1) } },
+        ["misfire grace"] = Good() with { Misfire = MisfirePolicy.Skip with { Grace = TimeSpan.Zero } },
+        ["1 s to a day"] = Good() with { Misfire = MisfirePolicy.FireOnce with { Grace = TimeSpan.FromSeconds(0.999) } },
+        ["names no queue"] = Good() with { Target = new MessageTarget() },
         ["timeout"] = Good() with { Timeout = TimeSpan.Zero },
         ["priority"] = Good() with { Priority = -1 },
         ["MaxAttempts"] = Good() with { Retry = new JobRetry { MaxAttempts = 0 } },
@@ -36,6 +38,11 @@ public sealed class ScheduleRulesTests
 
         Assert.Contains(field, refused.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("q")]
+    [InlineData(ScheduleDefinition.DefaultQueue)]
+    public void Message_ToAQueueThatWasNamed_IsTaken(string queue) => ScheduleRules.Require(Good() with { Target = new MessageTarget(), Queue = queue });
 
     [Theory]
     [InlineData("")]

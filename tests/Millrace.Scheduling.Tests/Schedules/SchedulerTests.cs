@@ -39,6 +39,30 @@ public sealed class SchedulerTests : IAsyncDisposable
         await Assert.ThrowsAsync<InvalidOperationException>(() => second.StartAsync(Cancel));
     }
 
+    [Fact]
+    public async Task Start_WithTwoSchedulesOfOneName_IsRefused_AndDefinesNothing()
+    {
+        await using var scheduler = NewScheduler(ScheduleWorld.EverySecond("a"), ScheduleWorld.EverySecond("twice"), ScheduleWorld.EverySecond("twice", 5));
+
+        Assert.Contains("'twice' 2 times", (await Assert.ThrowsAsync<MillraceConfigurationException>(() => scheduler.StartAsync(Cancel))).Message, StringComparison.Ordinal);
+        Assert.Empty(await _world.Client.ListAsync(cancellationToken: Cancel));
+    }
+
+    [Fact]
+    public async Task ApplicationThatDefinesNoneAnyMore_MarksThoseItDid_AndNoOthers()
+    {
+        var application = System.Reflection.Assembly.GetEntryAssembly()!.GetName().Name;
+        await _world.Client.PutAsync(ScheduleWorld.EverySecond("old"), $"code:{application}", Cancel);
+        await _world.Client.PutAsync(ScheduleWorld.EverySecond("other"), "code:other", Cancel);
+        await _world.Client.PutAsync(ScheduleWorld.EverySecond("by-hand"), cancellationToken: Cancel);
+        await Scheduler.DefineNoneAsync(_world.Client, _world.Logger, Cancel);
+
+        Assert.Equal(
+            ["by-hand Active", "old Orphaned", "other Active"],
+            (await _world.Client.ListAsync(cancellationToken: Cancel)).Select(info => $"{info.Definition.Name} {info.Status}"));
+        Assert.Equal(1, _world.Logger.Count(1417));
+    }
+
     private Scheduler NewScheduler(params ScheduleDefinition[] schedules) => new(
         _world.Client,
         new ScheduleNode(_world.Store, _world.Firer, _world.Clock, _world.Logger, 64),

@@ -5,8 +5,6 @@ namespace Millrace.Scheduling.Tests.Simulation;
 /// <summary>One write of a cursor, by what it says itself and what its schedule's trigger and policies allow.</summary>
 internal sealed class CursorChange
 {
-    private const int MostNamed = 100;
-
     private readonly ScheduleDocument _schedule;
     private readonly CursorDocument _before;
     private readonly CursorDocument _after;
@@ -28,7 +26,7 @@ internal sealed class CursorChange
             _dues.Add(due.Value);
         }
 
-        Skips = _dues.Count - _fired.Count > MostNamed || IsAtLastRun
+        Skips = IsAtLastRun
             ? []
             : [.. _dues.Except(_fired.Select(open => open.Due)).Select(due => ScheduleKeys.OfOccurrence(schedule.Definition.Name, schedule.Version, due))];
     }
@@ -45,7 +43,7 @@ internal sealed class CursorChange
     private ScheduleDefinition Definition => _schedule.Definition;
 
     // Beyond its last run a schedule has no occurrences, so none are skipped either.
-    private bool IsAtLastRun => Definition.MaxRuns is { } most && _after.Fired >= most;
+    private bool IsAtLastRun => _after.RunsLeft(Definition) == 0;
 
     public override string ToString() =>
         $"version {_before.Version} -> {_after.Version}, {_from:O} -> {_after.Cursor:O}, +[{string.Join(' ', Claims.Select(open => open.Id))}] -[{string.Join(' ', Closed)}], "
@@ -86,14 +84,26 @@ internal sealed class CursorChange
         }
 
         var missed = _dues.Count(due => now - due - Definition.Jitter > Definition.Misfire.Grace);
-        var madeUp = Math.Min(missed, Definition.Misfire.MaxFired) + _dues.Count - missed;
-        var room = Definition.Target is MessageTarget ? OverlapPolicy.MostOpen
-            : Definition.Overlap.Kind == OverlapKind.CancelRunning ? 1
-            : Definition.Overlap.MaxOpen - _before.Open.Count;
-        var left = Definition.MaxRuns is { } most ? most - _before.Fired : long.MaxValue;
-        var expected = Math.Min(Math.Min(madeUp, room), left);
-        return _fired.Count == expected
+        var isInTurn = Definition.Target is JobTarget && Definition.Overlap.Kind != OverlapKind.Allow && Definition.Misfire.MaxFired > 1;
+        var most = isInTurn && Definition.Overlap.Kind != OverlapKind.CancelRunning
+            ? Math.Max(0, Definition.Misfire.MaxFired - _before.Open.Count(open => open.IsInTurn))
+            : Definition.Misfire.MaxFired;
+        var madeUp = Math.Min(missed, most) + _dues.Count - missed;
+        var caughtUp = isInTurn ? Math.Min(missed, most) : 0;
+        var room = Definition.Target is MessageTarget ? OverlapPolicy.MostOpen - _before.Open.Count(open => open.PendingSince is not null)
+            : Definition.Overlap.Kind == OverlapKind.CancelRunning ? caughtUp + 1
+            : caughtUp + Math.Max(0, Definition.Overlap.MaxOpen - _before.Open.Count);
+        var expected = Math.Min(Math.Min(madeUp, room), _before.RunsLeft(Definition));
+        return _fired.Count != expected
+            ? $"{_fired.Count} of {_dues.Count} due, {missed} of them missed, were claimed at {now:O}, where {Definition.Overlap.Kind} and {Definition.Misfire} and {_before.Open.Count} open ones allow {expected}"
+            : FindOutOfTurn(caughtUp > 0);
+    }
+
+    private string? FindOutOfTurn(bool isCaughtUp)
+    {
+        var first = Definition.Overlap.Kind == OverlapKind.CancelRunning ? 1 : 0;
+        return _fired.FindIndex(open => open.IsInTurn) is var at && at == (isCaughtUp && _fired.Count > first ? first : -1)
             ? null
-            : $"{_fired.Count} of {_dues.Count} due, {missed} of them missed, were claimed at {now:O}, where {Definition.Overlap.Kind} and {Definition.Misfire} and {_before.Open.Count} open ones allow {expected}";
+            : $"{_fired.Count} were claimed, and {at} is the first of them that runs in turn, though they {(isCaughtUp ? "make up for" : "are no")} missed ones";
     }
 }

@@ -20,7 +20,7 @@ internal sealed class SimulatedSchedule
         _random = random;
         _start = start;
         _misfire = random.Next(3) switch { 0 => MisfirePolicy.Skip, 1 => MisfirePolicy.FireOnce, _ => MisfirePolicy.FireAll(random.Next(2, 6)) };
-        _misfire = random.Next(2) == 0 ? _misfire : _misfire with { Grace = TimeSpan.FromSeconds(random.Next(0, 60)) };
+        _misfire = random.Next(2) == 0 ? _misfire : _misfire with { Grace = TimeSpan.FromSeconds(Math.Max(1, random.Next(0, 60))) };
         _isPlain = random.Next(10) == 0;
         _overlap = _isPlain
             ? OverlapPolicy.Skip

@@ -15,6 +15,11 @@ internal readonly record struct RunEntry
 
     public required DateTimeOffset ScheduledAt { get; init; }
 
+    /// <summary>How many more than one it stands for.</summary>
+    public long More { get; init; }
+
+    public DateTimeOffset? ScheduledUntil { get; init; }
+
     public DateTimeOffset? StartedAt { get; init; }
 
     public required DateTimeOffset FinishedAt { get; init; }
@@ -37,6 +42,8 @@ internal readonly record struct RunEntry
         Queue = run.Queue,
         Outcome = run.Outcome,
         ScheduledAt = run.ScheduledAt,
+        More = run.Count - 1,
+        ScheduledUntil = run.ScheduledUntil,
         StartedAt = run.StartedAt,
         FinishedAt = run.FinishedAt,
         Duration = run.Duration,
@@ -54,6 +61,8 @@ internal readonly record struct RunEntry
         Queue = Queue,
         Outcome = Outcome,
         ScheduledAt = ScheduledAt,
+        Count = More + 1,
+        ScheduledUntil = ScheduledUntil,
         StartedAt = StartedAt,
         FinishedAt = FinishedAt,
         Duration = Duration,

@@ -15,6 +15,8 @@ internal static class RunJson
     private static readonly JsonEncodedText QueueName = JsonEncodedText.Encode("queue");
     private static readonly JsonEncodedText OutcomeName = JsonEncodedText.Encode("outcome");
     private static readonly JsonEncodedText DueName = JsonEncodedText.Encode("due");
+    private static readonly JsonEncodedText CountName = JsonEncodedText.Encode("count");
+    private static readonly JsonEncodedText UntilName = JsonEncodedText.Encode("until");
     private static readonly JsonEncodedText StartedName = JsonEncodedText.Encode("started");
     private static readonly JsonEncodedText FinishedName = JsonEncodedText.Encode("finished");
     private static readonly JsonEncodedText TookName = JsonEncodedText.Encode("took");
@@ -43,6 +45,16 @@ internal static class RunJson
         writer.WriteString(QueueName, run.Queue);
         writer.WriteString(OutcomeName, Outcomes[(int)run.Outcome]);
         writer.WriteNumber(DueName, Microseconds(run.ScheduledAt));
+        if (run.More != 0)
+        {
+            writer.WriteNumber(CountName, run.More + 1);
+        }
+
+        if (run.ScheduledUntil is { } until)
+        {
+            writer.WriteNumber(UntilName, Microseconds(until));
+        }
+
         if (run.StartedAt is { } startedAt)
         {
             writer.WriteNumber(StartedName, Microseconds(startedAt));
@@ -104,6 +116,8 @@ internal static class RunJson
                 case "job": run = run with { Job = reader.GetString() }; break;
                 case "schedule": run = run with { Schedule = reader.GetString() }; break;
                 case "due": run = run with { ScheduledAt = Time(reader.GetInt64()) }; break;
+                case "count": run = run with { Count = Math.Max(1, reader.GetInt64()) }; break;
+                case "until": run = run with { ScheduledUntil = Time(reader.GetInt64()) }; break;
                 case "started": run = run with { StartedAt = Time(reader.GetInt64()) }; break;
                 case "finished": run = run with { FinishedAt = Time(reader.GetInt64()) }; break;
                 case "took": run = run with { Duration = TimeSpan.FromTicks(reader.GetInt64() * TimeSpan.TicksPerMicrosecond) }; break;

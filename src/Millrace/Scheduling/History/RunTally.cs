@@ -9,7 +9,7 @@ internal sealed class RunTally
 
     public void Add(RunRecord run)
     {
-        _counts[(int)run.Outcome]++;
+        _counts[(int)run.Outcome] += run.Count;
         if (run.Duration is { } duration)
         {
             _durations.Add(duration.Ticks);
@@ -29,6 +29,7 @@ internal sealed class RunTally
         Failed = _counts[(int)RunOutcome.Failed],
         Cancelled = _counts[(int)RunOutcome.Cancelled],
         Skipped = _counts[(int)RunOutcome.Skipped],
+        Sent = _counts[(int)RunOutcome.Sent],
         Duration = Summary(_durations),
         Lateness = Summary(_lateness),
     };

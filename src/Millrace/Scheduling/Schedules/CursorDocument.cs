@@ -18,6 +18,9 @@ internal sealed record CursorDocument
     /// <summary>How many occurrences have been fired.</summary>
     public long Fired { get; init; }
 
+    /// <summary>How many of those somebody has asked for.</summary>
+    public long AskedFor { get; init; }
+
     public long Succeeded { get; init; }
 
     public long Failed { get; init; }
@@ -28,6 +31,9 @@ internal sealed record CursorDocument
 
     /// <summary>The last run that ended.</summary>
     public LastRun? Last { get; init; }
+
+    /// <summary>How many occurrences a schedule may still fire by itself.</summary>
+    public long RunsLeft(ScheduleDefinition definition) => definition.MaxRuns is { } most ? Math.Max(0, most - Fired + AskedFor) : long.MaxValue;
 
     /// <summary>
     /// This cursor for a version of the definition, which has to be read after it: an earlier one's goes on from the moment of the change. What was counted stays, and so does what is open, for
@@ -43,7 +49,8 @@ internal sealed record CursorDocument
 /// <param name="Due">When it was due.</param>
 /// <param name="Queue">Where its message went.</param>
 /// <param name="PendingSince">Set until it is known that its message is in the queue.</param>
-internal readonly record struct OpenOccurrence(string Id, DateTimeOffset Due, string Queue, DateTimeOffset? PendingSince);
+/// <param name="IsInTurn">Whether it follows those before it, whatever the overlap policy says, and replaces none of them.</param>
+internal readonly record struct OpenOccurrence(string Id, DateTimeOffset Due, string Queue, DateTimeOffset? PendingSince, bool IsInTurn = false);
 
 /// <summary>How the last run ended.</summary>
 internal sealed record LastRun(DateTimeOffset ScheduledAt, DateTimeOffset FinishedAt, RunOutcome Outcome, string? Error);

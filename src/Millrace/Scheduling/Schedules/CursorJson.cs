@@ -15,7 +15,9 @@ internal static class CursorJson
     private static readonly JsonEncodedText Due = JsonEncodedText.Encode("due");
     private static readonly JsonEncodedText Queue = JsonEncodedText.Encode("queue");
     private static readonly JsonEncodedText Pending = JsonEncodedText.Encode("pending");
+    private static readonly JsonEncodedText InTurn = JsonEncodedText.Encode("inTurn");
     private static readonly JsonEncodedText Fired = JsonEncodedText.Encode("fired");
+    private static readonly JsonEncodedText AskedFor = JsonEncodedText.Encode("askedFor");
     private static readonly JsonEncodedText Succeeded = JsonEncodedText.Encode("succeeded");
     private static readonly JsonEncodedText Failed = JsonEncodedText.Encode("failed");
     private static readonly JsonEncodedText Cancelled = JsonEncodedText.Encode("cancelled");
@@ -42,6 +44,7 @@ internal static class CursorJson
         }
 
         WriteCount(json, Fired, cursor.Fired);
+        WriteCount(json, AskedFor, cursor.AskedFor);
         WriteCount(json, Succeeded, cursor.Succeeded);
         WriteCount(json, Failed, cursor.Failed);
         WriteCount(json, Cancelled, cursor.Cancelled);
@@ -105,6 +108,11 @@ internal static class CursorJson
         }
 
         ScheduleDocuments.WriteTime(json, Pending, open.PendingSince);
+        if (open.IsInTurn)
+        {
+            json.WriteBoolean(InTurn, true);
+        }
+
         json.WriteEndObject();
     }
 
@@ -121,6 +129,10 @@ internal static class CursorJson
         if (json.Is(Fired))
         {
             cursor = cursor with { Fired = json.Number(0, long.MaxValue) };
+        }
+        else if (json.Is(AskedFor))
+        {
+            cursor = cursor with { AskedFor = json.Number(0, long.MaxValue) };
         }
         else if (json.Is(Succeeded))
         {
@@ -154,6 +166,7 @@ internal static class CursorJson
         {
             var (id, due, queue) = ("", default(DateTimeOffset), ScheduleDefinition.DefaultQueue);
             DateTimeOffset? pending = null;
+            var isInTurn = false;
             json.BeginObject();
             while (json.NextField())
             {
@@ -173,13 +186,17 @@ internal static class CursorJson
                 {
                     pending = ScheduleDocuments.ReadTime(ref json);
                 }
+                else if (json.Is(InTurn))
+                {
+                    isInTurn = json.Boolean();
+                }
                 else
                 {
                     json.Skip();
                 }
             }
 
-            open.Add(new OpenOccurrence(id, due, queue, pending));
+            open.Add(new OpenOccurrence(id, due, queue, pending, isInTurn));
         }
 
         return open;
@@ -202,7 +219,7 @@ internal static class CursorJson
             }
             else if (json.Is(Outcome))
             {
-                outcome = (RunOutcome)json.Number(0, (int)RunOutcome.Skipped);
+                outcome = (RunOutcome)json.Number(0, (int)RunOutcome.Sent);
             }
             else if (json.Is(Error))
             {

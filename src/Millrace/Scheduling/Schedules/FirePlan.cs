@@ -1,19 +1,15 @@
 namespace Millrace.Scheduling.Schedules;
 
-/// <summary>An occurrence that is not run, and why.</summary>
-internal readonly record struct SkippedOccurrence(DateTimeOffset Due, string Reason);
-
 /// <summary>What is to be done about a schedule at one instant: the one place where misfire and overlap policies are applied. No I/O and no clock.</summary>
 internal sealed class FirePlan
 {
     // More than that is taken in several steps: a schedule of every second after a night without a node.
     private const int MaxOccurrences = 10_000;
 
-    // Of skipped ones, so many are named in the history at a time; all are counted.
-    private const int MaxNamed = 100;
-
     private readonly List<DateTimeOffset> _run = [];
-    private readonly List<SkippedOccurrence> _skipped = [];
+    private readonly SkippedGroup _misfired = new(SkipReason.Misfire);
+    private readonly SkippedGroup _overlapped = new(SkipReason.Overlap);
+    private int _inTurnFrom = int.MaxValue;
 
     private FirePlan(DateTimeOffset cursor) => Cursor = cursor;
 
@@ -23,11 +19,11 @@ internal sealed class FirePlan
     /// <summary>What runs, in order.</summary>
     public IReadOnlyList<DateTimeOffset> Run => _run;
 
-    /// <summary>What does not, the latest of it.</summary>
-    public IReadOnlyList<SkippedOccurrence> Skipped => _skipped;
+    /// <summary>What does not, in order; very many for the same reason in one.</summary>
+    public IReadOnlyList<SkippedOccurrence> Skipped => [.. _misfired.Named, .. _overlapped.Named];
 
-    /// <summary>How many do not, also those that are not named.</summary>
-    public long SkippedCount { get; private set; }
+    /// <summary>How many do not.</summary>
+    public long SkippedCount => _misfired.Count + _overlapped.Count;
 
     /// <summary>Whether open occurrences stand in the way of one.</summary>
     public bool IsHeldBack { get; private set; }
@@ -35,7 +31,7 @@ internal sealed class FirePlan
     /// <summary>Whether the open occurrences are to be cancelled.</summary>
     public bool CancelsOpen { get; private set; }
 
-    /// <summary>When the schedule is to be looked at again; null: never, it has come to its end.</summary>
+    /// <summary>When the schedule is to be looked at again; null: never by itself, it has come to its end, or what has been claimed must be sent first.</summary>
     public DateTimeOffset? NextLook { get; private set; }
 
     /// <summary>Whether there is anything to write.</summary>
@@ -49,10 +45,21 @@ internal sealed class FirePlan
     {
         cursor = cursor.For(schedule);
         var plan = new FirePlan(cursor.Cursor);
-        var left = schedule.Definition.MaxRuns is { } maxRuns ? Math.Max(0, maxRuns - cursor.Fired) : long.MaxValue;
-        if (left > 0)
+        var left = cursor.RunsLeft(schedule.Definition);
+        if (left > 0 && schedule.Definition.Target is MessageTarget)
         {
-            plan.Admit(schedule, cursor, plan.TakeDue(schedule, now), left);
+            // Nobody knows when a plain message has ended, so nothing is open but what could not be sent yet.
+            var room = OverlapPolicy.MostOpen - cursor.Open.Count(open => open.PendingSince is not null);
+            if (room <= 0)
+            {
+                return plan;
+            }
+
+            plan.AdmitMessages(plan.TakeDue(schedule, schedule.Definition.Misfire.MaxFired, now), Math.Min(room, left), isLast: left <= room);
+        }
+        else if (left > 0)
+        {
+            plan.Admit(schedule.Definition, cursor, plan.TakeDue(schedule, MostMadeUp(schedule.Definition, cursor), now), left);
         }
 
         if (left > plan._run.Count)
@@ -63,10 +70,19 @@ internal sealed class FirePlan
         return plan;
     }
 
+    /// <summary>Whether an occurrence that runs follows those before it, and replaces none of them.</summary>
+    /// <param name="place">Its place in <see cref="Run"/>.</param>
+    public bool IsInTurn(int place) => place >= _inTurnFrom;
+
+    /// <summary>How many missed occurrences are made up for: where they run one after the other, those that still wait for their turn are among them, or they would become ever more.</summary>
+    private static int MostMadeUp(ScheduleDefinition definition, CursorDocument cursor) =>
+        definition.Misfire.MaxFired <= 1 || definition.Overlap.Kind is OverlapKind.Allow or OverlapKind.CancelRunning
+            ? definition.Misfire.MaxFired
+            : Math.Max(0, definition.Misfire.MaxFired - cursor.Open.Count(open => open.IsInTurn));
+
     /// <summary>Goes through what is due, skips what was missed and is not made up for, and returns what is left.</summary>
-    private List<DateTimeOffset> TakeDue(ScheduleDocument schedule, DateTimeOffset now)
+    private Due TakeDue(ScheduleDocument schedule, int mostMadeUp, DateTimeOffset now)
     {
-        var misfire = schedule.Definition.Misfire;
         var missed = new Queue<DateTimeOffset>();
         var inTime = new List<DateTimeOffset>();
         var last = Cursor;
@@ -86,40 +102,64 @@ internal sealed class FirePlan
 
             // Late by the latest time at which it might be fired: one with little jitter may have had to wait for one before it that has more.
             last = due;
-            if (now - due - schedule.Definition.Jitter <= misfire.Grace)
+            if (now - due - schedule.Definition.Jitter <= schedule.Definition.Misfire.Grace)
             {
                 inTime.Add(due);
                 continue;
             }
 
             missed.Enqueue(due);
-            if (missed.Count > misfire.MaxFired)
+            if (missed.Count > mostMadeUp)
             {
-                Skip(missed.Dequeue(), SkipReason.Misfire);
+                _misfired.Add(missed.Dequeue());
             }
         }
 
         Cursor = last;
-        return [.. missed, .. inTime];
+        return new Due([.. missed], inTime);
     }
 
-    private void Admit(ScheduleDocument schedule, CursorDocument cursor, List<DateTimeOffset> due, long left)
+    /// <summary>Takes so many as there is room for; the others are due at the next look, which is at once.</summary>
+    private void AdmitMessages(Due due, long room, bool isLast)
     {
-        // Nobody knows when a plain message has ended.
-        var overlap = schedule.Definition.Target is MessageTarget ? OverlapPolicy.Allow() : schedule.Definition.Overlap;
-        if (overlap.Kind == OverlapKind.CancelRunning && due.Count > 0)
+        foreach (var occurrence in due.All)
         {
-            foreach (var earlier in due[..^1])
+            if (_run.Count < room)
             {
-                Skip(earlier, SkipReason.Overlap);
+                _run.Add(occurrence);
+                continue;
             }
 
-            due.RemoveRange(0, due.Count - 1);
-            CancelsOpen = cursor.Open.Count > 0;
+            // Beyond its last run it has no occurrences.
+            Cursor = isLast ? Cursor : _run[^1];
+            return;
+        }
+    }
+
+    private void Admit(ScheduleDefinition definition, CursorDocument cursor, Due due, long left)
+    {
+        var overlap = definition.Overlap;
+
+        // The overlap policy is about what becomes due while another one runs. What was missed, and is all to be made up for, runs one after the other instead.
+        var madeUp = definition.Misfire.MaxFired > 1 && overlap.Kind != OverlapKind.Allow ? due.Missed.Count : 0;
+        var room = overlap.MaxOpen - cursor.Open.Count;
+        if (madeUp > 0)
+        {
+            room = Math.Min(Math.Max(0, room) + madeUp, OverlapPolicy.MostOpen - cursor.Open.Count);
+            _inTurnFrom = overlap.Kind == OverlapKind.CancelRunning ? 1 : 0;
+            IsHeldBack = cursor.Open.Count > 0;
         }
 
-        var room = schedule.Definition.Target is MessageTarget ? OverlapPolicy.MostOpen : overlap.MaxOpen - cursor.Open.Count;
-        foreach (var occurrence in due)
+        var all = due.All;
+        if (overlap.Kind == OverlapKind.CancelRunning)
+        {
+            CancelsOpen = all.Count > 0 && cursor.Open.Count > 0;
+            var replaced = Math.Max(0, all.Count - madeUp - 1);
+            all.GetRange(madeUp, replaced).ForEach(_overlapped.Add);
+            all.RemoveRange(madeUp, replaced);
+        }
+
+        foreach (var occurrence in all)
         {
             if (_run.Count >= left)
             {
@@ -134,19 +174,14 @@ internal sealed class FirePlan
             else
             {
                 IsHeldBack = true;
-                Skip(occurrence, SkipReason.Overlap);
+                _overlapped.Add(occurrence);
             }
         }
     }
 
-    private void Skip(DateTimeOffset due, string reason)
+    /// <summary>What is due and not skipped as missed, in order.</summary>
+    private readonly record struct Due(List<DateTimeOffset> Missed, List<DateTimeOffset> InTime)
     {
-        SkippedCount++;
-        if (_skipped.Count == MaxNamed)
-        {
-            _skipped.RemoveAt(0);
-        }
-
-        _skipped.Add(new(due, reason));
+        public List<DateTimeOffset> All => [.. Missed, .. InTime];
     }
 }

@@ -33,15 +33,10 @@ internal sealed class OccurrenceGate(
             return new(occurrence.Due > cursor.Cursor && !ScheduleKeys.IsAskedFor(occurrence.Id) ? OccurrenceAction.Run : OccurrenceAction.Drop, definition);
         }
 
-        switch (definition.Overlap.Kind)
-        {
-            case OverlapKind.CancelRunning when place < cursor.Open.Count - 1:
-                return await SkipAsync(definition, occurrence, SkipReason.Overlap, cancellationToken).ConfigureAwait(false);
-            case OverlapKind.BufferOne or OverlapKind.CancelRunning when place > 0 && !queues.Has(QueueFeatures.OrderedKeys):
-                return new(OccurrenceAction.PutOff, definition, AskAgain);
-            default:
-                return new(OccurrenceAction.Run, definition);
-        }
+        var isReplaced = definition.Overlap.Kind == OverlapKind.CancelRunning && cursor.Open.Skip(place + 1).Any(later => !later.IsInTurn);
+        return isReplaced ? await SkipAsync(definition, occurrence, SkipReason.Overlap, cancellationToken).ConfigureAwait(false)
+            : HasToWait(definition.Overlap.Kind, cursor.Open, place) ? new(OccurrenceAction.PutOff, definition, AskAgain)
+            : new(OccurrenceAction.Run, definition);
     }
 
     public async ValueTask EndAsync(Occurrence occurrence, RunRecord run, CancellationToken cancellationToken) =>
@@ -51,6 +46,15 @@ internal sealed class OccurrenceGate(
                 ? Counted(cursor, run) with { Open = [.. cursor.Open.Where(open => open.Id != occurrence.Id)] }
                 : null,
             cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Whether others must end before an occurrence, and the queue does not see to that by their ordering key.</summary>
+    private bool HasToWait(OverlapKind overlap, IReadOnlyList<OpenOccurrence> open, int place)
+    {
+        var isKeyed = overlap is OverlapKind.BufferOne or OverlapKind.CancelRunning;
+        return place > 0
+            && (isKeyed || open[place].IsInTurn)
+            && !(queues.Has(QueueFeatures.OrderedKeys) && open.Take(place).All(earlier => (isKeyed || earlier.IsInTurn) && earlier.Queue == open[place].Queue));
+    }
 
     private static CursorDocument Counted(CursorDocument cursor, RunRecord run)
     {

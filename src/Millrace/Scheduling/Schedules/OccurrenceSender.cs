@@ -68,22 +68,31 @@ internal sealed class OccurrenceSender(
     }
 
     /// <summary>Tells the history of what was skipped.</summary>
-    public async ValueTask RecordSkippedAsync(ScheduleDocument schedule, IReadOnlyList<SkippedOccurrence> skipped, CancellationToken cancellationToken)
-    {
-        foreach (var occurrence in skipped)
-        {
-            var id = ScheduleKeys.OfOccurrence(schedule.Definition.Name, schedule.Version, occurrence.Due);
-            await record(RunRecords.Skipped(schedule.Definition, id, occurrence, timeProvider.GetUtcNow(), node), cancellationToken).ConfigureAwait(false);
-        }
-    }
+    public ValueTask RecordSkippedAsync(ScheduleDocument schedule, IReadOnlyList<SkippedOccurrence> skipped, CancellationToken cancellationToken) => RecordAsync(
+        skipped.Select(occurrence => RunRecords.Skipped(
+            schedule.Definition,
+            ScheduleKeys.OfOccurrence(schedule.Definition.Name, schedule.Version, occurrence.Due),
+            occurrence,
+            timeProvider.GetUtcNow(),
+            node)),
+        cancellationToken);
+
+    /// <summary>Tells the history of plain messages that were sent.</summary>
+    public ValueTask RecordSentAsync(ScheduleDefinition definition, IReadOnlyList<OpenOccurrence> occurrences, CancellationToken cancellationToken) => RecordAsync(
+        occurrences.Select(occurrence => RunRecords.Sent(definition, occurrence, timeProvider.GetUtcNow(), node)), cancellationToken);
 
     /// <summary>Tells the history of what was claimed, and is not sent because the schedule was changed.</summary>
-    public async ValueTask RecordSupersededAsync(ScheduleDefinition definition, IReadOnlyList<OpenOccurrence> occurrences, CancellationToken cancellationToken)
+    public ValueTask RecordSupersededAsync(ScheduleDefinition definition, IReadOnlyList<OpenOccurrence> occurrences, CancellationToken cancellationToken) => RecordAsync(
+        occurrences.Select(occurrence => RunRecords.Skipped(
+            definition, occurrence.Id, new SkippedOccurrence(occurrence.Due, SkipReason.Superseded), timeProvider.GetUtcNow(), node)),
+        cancellationToken);
+
+    // At the same time: they share appends.
+    private async ValueTask RecordAsync(IEnumerable<RunRecord> runs, CancellationToken cancellationToken)
     {
-        foreach (var occurrence in occurrences)
+        foreach (var recording in runs.Select(run => record(run, cancellationToken)).ToList())
         {
-            var skipped = new SkippedOccurrence(occurrence.Due, SkipReason.Superseded);
-            await record(RunRecords.Skipped(definition, occurrence.Id, skipped, timeProvider.GetUtcNow(), node), cancellationToken).ConfigureAwait(false);
+            await recording.ConfigureAwait(false);
         }
     }
 
@@ -102,6 +111,8 @@ internal sealed class OccurrenceSender(
     private Envelope MessageOf(ScheduleDocument schedule, OpenOccurrence occurrence)
     {
         var message = JobMessage.ForOccurrence(schedule.Definition, schedule.Version, occurrence.Due, occurrence.Id);
-        return OrdersByKey ? message : message with { Key = null };
+        return !OrdersByKey ? message with { Key = null }
+            : occurrence.IsInTurn ? message with { Key = schedule.Definition.Name }
+            : message;
     }
 }

@@ -1,9 +1,9 @@
 namespace Millrace.Scheduling.Schedules;
 
-/// <summary>Makes the records of occurrences that never started.</summary>
+/// <summary>Makes the records of occurrences that no worker has started.</summary>
 internal static class RunRecords
 {
-    /// <summary>An occurrence that is not run.</summary>
+    /// <summary>An occurrence that is not run, or several.</summary>
     public static RunRecord Skipped(ScheduleDefinition definition, string id, SkippedOccurrence occurrence, DateTimeOffset now, string node) => new()
     {
         Run = id,
@@ -15,5 +15,19 @@ internal static class RunRecords
         FinishedAt = now,
         Node = node,
         Error = occurrence.Reason,
+        Count = occurrence.Count,
+        ScheduledUntil = occurrence.Until,
+    };
+
+    /// <summary>An occurrence whose plain message is in its queue.</summary>
+    public static RunRecord Sent(ScheduleDefinition definition, OpenOccurrence occurrence, DateTimeOffset now, string node) => new()
+    {
+        Run = occurrence.Id,
+        Schedule = definition.Name,
+        Queue = occurrence.Queue,
+        Outcome = RunOutcome.Sent,
+        ScheduledAt = occurrence.Due,
+        FinishedAt = now,
+        Node = node,
     };
 }

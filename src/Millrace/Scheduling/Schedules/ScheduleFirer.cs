@@ -13,12 +13,19 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
     /// <summary>Occurrences that somebody has claimed and not sent for so long are sent by whoever sees them.</summary>
     public static readonly TimeSpan PendingTooLong = TimeSpan.FromSeconds(5);
 
+    // What is wrong is said again after so long.
+    private static readonly TimeSpan BetweenWarnings = TimeSpan.FromMinutes(5);
+
     // When this node first saw a claimed occurrence of a schedule that was not sent: by its own clock, for those of others may be wrong.
     private readonly ConcurrentDictionary<string, (string Id, long SeenAt)> _suspects = new(StringComparer.Ordinal);
+
+    // Since when this node cannot send the occurrences of a schedule, and when it last said so.
+    private readonly ConcurrentDictionary<string, (long Since, long SaidAt)> _unsent = new(StringComparer.Ordinal);
 
     /// <summary>Looks at a schedule, and does what is due.</summary>
     public async ValueTask<Firing> FireAsync(string name, CancellationToken cancellationToken)
     {
+        var sent = 0;
         while (true)
         {
             // The cursor first: a definition that was read before it may be older than the cursor, which would then be set back.
@@ -26,18 +33,21 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
             if (await store.ReadAsync(name, cancellationToken).ConfigureAwait(false) is not { } schedule)
             {
                 _suspects.TryRemove(name, out _);
+                _unsent.TryRemove(name, out _);
                 return Firing.Gone;
             }
 
             var cursor = stored.Value.For(schedule.Value);
-            if (await ResendAsync(schedule.Value, cursor, cancellationToken).ConfigureAwait(false))
+            if (await ResendAsync(schedule.Value, cursor, cancellationToken).ConfigureAwait(false) is { } again)
             {
+                sent += again;
                 continue;
             }
 
+            var isUnsent = _unsent.ContainsKey(name);
             if (!schedule.Value.IsFiring)
             {
-                return new Firing(true, schedule.Revision, LookFor(cursor, null));
+                return new Firing(true, schedule.Revision, LookFor(cursor, null), Fired: sent, IsUnsent: isUnsent);
             }
 
             var now = timeProvider.GetUtcNow();
@@ -50,7 +60,7 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
 
             if (plan.IsEmpty)
             {
-                return new Firing(true, schedule.Revision, LookFor(cursor, plan.NextLook));
+                return new Firing(true, schedule.Revision, LookFor(cursor, plan.NextLook), Fired: sent, IsUnsent: isUnsent);
             }
 
             var claimed = Claim(schedule.Value, cursor, plan, now);
@@ -60,7 +70,9 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
             }
 
             var isSent = await CarryOutAsync(schedule.Value, cursor, claimed, plan).ConfigureAwait(false);
-            return new Firing(true, schedule.Revision, isSent ? plan.NextLook : LookFor(claimed, plan.NextLook), HasClaimed: true, plan.Run.Count);
+            sent += isSent ? plan.Run.Count : 0;
+            isUnsent |= !isSent;
+            return new Firing(true, schedule.Revision, isUnsent ? LookFor(claimed, plan.NextLook) : plan.NextLook, HasClaimed: true, sent, isUnsent);
         }
     }
 
@@ -86,7 +98,7 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
             var now = timeProvider.GetUtcNow();
             var id = ScheduleKeys.OfOccurrence(name, schedule.Value.Version, now, Guid.NewGuid().ToString("N"));
             var open = new OpenOccurrence(id, now, queue, now);
-            var claimed = cursor with { Open = [.. cursor.Open, open], Fired = cursor.Fired + 1 };
+            var claimed = cursor with { Open = [.. cursor.Open, open], Fired = cursor.Fired + 1, AskedFor = cursor.AskedFor + 1 };
             if ((await store.WriteCursorAsync(name, claimed, stored.Revision, cancellationToken).ConfigureAwait(false)).Written)
             {
                 await SendAsync(schedule.Value, [open]).ConfigureAwait(false);
@@ -101,7 +113,8 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
         var open = new List<OpenOccurrence>(cursor.Open);
         foreach (var due in plan.Run)
         {
-            open.Add(new OpenOccurrence(ScheduleKeys.OfOccurrence(definition.Name, schedule.Version, due), due, definition.Queue, now));
+            var id = ScheduleKeys.OfOccurrence(definition.Name, schedule.Version, due);
+            open.Add(new OpenOccurrence(id, due, definition.Queue, now, plan.IsInTurn(open.Count - cursor.Open.Count)));
         }
 
         return cursor with { Cursor = plan.Cursor, Open = open, Fired = cursor.Fired + plan.Run.Count, Skipped = cursor.Skipped + plan.SkippedCount };
@@ -128,7 +141,7 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
         }
         catch (MillraceException exception)
         {
-            logger.OccurrencesNotSent(exception, schedule.Definition.Name, plan.Run.Count, PendingTooLong);
+            NotSent(schedule.Definition.Name, claimed, exception);
             isSent = false;
         }
 
@@ -156,7 +169,8 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
     }
 
     /// <summary>Sends what somebody claimed and did not send, if it is so for too long.</summary>
-    private async ValueTask<bool> ResendAsync(ScheduleDocument schedule, CursorDocument cursor, CancellationToken cancellationToken)
+    /// <returns>How many; null when nothing was changed.</returns>
+    private async ValueTask<int?> ResendAsync(ScheduleDocument schedule, CursorDocument cursor, CancellationToken cancellationToken)
     {
         var name = schedule.Definition.Name;
         if (FirstPending(cursor) is not { } id)
@@ -164,32 +178,97 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
             if (!_suspects.IsEmpty)
             {
                 _suspects.TryRemove(name, out _);
+                _unsent.TryRemove(name, out _);
             }
 
-            return false;
+            return null;
         }
 
-        var suspect = _suspects.AddOrUpdate(
-            name,
-            static (_, seen) => seen,
-            static (_, known, seen) => known.Id == seen.Id ? known : seen,
-            (Id: id, SeenAt: timeProvider.GetTimestamp()));
-        if (timeProvider.GetElapsedTime(suspect.SeenAt) < PendingTooLong)
+        if (timeProvider.GetElapsedTime(Suspect(name, id)) < PendingTooLong)
         {
-            return false;
+            return null;
         }
 
         cancellationToken.ThrowIfCancellationRequested();
         var pending = cursor.Open.Where(open => open.PendingSince is not null).ToLookup(open => ScheduleKeys.VersionOf(open.Id) == schedule.Version);
         await GiveUpAsync(schedule.Definition, [.. pending[false]], cancellationToken).ConfigureAwait(false);
-        if (pending[true].Any())
+        List<OpenOccurrence> ours = [.. pending[true]];
+        return ours.Count == 0 || await SendAgainAsync(schedule, cursor, ours).ConfigureAwait(false) ? ours.Count : null;
+    }
+
+    /// <summary>Sends what was claimed and not sent, by this node or by one that has gone.</summary>
+    /// <returns>False when that failed again.</returns>
+    private async ValueTask<bool> SendAgainAsync(ScheduleDocument schedule, CursorDocument cursor, List<OpenOccurrence> pending)
+    {
+        var name = schedule.Definition.Name;
+        if (!_unsent.ContainsKey(name))
         {
-            logger.OccurrencesSentAgain(name, pending[true].Count());
+            logger.OccurrencesSentAgain(name, pending.Count);
+        }
+
+        try
+        {
             await CancelBeforeAsync(schedule, cursor).ConfigureAwait(false);
-            await SendAsync(schedule, [.. pending[true]]).ConfigureAwait(false);
+            await SendWhatFitsAsync(schedule, pending).ConfigureAwait(false);
+        }
+        catch (MillraceException exception)
+        {
+            NotSent(name, cursor, exception);
+            _suspects[name] = (pending[0].Id, timeProvider.GetTimestamp());
+            return false;
+        }
+
+        if (_unsent.TryRemove(name, out var failing))
+        {
+            logger.OccurrencesSentAtLast(name, pending.Count, timeProvider.GetElapsedTime(failing.Since));
         }
 
         return true;
+    }
+
+    /// <summary>Occurrences could not be sent: they are tried again after a while. Says so at first, and now and then.</summary>
+    private void NotSent(string name, CursorDocument cursor, MillraceException exception)
+    {
+        var now = timeProvider.GetTimestamp();
+        var (since, saidAt) = _unsent.GetOrAdd(name, (now, long.MinValue));
+        if (saidAt == long.MinValue || timeProvider.GetElapsedTime(saidAt, now) >= BetweenWarnings)
+        {
+            var count = cursor.Open.Count(open => open.PendingSince is not null);
+            logger.OccurrencesNotSent(name, count, timeProvider.GetElapsedTime(since, now), PendingTooLong, exception.Message);
+            saidAt = now;
+        }
+
+        _unsent[name] = (since, saidAt);
+        if (FirstPending(cursor) is { } id)
+        {
+            Suspect(name, id);
+        }
+    }
+
+    /// <summary>Notes that an occurrence was claimed and not sent.</summary>
+    /// <returns>Since when that is known.</returns>
+    private long Suspect(string name, string id) => _suspects.AddOrUpdate(
+        name,
+        static (_, seen) => seen,
+        static (_, known, seen) => known.Id == seen.Id ? known : seen,
+        (Id: id, SeenAt: timeProvider.GetTimestamp())).SeenAt;
+
+    /// <summary>Sends occurrences to a queue that may not have room for all of them.</summary>
+    private async ValueTask SendWhatFitsAsync(ScheduleDocument schedule, List<OpenOccurrence> occurrences)
+    {
+        for (var (sent, size) = (0, occurrences.Count); sent < occurrences.Count;)
+        {
+            try
+            {
+                size = Math.Min(size, occurrences.Count - sent);
+                await SendAsync(schedule, occurrences.GetRange(sent, size)).ConfigureAwait(false);
+                sent += size;
+            }
+            catch (QueueFullException) when (size > 1)
+            {
+                size /= 2;
+            }
+        }
     }
 
     /// <summary>Occurrences of an earlier version of the definition are not sent any more; those that have been will end by themselves.</summary>
@@ -219,7 +298,7 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
     {
         if (schedule.Definition.Target is JobTarget && schedule.Definition.Overlap.Kind == OverlapKind.CancelRunning)
         {
-            var last = cursor.Open.Select((open, place) => (open, place)).LastOrDefault(at => at.open.PendingSince is not null && !ScheduleKeys.IsAskedFor(at.open.Id)).place;
+            var last = cursor.Open.Select((open, place) => (open, place)).LastOrDefault(at => at.open is { PendingSince: not null, IsInTurn: false } && !ScheduleKeys.IsAskedFor(at.open.Id)).place;
             await sender.CancelAsync([.. cursor.Open.Take(last)], CancellationToken.None).ConfigureAwait(false);
         }
     }
@@ -229,13 +308,19 @@ internal sealed class ScheduleFirer(ScheduleStore store, OccurrenceSender sender
         await sender.SendAsync(schedule, occurrences, CancellationToken.None).ConfigureAwait(false);
         var ids = occurrences.ConvertAll(occurrence => occurrence.Id);
 
-        // Nobody tells of the end of a plain message.
+        // Nobody tells of the end of a plain message: that it was sent is all there is to tell.
         var isKept = schedule.Definition.Target is JobTarget;
+        if (!isKept)
+        {
+            await sender.RecordSentAsync(schedule.Definition, occurrences, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        var sent = new LastRun(occurrences[^1].Due, timeProvider.GetUtcNow(), RunOutcome.Sent, null);
         await store.ChangeCursorAsync(
             schedule.Definition.Name,
             cursor => !cursor.Open.Any(open => open.PendingSince is not null && ids.Contains(open.Id)) ? null
                 : isKept ? Confirmed(cursor, ids)
-                : Without(cursor, ids),
+                : Without(cursor, ids) with { Last = sent },
             CancellationToken.None).ConfigureAwait(false);
     }
 

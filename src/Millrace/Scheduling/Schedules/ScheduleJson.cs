@@ -88,7 +88,7 @@ internal static class ScheduleJson
         json.WritePropertyName(TriggerField);
         TriggerJson.Write(json, definition.Trigger);
         ScheduleTargetJson.Write(json, definition.Target, Job, Message);
-        if (definition.Queue != ScheduleDefinition.DefaultQueue)
+        if (definition.Queue != ScheduleDefinition.DefaultQueue || (definition.Target is MessageTarget && definition.NamesQueue))
         {
             json.WriteString(Queue, definition.Queue);
         }

@@ -28,7 +28,7 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
     private readonly TaskCompletionSource _loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly DueTable _table = new();
 
-    // Those that are being fired, or could not be.
+    // Those that are being fired, or could not be, or whose occurrences could not be sent.
     private readonly HashSet<DueEntry> _late = [];
     private long _seenChanges;
     private int _firing;
@@ -294,7 +294,11 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
             return;
         }
 
-        ForgetLateLocked(entry);
+        if (!done.IsUnsent)
+        {
+            ForgetLateLocked(entry);
+        }
+
         _fired += done.Fired;
         if (!done.Exists && !entry.IsChanged)
         {

@@ -22,7 +22,12 @@ internal static class ScheduleRules
         Require(definition, definition.Start is null || definition.End is null || definition.Start < definition.End, "end", definition.End, $"after its start ({definition.Start:O})");
         Require(definition, definition.Jitter >= TimeSpan.Zero && definition.Jitter <= LongestJitter, "jitter", definition.Jitter, "0 to a day");
         Require(definition, definition.MaxRuns is null or >= 1, "maxRuns", definition.MaxRuns, "at least 1");
-        Require(definition, definition.Misfire.Grace >= TimeSpan.Zero && definition.Misfire.Grace <= LongestJitter, "misfire grace", definition.Misfire.Grace, "0 to a day");
+        Require(
+            definition,
+            definition.Misfire.Grace >= MisfirePolicy.ShortestGrace && definition.Misfire.Grace <= LongestJitter,
+            "misfire grace",
+            definition.Misfire.Grace,
+            $"{MisfirePolicy.ShortestGrace.TotalSeconds:N0} s to a day, as no node wakes at the very instant");
         Require(
             definition, definition.Timeout is null || (definition.Timeout >= TimerRange.Shortest && definition.Timeout <= TimerRange.Longest), "timeout", definition.Timeout, "1 ms to 49 days");
         Require(
@@ -74,10 +79,21 @@ internal static class ScheduleRules
                     "policies",
                     "set",
                     "left as they are: of a plain message nobody knows when it is handled, so that no timeout, retry or overlap policy could have an effect");
+                RequireQueue(definition);
                 break;
             default:
                 Require(definition, false, "target", "null", "a job or a message");
                 break;
+        }
+    }
+
+    private static void RequireQueue(ScheduleDefinition definition)
+    {
+        if (!definition.NamesQueue)
+        {
+            throw new MillraceConfigurationException(
+                $"The schedule '{definition.Name}' sends a message and names no queue. Name the one that its consumers take it from: only jobs go to the queue '{ScheduleDefinition.DefaultQueue}' "
+                + "by themselves, where workers of jobs dead-letter what is no job.");
         }
     }
 

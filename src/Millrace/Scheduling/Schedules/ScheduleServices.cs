@@ -40,6 +40,9 @@ internal sealed class ScheduleServices
     /// <summary>Lets occurrences run.</summary>
     public OccurrenceGate Gate { get; }
 
+    /// <summary>For an application whose code defines no schedules, and which fires none.</summary>
+    public Task DefineNoneAsync(CancellationToken cancellationToken) => Scheduler.DefineNoneAsync(Client, _logger, cancellationToken);
+
     /// <summary>A node that fires the schedules; it does not run yet.</summary>
     /// <param name="options">How to work.</param>
     /// <param name="onStart">Told of the node when it starts.</param>

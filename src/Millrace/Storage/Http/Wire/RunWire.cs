@@ -10,6 +10,9 @@ internal static class RunWire
     public static readonly JsonEncodedText Run = JsonEncodedText.Encode("run");
     public static readonly JsonEncodedText Job = JsonEncodedText.Encode("job");
     public static readonly JsonEncodedText Schedule = JsonEncodedText.Encode("schedule");
+    public static readonly JsonEncodedText ScheduledUntil = JsonEncodedText.Encode("scheduledUntil");
+    public static readonly JsonEncodedText Count = JsonEncodedText.Encode("count");
+    public static readonly JsonEncodedText Sent = JsonEncodedText.Encode("sent");
     public static readonly JsonEncodedText StartedAt = JsonEncodedText.Encode("startedAt");
     public static readonly JsonEncodedText DurationMs = JsonEncodedText.Encode("durationMs");
     public static readonly JsonEncodedText Node = JsonEncodedText.Encode("node");
@@ -34,6 +37,8 @@ internal static class RunWire
         json.WriteString(WireNames.Queue, run.Queue);
         json.WriteString(ScheduleWire.Outcome, ScheduleWire.WordOf(run.Outcome));
         json.WriteString(ScheduleWire.ScheduledAt, run.ScheduledAt);
+        ScheduleWire.WriteTime(json, ScheduledUntil, run.ScheduledUntil);
+        json.WriteNumber(Count, run.Count);
         ScheduleWire.WriteTime(json, StartedAt, run.StartedAt);
         json.WriteString(ScheduleWire.FinishedAt, run.FinishedAt);
         if (run.Duration is { } duration)
@@ -59,6 +64,7 @@ internal static class RunWire
         json.WriteNumber(ScheduleWire.Failed, statistics.Failed);
         json.WriteNumber(ScheduleWire.Cancelled, statistics.Cancelled);
         json.WriteNumber(ScheduleWire.Skipped, statistics.Skipped);
+        json.WriteNumber(Sent, statistics.Sent);
         WriteTimes(json, Duration, statistics.Duration);
         WriteTimes(json, Lateness, statistics.Lateness);
     }
