@@ -68,6 +68,9 @@ public sealed class ScheduleCommandTests
     [InlineData("--retry does not take '3'", new[] { "--every", "5m", "--job", "x", "--retry", "3" })]
     [InlineData("--start takes a time", new[] { "--every", "5m", "--job", "x", "--start", "soon" })]
     [InlineData("must be 0 to 9, not 10", new[] { "--every", "5m", "--job", "x", "--priority", "10" })]
+    [InlineData("by --queue", new[] { "--every", "5m", "--message", "x" })]
+    [InlineData("by --queue", new[] { "--every", "5m", "--message-json", "{}" })]
+    [InlineData("must be 1 s to a day", new[] { "--every", "5m", "--job", "x", "--misfire", "skip", "--misfire-grace", "0s" })]
     [InlineData("never due", new[] { "--at", "2001-01-01T00:00:00Z", "--job", "x" })]
     public async Task Add_WithOptionsThatCannotBe_SaysWhy(string why, string[] options)
     {
@@ -121,8 +124,18 @@ public sealed class ScheduleCommandTests
         Assert.Equal(["s@1@2"], (await world.RunAsync("schedule", "history", "s", "--limit", "1", "--json")).Succeeded().Objects.Select(run => run.GetProperty("run").GetString()));
         var line = (await world.RunAsync("schedule", "history", "s", "--run", "s@1@2")).Succeeded().Lines[1];
         Assert.Equal(["2099-01-01T00:00:01Z", "s", "j", "failed", "1", "2099-01-01T00:00:00Z", "1s", "host/1", "boom"], line.Split("  ", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+        await history.AppendAsync(
+            new AppendRequest(new[]
+            {
+                new StreamRecord
+                {
+                    Body = """{"run":"u@1@1","schedule":"u","queue":"jobs","outcome":"skipped","due":4070908800000000,"count":1261,"until":4070908801000000,"finished":4070908801000000,"node":"n","error":"misfire"}"""u8.ToArray(),
+                },
+            }),
+            TestContext.Current.CancellationToken);
+        Assert.EndsWith("misfire, 1,261 until 2099-01-01T00:00:01Z", (await world.RunAsync("schedule", "history", "u")).Succeeded().Lines[1], StringComparison.Ordinal);
         var lines = (await world.RunAsync("schedule", "history", "s", "--statistics")).Succeeded().Lines;
-        Assert.Equal(["succeeded: 1", "failed:    1", "took:      5ms to 1s, 503ms on average, 99 of 100 within 1s"], lines.Where((_, index) => index is 0 or 2 or 5));
+        Assert.Equal(["succeeded: 1", "failed:    1", "took:      5ms to 1s, 503ms on average, 99 of 100 within 1s"], lines.Where((_, index) => index is 0 or 2 or 6));
     }
 
     [Fact]

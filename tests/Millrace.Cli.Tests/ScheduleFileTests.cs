@@ -92,6 +92,28 @@ public sealed class ScheduleFileTests : IDisposable
     }
 
     [Fact]
+    public async Task OneThatAFileDefinesTwice_IsRefusedAlone_AndStaysAsItWas()
+    {
+        await using var world = await CliWorld.OpenAsync();
+        var file = await WriteAsync("s.yaml", "schedules: [{name: a, trigger: every 1h, job: {name: j}}, {name: b, trigger: every 1h, job: {name: j}}]");
+        (await world.RunAsync("schedule", "apply", file)).Succeeded();
+
+        await WriteAsync("s.yaml", "schedules: [{name: a, trigger: every 2h, job: {name: j}}, {name: c, trigger: every 1h, job: {name: j}}, {name: a, trigger: every 3h, job: {name: j}}]");
+        var twice = await world.RunAsync("schedule", "apply", file, "--json");
+        await WriteAsync("s.yaml", "schedules: [{name: a, trigger: every 2h, job: {name: j}}, {name: c, trigger: every 1h, job: {name: j}}, {name: a, trigger: 0 25 * * *, job: {name: j}}]");
+        var andWrong = await world.RunAsync("schedule", "apply", file, "--json");
+
+        Assert.Equal((ExitCodes.Usage, ExitCodes.Usage), (twice.Code, andWrong.Code));
+        Assert.Equal(["a refused", "c created", "a refused", "b orphaned"], ChangesOf(twice));
+        Assert.Contains("'a' is defined 2 times", twice.Objects[0].GetProperty("error").GetString(), StringComparison.Ordinal);
+        Assert.Equal(["a refused", "a refused", "c unchanged"], ChangesOf(andWrong).Take(3));
+        var a = (await world.RunAsync("schedule", "list", "--json")).Succeeded().Objects[0];
+        Assert.Equal(("active", "01:00:00"), (a.GetProperty("status").GetString(), a.GetProperty("definition").GetProperty("trigger").GetProperty("every").GetString()));
+
+        static IEnumerable<string> ChangesOf(CliResult applied) => applied.Objects.Select(line => $"{line.GetProperty("schedule").GetString()} {line.GetProperty("change").GetString()}");
+    }
+
+    [Fact]
     public async Task SchedulesThatAFileHasNoMore_StayWhereTheyAreToBeKept_AndWhereOneHasNoName()
     {
         await using var world = await CliWorld.OpenAsync();
@@ -116,7 +138,6 @@ public sealed class ScheduleFileTests : IDisposable
     [InlineData("s.yaml", "a: &a [*a]", "line 1")]
     [InlineData("s.yaml", "? [1]\n: 2", "one word or text")]
     [InlineData("s.toml", "[[schedules]\nname=1", "no TOML")]
-    [InlineData("s.yaml", "schedules: [{name: a, trigger: every 1h, job: {name: j}}, {name: a, trigger: every 1h, job: {name: j}}]", "2 times")]
     public async Task AFile_ThatCannotBeRead_IsSaidToBeSo_AndNothingIsDefined(string name, string text, string why)
     {
         await using var world = await CliWorld.OpenAsync();

@@ -32,7 +32,7 @@ internal static class ScheduleHistoryCommand
         var limit = Arguments.Limit(DefaultLimit);
         var command = new CliCommand(
             "history",
-            "List runs that have ended, and occurrences that were skipped, the newest first, in UTC. Of a plain message nobody knows whether it was handled: it has no runs.",
+            "List runs that have ended, messages that were sent, and occurrences that were skipped, the newest first, in UTC. Of a plain message nobody knows whether it was handled.",
             "millrace schedule history nightly",
             "millrace schedule history --outcome failed --since 1d --json",
             "millrace schedule history nightly --statistics")
@@ -90,7 +90,7 @@ internal static class ScheduleHistoryCommand
                     MessageText.Time(run.ScheduledAt),
                     MessageText.Duration(run.Duration),
                     MessageText.Preview(run.Node),
-                    MessageText.Preview(run.Error));
+                    run.Count == 1 ? MessageText.Preview(run.Error) : $"{run.Error}, {MessageText.Count(run.Count)} until {MessageText.Time(run.ScheduledUntil)}");
                 if (output.IsJson)
                 {
                     output.WriteObject(json => RunWire.WriteMembers(json, run));
@@ -120,6 +120,7 @@ internal static class ScheduleHistoryCommand
         output.WriteLine($"failed:    {MessageText.Count(statistics.Failed)}");
         output.WriteLine($"cancelled: {MessageText.Count(statistics.Cancelled)}");
         output.WriteLine($"skipped:   {MessageText.Count(statistics.Skipped)}");
+        output.WriteLine($"sent:      {MessageText.Count(statistics.Sent)}");
         output.WriteLine($"took:      {TextOf(statistics.Duration)}");
         output.WriteLine($"late:      {TextOf(statistics.Lateness)}");
     }

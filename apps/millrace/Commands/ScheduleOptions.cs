@@ -25,17 +25,16 @@ internal sealed class ScheduleOptions
     private readonly Option<string?> _message = new("--message") { Description = "Send this text as a message.", HelpName = "TEXT" };
     private readonly Option<string?> _messageJson = new("--message-json") { Description = "Send this JSON as a message.", HelpName = "JSON" };
     private readonly Option<string?> _contentType = new("--content-type") { Description = "The media type of the message; text/plain or application/json unless set.", HelpName = "TYPE" };
-    private readonly Option<string> _queue = new("--queue", "-q")
+    private readonly Option<string?> _queue = new("--queue", "-q")
     {
-        Description = $"The queue that it sends to; {ScheduleDefinition.DefaultQueue} unless set.",
+        Description = $"The queue that it sends to; for a job {ScheduleDefinition.DefaultQueue} unless set, for a message there is none.",
         HelpName = "QUEUE",
-        DefaultValueFactory = _ => ScheduleDefinition.DefaultQueue,
     };
 
     private readonly Option<MisfirePolicy?> _misfire = Policy<MisfirePolicy>(
-        "--misfire", "What becomes of occurrences that could not be fired in time: skip, fire-once or fire-all:N; fire-once unless set.", ParseMisfire);
+        "--misfire", "What becomes of occurrences that could not be fired in time: skip, fire-once or fire-all:N, one after the other; fire-once unless set.", ParseMisfire);
 
-    private readonly Option<TimeSpan?> _grace = DurationText.Option("--misfire-grace", "How late an occurrence may be fired without having been missed; 30s unless set.");
+    private readonly Option<TimeSpan?> _grace = DurationText.Option("--misfire-grace", "How late an occurrence may be fired without having been missed, 1s to 1d; 30s unless set.");
     private readonly Option<OverlapPolicy?> _overlap = Policy<OverlapPolicy>(
         "--overlap", "What becomes of an occurrence while an earlier one has not ended: skip, buffer-one, allow:N or cancel-running; skip unless set.", ParseOverlap);
 
@@ -48,7 +47,7 @@ internal sealed class ScheduleOptions
     private readonly Option<TimeSpan?> _jitter = DurationText.Option("--jitter", "Fire each occurrence up to so much later.");
     private readonly Option<DateTimeOffset?> _start = Time("--start", "The first time at which it may be due.");
     private readonly Option<DateTimeOffset?> _end = Time("--end", "The time from which it is not due any more.");
-    private readonly Option<long?> _maxRuns = new("--max-runs") { Description = "How many occurrences are fired in all.", HelpName = "N" };
+    private readonly Option<long?> _maxRuns = new("--max-runs") { Description = "How many occurrences are fired in all, without those of run-now.", HelpName = "N" };
     private readonly Option<int> _priority = new("--priority", "-p") { Description = "0 (last) to 9 (first).", HelpName = "N", DefaultValueFactory = _ => MessagePriority.Default };
     private readonly Option<string[]> _tags = new("--tag") { Description = "A word to find it by; may be repeated.", HelpName = "TAG" };
     private readonly Option<string?> _description = new("--description") { Description = "For people.", HelpName = "TEXT" };
@@ -72,12 +71,11 @@ internal sealed class ScheduleOptions
     public ScheduleDefinition Read(ParseResult arguments, string name)
     {
         var misfire = arguments.GetValue(_misfire) ?? MisfirePolicy.FireOnce;
-        return new ScheduleDefinition
+        var definition = new ScheduleDefinition
         {
             Name = name,
             Trigger = ReadTrigger(arguments),
             Target = ReadTarget(arguments),
-            Queue = arguments.GetRequiredValue(_queue),
             Description = arguments.GetValue(_description),
             Start = arguments.GetValue(_start),
             End = arguments.GetValue(_end),
@@ -91,6 +89,7 @@ internal sealed class ScheduleOptions
             Tags = arguments.GetValue(_tags) ?? [],
             IsEnabled = !arguments.GetValue(_disabled),
         };
+        return arguments.GetValue(_queue) is { } queue ? definition with { Queue = queue } : definition;
     }
 
     /// <summary>The text of the trigger, in which positions of faults are counted.</summary>
@@ -118,8 +117,8 @@ internal sealed class ScheduleOptions
 
         if (job is null)
         {
-            return arguments.GetValue(_arguments) is not null
-                ? throw new UsageException("--arguments are those of a job: they go with --job.")
+            return arguments.GetValue(_arguments) is not null ? throw new UsageException("--arguments are those of a job: they go with --job.")
+                : arguments.GetValue(_queue) is null ? throw new UsageException("Say which queue the message goes to, by --queue.")
                 : new MessageTarget
                 {
                     Body = message is not null ? Encoding.UTF8.GetBytes(message) : Json("--message-json", messageJson!),

@@ -43,9 +43,14 @@ internal static class ScheduleFileSource
             var definitions = ScheduleFile.Read(
                 json,
                 (number, error) => refused.Add(new SchedulePutResult(NameOf(json, number), ScheduleChange.Unchanged, error)));
-            return definitions.GroupBy(definition => definition.Name, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice
-                ? throw new MillraceConfigurationException($"The schedules file {path} defines the schedule '{twice.Key}' {twice.Count()} times.")
-                : definitions;
+
+            // The other one of its name is not valid: nobody knows which is meant. Of two that are valid the client says so.
+            var doubtful = definitions.FindAll(definition => refused.Exists(result => result.Name == definition.Name));
+            refused.AddRange(doubtful.Select(definition => new SchedulePutResult(
+                definition.Name,
+                ScheduleChange.Unchanged,
+                new MillraceConfigurationException($"The schedules file {path} defines the schedule '{definition.Name}' several times, and one of them is not valid. Leave one of them."))));
+            return [.. definitions.Except(doubtful)];
         }
         catch (WireFormatException exception)
         {

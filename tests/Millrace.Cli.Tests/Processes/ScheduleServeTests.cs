@@ -19,7 +19,7 @@ public sealed class ScheduleServeTests : IDisposable
     {
         var file = Path.Combine(_store.Path, "s.yaml");
         await File.WriteAllTextAsync(
-            file, "schedules: [{name: beat, trigger: every 200ms, message: {text: tick}, queue: beats}, {name: wrong, trigger: 0 25 * * *, message: {text: x}}]", Token);
+            file, "schedules: [{name: beat, trigger: every 200ms, message: {text: tick}, queue: beats}, {name: wrong, trigger: 0 25 * * *, message: {text: x}, queue: q}]", Token);
         await using (var node = await RunningNode.StartAsync(_store.Path, ["--url", _store.Url, "--schedules", file]))
         {
             var server = node.Address.GetLeftPart(UriPartial.Authority);
@@ -32,7 +32,7 @@ public sealed class ScheduleServeTests : IDisposable
             Assert.Contains("at position 2", node.Process.ErrorSoFar, StringComparison.Ordinal);
         }
 
-        await File.WriteAllTextAsync(file, "schedules: [{name: other, trigger: every 1h, message: {text: x}}]", Token);
+        await File.WriteAllTextAsync(file, "schedules: [{name: other, trigger: every 1h, message: {text: x}, queue: q}]", Token);
         await using (var node = await RunningNode.StartAsync(_store.Path, ["--url", _store.Url, "--schedules", file, "--no-scheduler"]))
         {
             var listed = (await RunAsync("schedule", "list", "--json", "--server", node.Address.GetLeftPart(UriPartial.Authority))).Succeeded().Objects;

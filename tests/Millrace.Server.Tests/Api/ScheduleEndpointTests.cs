@@ -62,7 +62,7 @@ public sealed class ScheduleEndpointTests
         await using var host = await ApiHost.StartAsync();
         foreach (var (name, more) in new[] { ("a1", ""), ("a2", ""","tags":["t"]"""), ("a3", ""","enabled":false"""), ("b", ""","tags":["t"]""") })
         {
-            await host.JsonAsync(HttpMethod.Put, $"/schedules/{name}", $$"""{"trigger":"0 3 * * *","message":{"text":"x"}{{more}}}""");
+            await host.JsonAsync(HttpMethod.Put, $"/schedules/{name}", $$"""{"trigger":"0 3 * * *","message":{"text":"x"},"queue":"q"{{more}}}""");
         }
 
         Assert.Equal(("a1,a2", "a2"), await ListAsync("?limit=2"));
@@ -83,7 +83,7 @@ public sealed class ScheduleEndpointTests
     public async Task TheNextOccurrences_AreThoseOfTheTrigger_AfterATime()
     {
         await using var host = await ApiHost.StartAsync();
-        await host.JsonAsync(HttpMethod.Put, "/schedules/s", """{"trigger":"30 2 * * * in Europe/Berlin","message":{"text":"x"},"end":"2099-03-30T00:00:00Z"}""");
+        await host.JsonAsync(HttpMethod.Put, "/schedules/s", """{"trigger":"30 2 * * * in Europe/Berlin","message":{"text":"x"},"queue":"q","end":"2099-03-30T00:00:00Z"}""");
 
         var next = await host.JsonAsync(HttpMethod.Get, "/schedules/s/next?count=2&from=2099-03-27T12:00:00Z");
 
@@ -97,7 +97,9 @@ public sealed class ScheduleEndpointTests
     [InlineData("""{"trigger":"0 25 * * *","message":{"text":"x"}}""", "invalid-schedule", "at position 2")]
     [InlineData("""{"trigger":{"cron":"0 3 * * *","zone":"Mars/Base"},"message":{"text":"x"}}""", "invalid-schedule", "Mars/Base")]
     [InlineData("""{"trigger":"0 3 30 2 *","message":{"text":"x"}}""", "invalid-schedule", "")]
-    [InlineData("""{"trigger":"at 2001-01-01T00:00:00Z","message":{"text":"x"}}""", "invalid-schedule", "never due")]
+    [InlineData("""{"trigger":"at 2001-01-01T00:00:00Z","message":{"text":"x"},"queue":"q"}""", "invalid-schedule", "never due")]
+    [InlineData("""{"trigger":"0 3 * * *","message":{"text":"x"}}""", "invalid-schedule", "names no queue")]
+    [InlineData("""{"trigger":"0 3 * * *","message":{"text":"x"},"queue":"q","misfire":{"policy":"skip","graceMs":0}}""", "invalid-schedule", "1 s to a day")]
     [InlineData("""{"trigger":{"every":"1s","every":"2s"},"message":{"text":"x"}}""", "invalid-", "")]
     [InlineData("""{"trigger":"\ud800","message":{"text":"x"}}""", "invalid-request", "no valid text")]
     [InlineData("""{"trigger":{"cron":"\udfff"},"message":{"text":"x"}}""", "invalid-request", "no valid text")]
@@ -193,7 +195,7 @@ public sealed class ScheduleEndpointTests
         Assert.Equal("r1,r0", await ListAsync($"/runs?limit=4&after={page["next"]}"));
         Assert.Equal("""{"n":1}""", (await host.JsonAsync(HttpMethod.Get, "/runs?run=r1"))["runs"]![0]!["result"]!.ToJsonString());
         Assert.Equal(
-            """{"succeeded":3,"retried":0,"failed":1,"cancelled":0,"skipped":0,"duration":{"minMs":10,"averageMs":25,"maxMs":40,"p99Ms":40},"lateness":{"minMs":1000,"averageMs":1000,"maxMs":1000,"p99Ms":1000}}""",
+            """{"succeeded":3,"retried":0,"failed":1,"cancelled":0,"skipped":0,"sent":0,"duration":{"minMs":10,"averageMs":25,"maxMs":40,"p99Ms":40},"lateness":{"minMs":1000,"averageMs":1000,"maxMs":1000,"p99Ms":1000}}""",
             (await host.JsonAsync(HttpMethod.Get, "/schedules/s/statistics")).ToJsonString());
         await host.RefusedAsync(HttpStatusCode.BadRequest, "invalid-request", HttpMethod.Get, "/runs?after=x");
         await host.RefusedAsync(HttpStatusCode.BadRequest, "invalid-request", HttpMethod.Get, "/runs?outcome=lost");

@@ -160,7 +160,7 @@ public sealed class ShapeTests
         yield return ("GET", Root + "/streams/{stream}/groups", await host.JsonAsync(HttpMethod.Get, "/streams/s/groups"));
         yield return ("GET", Root + "/streams/{stream}/groups/{group}", await host.JsonAsync(HttpMethod.Get, "/streams/s/groups/g"));
         yield return ("DELETE", Root + "/streams/{stream}/partitions/{partition}", await host.JsonAsync(HttpMethod.Delete, "/streams/s/partitions/1"));
-        yield return ("PUT", Root + "/schedules/{schedule}", await host.JsonAsync(HttpMethod.Put, "/schedules/c", """{"trigger":"0 3 * * *","message":{"text":"x"}}"""));
+        yield return ("PUT", Root + "/schedules/{schedule}", await host.JsonAsync(HttpMethod.Put, "/schedules/c", """{"trigger":"0 3 * * *","message":{"text":"x"},"queue":"q"}"""));
         yield return ("GET", Root + "/schedules", await host.JsonAsync(HttpMethod.Get, "/schedules?limit=1"));
         yield return ("GET", Root + "/schedules/{schedule}", await host.JsonAsync(HttpMethod.Get, "/schedules/c"));
         yield return ("POST", Root + "/schedules/{schedule}/run", await host.JsonAsync(HttpMethod.Post, "/schedules/c/run"));

@@ -67,6 +67,8 @@ internal static class WireSamples
         Queue = "q",
         Outcome = RunOutcome.Succeeded,
         ScheduledAt = Now,
+        ScheduledUntil = Now,
+        Count = 2,
         StartedAt = Now,
         FinishedAt = Now,
         Duration = TimeSpan.FromTicks(15),
