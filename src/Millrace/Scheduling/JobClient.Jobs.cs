@@ -204,11 +204,18 @@ public sealed partial class JobClient
 
     private async ValueTask MoveBackAsync(string id, DateTimeOffset? before)
     {
-        if (_environment.FoundState is { } state)
+        if (_environment.FoundState is not { } state)
         {
-            await (before is { } dueAt
-                ? JobMarks.MoveAsync(state, id, dueAt, CancellationToken.None)
-                : new JobMarks(state, JobKeys.Moves, _environment.TimeProvider, static _ => { }).ClearAsync(id, CancellationToken.None)).ConfigureAwait(false);
+            return;
+        }
+
+        if (before is { } dueAt)
+        {
+            await JobMarks.MoveAsync(state, id, dueAt, CancellationToken.None).ConfigureAwait(false);
+        }
+        else
+        {
+            await new JobMarks(state, JobKeys.Moves, _environment.TimeProvider, static _ => { }).ClearAsync(id, CancellationToken.None).ConfigureAwait(false);
         }
     }
 

@@ -122,7 +122,7 @@ public sealed class JobCancelTests
         Assert.Equal(sent.Id.ToString(), await heard.Task.WaitAsync(Token));
         Assert.True(moves.Contains(sent.Id.ToString()));
         await end.CancelAsync();
-        await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
     }
 
     [Theory]

@@ -33,14 +33,15 @@ public sealed class WakingDeadlineTests
     {
         using var deadline = Start(TimeSpan.FromSeconds(1), _clock);
         Assert.True(deadline.Arm());
+        var first = _wake.WaitAsync();
         _wake.Set();
-        Assert.True(_wake.WaitAsync().IsCompleted);
+        Assert.True(first.IsCompleted);
 
         Assert.True(deadline.Arm());
         Assert.Equal(1, _clock.ActiveTimers);
-        var wait = _wake.WaitAsync();
+        var second = _wake.WaitAsync();
         _clock.Advance(TimeSpan.FromSeconds(1));
-        Assert.True(wait.IsCompleted);
+        Assert.True(second.IsCompleted);
     }
 
     [Fact]
