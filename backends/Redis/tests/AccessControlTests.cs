@@ -22,11 +22,11 @@ public sealed class AccessControlTests
             await UseAsync(backend, "topic*");
         }
 
-        // No right is there for nothing: but for what asks whether an idle connection is alive, and what ten thousand producers of a partition need, all have been used.
+        // No right is there for nothing: but for what ten thousand producers of a partition need, all have been used.
         var used = (await server.ExecuteAsync(["INFO", "commandstats"], Cancellation)).Split('\n')
             .Where(line => line.StartsWith("cmdstat_", StringComparison.Ordinal)).Select(line => line["cmdstat_".Length..line.IndexOf(':', StringComparison.Ordinal)]).ToHashSet();
         var granted = (await ReadGuideAsync()).SelectMany(command => command).Where(word => word.StartsWith('+')).Select(word => word[1..]).ToArray();
-        Assert.Equal("ping zpopmin", string.Join(" ", granted.Where(command => !used.Contains(command))));
+        Assert.Equal("zpopmin", string.Join(" ", granted.Where(command => !used.Contains(command))));
     }
 
     [Fact]

@@ -16,7 +16,7 @@ public sealed class ScheduleAccessTests
 {
     private const string Ann = "ann";
 
-    private static readonly string[] OfJobs = ["!job!*", "!unique!*", "!batch!*", "!cancel!*", "!rate!*"];
+    private static readonly string[] OfJobs = ["!job!*", "!unique!*", "!batch!*", "!cancel!*", "!moved!*", "!rate!*"];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

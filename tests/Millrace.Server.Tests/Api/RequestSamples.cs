@@ -20,7 +20,7 @@ internal static class RequestSamples
         """
         {"name":"c","trigger":{"cron":"0 3 * * *","zone":"Europe/Berlin"},"job":{"name":"j","version":2,"arguments":{"a":1}},"queue":"q","description":"d","start":"2026-01-31T08:30:00Z",
         "end":"2099-01-31T08:30:00Z","jitterMs":1.5,"maxRuns":5,"misfire":{"policy":"fireAll","count":5,"graceMs":1000},"overlap":{"policy":"allow","count":2},"timeoutMs":1000,
-        "retry":{"kind":"linear","maxAttempts":3,"delayMs":10,"maxDelayMs":1000,"factor":3,"retryOn":["E"],"failOn":["F"]},"priority":5,"tags":["t"],"metadata":{"m":"v"},"enabled":true}
+        "retry":{"kind":"linear","maxAttempts":3,"delayMs":10,"maxDelayMs":1000,"factor":3,"retryOn":["E"],"failOn":["F"]},"track":true,"priority":5,"tags":["t"],"metadata":{"m":"v"},"enabled":true}
         """;
 
     private static readonly (string Method, string Path, string Shape, string Json)[] All =

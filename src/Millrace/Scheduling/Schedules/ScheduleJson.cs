@@ -237,7 +237,7 @@ internal static class ScheduleJson
         }
         else if (json.Is(Retry))
         {
-            read = read with { Retry = json.IsNull() ? null : JobRetryJson.Read(ref json) };
+            read = read with { Retry = JobRetryJson.Read(ref json) };
         }
         else if (json.Is(Track))
         {

@@ -76,6 +76,8 @@ internal static class WireSamples
         Attempt = 1,
         Error = "error",
         Result = """{"a":[1]}""",
+        Progress = 0.5,
+        ProgressText = "half",
     };
 
     private static void WriteObject(Utf8JsonWriter json, Action writeMembers)
@@ -126,6 +128,7 @@ internal static class WireSamples
             Reason = "r",
             Available = ["memory"],
             MayHaveBeenApplied = true,
+            ResumeOffset = 3,
         }.Write)),
     ];
 
