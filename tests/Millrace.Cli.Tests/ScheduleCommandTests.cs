@@ -28,14 +28,14 @@ public sealed class ScheduleCommandTests
         await using var world = await CliWorld.OpenAsync();
 
         (await world.RunAsync(
-            "schedule", "add", "s", "--every", "5m", "--job", "report", "--job-version", "2", "--arguments", """{"to":"all"}""", "--misfire", "fire-all:5", "--misfire-grace", "1m",
+            "schedule", "add", "s", "--cron", "*/5 * * * *", "--job", "report", "--job-version", "2", "--arguments", """{"to":"all"}""", "--misfire", "fire-all:5", "--misfire-grace", "1m",
             "--overlap", "allow:3", "--retry", "fixed:5:10s", "--timeout", "1h", "--jitter", "2s", "--start", "2099-01-01T01:00:00", "--end", "2099-02-01T00:00:00Z", "--zone", "Europe/Berlin", "--max-runs", "9", "--priority", "7",
             "--tag", "a", "--tag", "b", "--metadata", "team=a=b", "--description", "why")).Succeeded();
 
         var shown = Assert.Single((await world.RunAsync("schedule", "show", "s", "--json")).Succeeded().Objects);
         Assert.Equal(
             """
-            {"name":"s","trigger":{"every":"00:05:00"},"job":{"name":"report","version":2,"arguments":{"to":"all"}},"description":"why","start":"2099-01-01T00:00:00+00:00",
+            {"name":"s","trigger":{"cron":"*/5 * * * *","zone":"Europe/Berlin"},"job":{"name":"report","version":2,"arguments":{"to":"all"}},"description":"why","start":"2099-01-01T00:00:00+00:00",
             "end":"2099-02-01T00:00:00+00:00","jitterMs":2000,"maxRuns":9,"misfire":{"policy":"fireAll","count":5,"graceMs":60000},"overlap":{"policy":"allow","count":3},"timeoutMs":3600000,
             "retry":{"kind":"fixed","maxAttempts":5,"delayMs":10000},"priority":7,"tags":["a","b"],"metadata":{"team":"a=b"}}
             """.ReplaceLineEndings(""),
