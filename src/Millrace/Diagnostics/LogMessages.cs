@@ -134,7 +134,7 @@ internal static partial class LogMessages
     [LoggerMessage(1325, LogLevel.Warning, "The checkpoint '{Checkpoint}', which is no longer needed, could not be deleted; the next start does.")]
     public static partial void CheckpointNotDeleted(this ILogger logger, Exception exception, string checkpoint);
 
-    [LoggerMessage(1300, LogLevel.Error, "The file '{File}' of log '{Log}' is damaged at byte {Offset}: {Reason}. What stood before is kept; what comes after was put aside as '.damaged'.")]
+    [LoggerMessage(1300, LogLevel.Error, "The file '{File}' of log '{Log}' is damaged at byte {Offset}: {Reason}. What stood before is kept. What comes after is not read any more: it was put aside as '.damaged', or, where the disk is too full for that, stays in the file.")]
     public static partial void LogDamaged(this ILogger logger, string log, string file, long offset, string reason);
 
     [LoggerMessage(1301, LogLevel.Warning, "The file '{File}' of log '{Log}' ended at byte {Offset} in an append that a crash has cut off; it was removed.")]

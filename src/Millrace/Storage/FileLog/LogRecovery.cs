@@ -131,12 +131,8 @@ internal sealed class LogRecovery
             var end = reader.Offset;
             var written = EndOfWritten(file, end, length);
             var isWhole = status == FrameStatus.End && (isLast ? written <= end : end == limit);
-            if (!isWhole)
-            {
-                Cut(file, start, end, written, reader.Reason ?? "a frame is missing", isLast);
-            }
-
-            var segment = Segment(start, end, isWhole ? length : end, file);
+            var isCut = !isWhole && TryCut(file, start, end, written, reader.Reason ?? "a frame is missing", isLast);
+            var segment = Segment(start, end, isCut ? end : length, file);
             segment.Identity = _files.IdentityOf(segment.Path);
             _segments.Add(segment);
             file = null;
@@ -157,17 +153,20 @@ internal sealed class LogRecovery
             : LogFormat.HeaderBytes;
     }
 
-    private void Cut(IStorageFile file, long start, long end, long written, string reason, bool isLast)
+    /// <summary>Takes off what stands behind the valid prefix of a segment; what may be more than a torn append is put aside first.</summary>
+    /// <returns>False when the disk is too full for that: then it stays, behind the end of the segment, where nobody reads it.</returns>
+    private bool TryCut(IStorageFile file, long start, long end, long written, string reason, bool isLast)
     {
         var isTorn = isLast && start + end >= _trustedTo && IsRestOfOneFrame(file, end, written);
-        if (!isTorn && written > end)
+        var isPutAside = isTorn || written <= end || TryCopy(file, end, written, PathOf(start) + "." + end.ToString(CultureInfo.InvariantCulture) + DamagedExtension);
+        Report(new LogDamage(LogFormat.NameOf(start), end, start + end, reason, isTorn));
+        if (isPutAside)
         {
-            Copy(file, end, written, PathOf(start) + "." + end.ToString(CultureInfo.InvariantCulture) + DamagedExtension);
+            file.SetLength(end);
+            file.Flush();
         }
 
-        Report(new LogDamage(LogFormat.NameOf(start), end, start + end, reason, isTorn));
-        file.SetLength(end);
-        file.Flush();
+        return isPutAside;
     }
 
     private void Report(LogDamage damage)
@@ -234,6 +233,20 @@ internal sealed class LogRecovery
         }
 
         return end;
+    }
+
+    private bool TryCopy(IStorageFile from, long offset, long end, string path)
+    {
+        try
+        {
+            Copy(from, offset, end, path);
+            return true;
+        }
+        catch (IOException full) when (FileFaults.IsDiskFull(full))
+        {
+            _files.Delete(path);
+            return false;
+        }
     }
 
     private void Copy(IStorageFile from, long offset, long end, string path)

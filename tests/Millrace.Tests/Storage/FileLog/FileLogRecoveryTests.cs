@@ -95,6 +95,57 @@ public sealed class FileLogRecoveryTests
     }
 
     [Fact]
+    public async Task OnAFullDisk_WhatCannotBePutAside_StaysBehindTheEnd_AndIsPutAsideWhenThereIsRoom()
+    {
+        await WriteAsync(6);
+        var path = Assert.Single(SegmentsOf(_files));
+        var content = (byte[])[.. _files.Content(path)];
+        content[LogFormat.HeaderBytes + LogFormat.FrameBytes] ^= 1;
+        Put(_files, path, content);
+        _files.Capacity = _files.Used;
+        await using (var log = Open(_files))
+        {
+            Assert.Empty(ReadAll(log));
+            Assert.False(log.Damage!.IsTorn);
+        }
+
+        Assert.DoesNotContain(_files.ListFiles(Folder), file => file.Name.EndsWith(".damaged", StringComparison.Ordinal));
+        Assert.Equal(content, _files.Content(path).ToArray());
+        _files.Capacity = long.MaxValue;
+        await using (var log = Open(_files))
+        {
+            Assert.NotNull(log.Damage);
+            Append(log, "more");
+            Assert.Equal(["more"], ReadAll(log));
+        }
+
+        Assert.Contains(_files.ListFiles(Folder), file => file.Name.EndsWith(".damaged", StringComparison.Ordinal));
+        await using var again = Open(_files);
+        Assert.Equal(["more"], ReadAll(again));
+    }
+
+    [Fact]
+    public async Task OnAFullDisk_WhatStaysBehindTheEnd_IsPassedOver_OnceANewSegmentFollows()
+    {
+        await WriteAsync(6);
+        var path = Assert.Single(SegmentsOf(_files));
+        var content = (byte[])[.. _files.Content(path)];
+        content[LogFormat.HeaderBytes + LogFormat.FrameBytes] ^= 1;
+        Put(_files, path, content);
+        _files.Capacity = _files.Used;
+        await using (var log = Open(_files))
+        {
+            _files.Capacity = long.MaxValue;
+            Append(log, "more");
+            Assert.Equal(["more"], ReadAll(log));
+        }
+
+        await using var again = Open(_files);
+        Assert.Null(again.Damage);
+        Assert.Equal(["more"], ReadAll(again));
+    }
+
+    [Fact]
     public async Task DamageInAnOlderSegment_IsFoundWhenItIsRead_AndTheOthersStay()
     {
         await WriteAsync(60);
