@@ -23,6 +23,12 @@ public sealed class SimulationTests
         }
     }
 
+    /// <summary>Histories that have found a bug.</summary>
+    /// <param name="seed">103427154: a power cut on a full disk left several torn appends, for which there was no room to be put aside.</param>
+    [Theory]
+    [InlineData(103427154)]
+    public Task AHistoryThatWentWrongOnce_IsRight(int seed) => RunAsync(seed);
+
     private static async Task RunAsync(int seed)
     {
         await using var history = new SimulatedHistory(seed);
