@@ -99,7 +99,7 @@ public sealed class JobCancelTests
         await ran.Task.WaitAsync(Token);
         var ended = await site.WaitForAsync(sent.Id, job => job.HasEnded);
         var run = Assert.Single(await site.WaitForRunsAsync(1));
-        Assert.Equal(ended.DueAt, run.ScheduledAt);
+        Assert.Equal(ended.DueAt!.Value, run.ScheduledAt, TimeSpan.FromMicroseconds(1));
         Assert.True(run.ScheduledAt <= run.StartedAt);
         await worker.StopAsync(Token);
         Assert.False(await site.Jobs.RescheduleAsync(sent.Id, TimeSpan.Zero, cancellationToken: Token));

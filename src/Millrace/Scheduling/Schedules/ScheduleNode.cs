@@ -12,6 +12,8 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
 {
     private const int ManySchedules = 20_000;
 
+    private static readonly TimeSpan LongestArming = TimeSpan.FromMilliseconds(1);
+
     // The wall clock may be set: what was due in an hour may be due now.
     private static readonly TimeSpan LongestSleep = TimeSpan.FromMinutes(1);
 
@@ -214,7 +216,15 @@ internal sealed class ScheduleNode(ScheduleStore store, ScheduleFirer firer, Tim
                 _ = FireAsync(entry, cancellationToken);
             }
 
-            timer.Change(UntilNext(), Timeout.InfiniteTimeSpan);
+            // A timer counts from when it is set: when the clock went on between the look at it and that, it would be late by as much.
+            long lookedAt;
+            do
+            {
+                lookedAt = timeProvider.GetTimestamp();
+                timer.Change(UntilNext(), Timeout.InfiniteTimeSpan);
+            }
+            while (timeProvider.GetElapsedTime(lookedAt) > LongestArming);
+
             await _wake.WaitAsync().ConfigureAwait(false);
         }
     }
