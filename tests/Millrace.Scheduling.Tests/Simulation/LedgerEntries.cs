@@ -44,7 +44,10 @@ internal sealed class ClaimedOccurrence(string schedule, int life, long version,
     /// <summary>Since which event its schedule has another version, or is gone. One that has been tried by then goes on, unless nothing is left of its schedule.</summary>
     public long? SupersededAt { get; set; }
 
-    public bool IsRemoved { get; set; }
+    /// <summary>Since which event nothing is left of its schedule.</summary>
+    public long? RemovedAt { get; set; }
+
+    public bool IsRemoved => RemovedAt is not null;
 }
 
 /// <summary>One delivery of an occurrence to a worker.</summary>

@@ -143,7 +143,7 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
             Fail($"{occurrence.Id} had ended and starts again");
         }
 
-        if (occurrence.SupersededAt < run.LeasedAt && (run.Attempt <= 1 || occurrence.IsRemoved))
+        if (occurrence.RemovedAt < run.LeasedAt || (occurrence.SupersededAt < run.LeasedAt && run.Attempt <= 1))
         {
             Fail($"{occurrence.Id} starts after its schedule was changed or removed");
         }
@@ -280,7 +280,11 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
         Note(document is null ? $"removed {name}" : $"defined {name}, version {document.Version}, paused {document.PausedAt}, {document.Definition.Trigger}, since {document.Since:O}");
         foreach (var occurrence in _claimed.Values.Where(occurrence => occurrence.Schedule == name))
         {
-            occurrence.IsRemoved |= document is null;
+            if (document is null)
+            {
+                occurrence.RemovedAt ??= ++_events;
+            }
+
             if (document?.Version != occurrence.Version)
             {
                 occurrence.SupersededAt ??= ++_events;
@@ -336,7 +340,7 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
             var occurrence = new ClaimedOccurrence(name, known.Life, after.Version, open, world.Passed)
             {
                 SupersededAt = isSuperseded ? ++_events : null,
-                IsRemoved = known.Current is null,
+                RemovedAt = known.Current is null ? ++_events : null,
             };
 
             // A node that stood still while its schedule was removed may claim what others have claimed before that; nobody runs it.
