@@ -170,7 +170,7 @@ public sealed class ScheduleClient
     public static IEnumerable<DateTimeOffset> Preview(ScheduleDefinition definition, DateTimeOffset after, int count)
     {
         ArgumentNullException.ThrowIfNull(definition);
-        var schedule = new ScheduleDocument { Definition = definition, Version = 1, Since = after, CreatedAt = after, Source = DefaultSource };
+        var schedule = new ScheduleDocument { Definition = definition, Version = 1, FirstVersion = 1, Since = after, CreatedAt = after, Source = DefaultSource };
         for (var i = 0; i < count && schedule.Next(after) is { } next; i++)
         {
             yield return next;
@@ -222,7 +222,7 @@ public sealed class ScheduleClient
             var now = _timeProvider.GetUtcNow();
             var changed = stored.Value is { } found
                 ? found with { Definition = definition, Source = source, OrphanedAt = null }
-                : new ScheduleDocument { Definition = definition, Version = 0, Since = now, CreatedAt = now, Source = source };
+                : new ScheduleDocument { Definition = definition, Version = 0, FirstVersion = 0, Since = now, CreatedAt = now, Source = source };
             if (stored.Value is { } before && before.DoesTheSame(definition))
             {
                 if (ScheduleDocuments.Write(changed).AsSpan().SequenceEqual(ScheduleDocuments.Write(before)))
@@ -241,6 +241,7 @@ public sealed class ScheduleClient
             {
                 // Whoever removed a schedule of this name may have died in the middle of it.
                 await _store.RemoveCursorAsync(definition.Name, cancellationToken).ConfigureAwait(false);
+                changed = changed with { FirstVersion = changed.Version };
             }
 
             if ((await _store.WriteAsync(changed, stored.Revision, cancellationToken).ConfigureAwait(false)).Written)

@@ -84,6 +84,24 @@ public sealed class OccurrenceGateTests
     }
 
     [Fact]
+    public async Task Begin_OfAScheduleThatWasRemovedAndDefinedAgain_DropsAlsoWhatHasStarted_AndWhatIsOpenIsNotOfTheNewOne()
+    {
+        await using var world = new ScheduleWorld();
+        var occurrence = await FireAsync(world, ScheduleWorld.EverySecond("s")) with { HasStarted = true };
+        var cursor = (await world.State.GetAsync(ScheduleKeys.OfCursor("s"), Cancel))!.Value;
+        await world.Client.RemoveAsync("s", Cancel);
+        await world.Client.PutAsync(ScheduleWorld.EverySecond("s", 5), cancellationToken: Cancel);
+
+        // As it is where somebody read it before it was removed with its schedule.
+        await world.State.PutAsync(ScheduleKeys.OfCursor("s"), cursor, null, Cancel);
+        var info = await world.Client.GetAsync("s", Cancel);
+
+        Assert.Equal((0, 0), (info!.Fired, info.OpenRuns.Count));
+        Assert.Equal(OccurrenceAction.Drop, (await world.Gate.BeginAsync(occurrence, Cancel)).Action);
+        Assert.Equal((occurrence.Id, SkipReason.Superseded), (Assert.Single(world.Records).Run, Assert.Single(world.Records).Error));
+    }
+
+    [Fact]
     public async Task Begin_OfARemovedSchedule_DropsIt()
     {
         await using var world = new ScheduleWorld();

@@ -77,14 +77,26 @@ public sealed class ScheduleJsonTests
     [MemberData(nameof(Names))]
     public void Document_WrittenAndRead_IsTheSame(string name)
     {
-        var document = new ScheduleDocument { Definition = Definitions[name], Version = 5, Since = Time, CreatedAt = Time.AddDays(-1), Source = "code:app", PausedAt = Time.AddHours(1), OrphanedAt = Time.AddHours(2) };
+        var document = new ScheduleDocument { Definition = Definitions[name], Version = 5, FirstVersion = 3, Since = Time, CreatedAt = Time.AddDays(-1), Source = "code:app", PausedAt = Time.AddHours(1), OrphanedAt = Time.AddHours(2) };
         var utf8 = ScheduleDocuments.Write(document);
         var read = ScheduleDocuments.ReadSchedule(new StateDocument("!schedule!x", utf8, 1));
 
         Assert.Equal(utf8, ScheduleDocuments.Write(read));
         Assert.Equal(
-            (document.Version, document.Since, document.CreatedAt, document.Source, document.PausedAt, document.OrphanedAt),
-            (read.Version, read.Since, read.CreatedAt, read.Source, read.PausedAt, read.OrphanedAt));
+            (document.Version, document.FirstVersion, document.Since, document.CreatedAt, document.Source, document.PausedAt, document.OrphanedAt),
+            (read.Version, read.FirstVersion, read.Since, read.CreatedAt, read.Source, read.PausedAt, read.OrphanedAt));
+    }
+
+    [Theory]
+    [InlineData(5, 0)]
+    [InlineData(5, 1)]
+    [InlineData(0, 0)]
+    [InlineData(0, 5)]
+    public void Document_OfAnyFirstVersion_SaysIt(int changedAfter, long firstVersion)
+    {
+        var document = ScheduleWorld.DocumentOf(ScheduleWorld.EverySecond("s"), ScheduleWorld.Start.AddDays(changedAfter)) with { Version = 5, FirstVersion = firstVersion };
+
+        Assert.Equal(firstVersion, ScheduleDocuments.ReadSchedule(new StateDocument("!schedule!s", ScheduleDocuments.Write(document), 1)).FirstVersion);
     }
 
     [Fact]

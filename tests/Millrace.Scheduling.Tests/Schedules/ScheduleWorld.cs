@@ -56,7 +56,7 @@ internal sealed class ScheduleWorld : IAsyncDisposable
     public static ScheduleDefinition EverySecond(string name, int seconds = 1) => Every(name, TimeSpan.FromSeconds(seconds));
 
     public static ScheduleDocument DocumentOf(ScheduleDefinition definition, DateTimeOffset? since = null) =>
-        new() { Definition = definition, Version = 1, Since = since ?? Start, CreatedAt = Start, Source = "api" };
+        new() { Definition = definition, Version = 1, FirstVersion = 1, Since = since ?? Start, CreatedAt = Start, Source = "api" };
 
     public static RunRecord Ended(Occurrence occurrence, RunOutcome outcome = RunOutcome.Succeeded) => new()
     {

@@ -225,6 +225,7 @@ public sealed class ScheduleAccessTests
     {
         Definition = AccessWorld.ScheduleOf(schedule, queue),
         Version = 1,
+        FirstVersion = 1,
         Since = DateTimeOffset.UnixEpoch,
         CreatedAt = DateTimeOffset.UnixEpoch,
         Source = "api",

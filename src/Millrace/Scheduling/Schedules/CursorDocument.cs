@@ -37,11 +37,11 @@ internal sealed record CursorDocument
 
     /// <summary>
     /// This cursor for a version of the definition, which has to be read after it: an earlier one's goes on from the moment of the change. What was counted stays, and so does what is open, for
-    /// a run that has begun goes on, and the next one is not to run beside it.
+    /// a run that has begun goes on, and the next one is not to run beside it. Of a schedule that was removed, and created again under the same name, nothing stays.
     /// </summary>
     public CursorDocument For(ScheduleDocument schedule) => Version == schedule.Version
         ? this
-        : this with { Version = schedule.Version, Cursor = schedule.Since };
+        : (Version < schedule.FirstVersion ? Empty : this) with { Version = schedule.Version, Cursor = schedule.Since };
 }
 
 /// <summary>An occurrence that has not ended.</summary>

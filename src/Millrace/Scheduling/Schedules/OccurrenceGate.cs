@@ -28,7 +28,9 @@ internal sealed class OccurrenceGate(
             return new(OccurrenceAction.Run, definition);
         }
 
-        if (schedule.Value.Version != occurrence.Version && !(occurrence.HasStarted || occurrence.IsRedriven))
+        // One that was tried goes on when its schedule is changed, but not when it was removed: a schedule of the same name is another one.
+        var isSuperseded = schedule.Value.Version != occurrence.Version && !(occurrence.HasStarted && occurrence.Version >= schedule.Value.FirstVersion);
+        if (isSuperseded && !occurrence.IsRedriven)
         {
             return await SkipAsync(definition, occurrence, SkipReason.Superseded, cancellationToken).ConfigureAwait(false);
         }

@@ -8,6 +8,11 @@ internal sealed record ScheduleDocument
     /// <summary>Rises when it is changed what is done, or when. No version of a name comes a second time, so that no id of an occurrence does.</summary>
     public required long Version { get; init; }
 
+    /// <summary>
+    /// The version with which it was created. Occurrences and a cursor of a lower one belong to a schedule of the same name that has been removed; 0 where that is not known.
+    /// </summary>
+    public required long FirstVersion { get; init; }
+
     /// <summary>Since when this version holds: nothing that was due before is fired.</summary>
     public required DateTimeOffset Since { get; init; }
 

@@ -10,6 +10,7 @@ internal static class ScheduleDocuments
 {
     private static readonly JsonEncodedText Definition = JsonEncodedText.Encode("definition");
     private static readonly JsonEncodedText Version = JsonEncodedText.Encode("version");
+    private static readonly JsonEncodedText FirstVersion = JsonEncodedText.Encode("firstVersion");
     private static readonly JsonEncodedText Since = JsonEncodedText.Encode("since");
     private static readonly JsonEncodedText CreatedAt = JsonEncodedText.Encode("createdAt");
     private static readonly JsonEncodedText Source = JsonEncodedText.Encode("source");
@@ -25,6 +26,11 @@ internal static class ScheduleDocuments
         {
             json.WriteStartObject();
             json.WriteNumber(Version, schedule.Version);
+            if (schedule.FirstVersion != FirstVersionOf(schedule.Version, schedule.Since, schedule.CreatedAt))
+            {
+                json.WriteNumber(FirstVersion, schedule.FirstVersion);
+            }
+
             json.WriteNumber(Since, schedule.Since.ToUnixTimeMilliseconds());
             WriteTime(json, CreatedAt, schedule.CreatedAt == schedule.Since ? null : schedule.CreatedAt);
             json.WriteString(Source, schedule.Source);
@@ -135,6 +141,7 @@ internal static class ScheduleDocuments
     {
         ScheduleDefinition? definition = null;
         var (version, since, source) = (0L, default(DateTimeOffset), "");
+        long? firstVersion = null;
         DateTimeOffset? createdAt = null;
         DateTimeOffset? pausedAt = null;
         DateTimeOffset? orphanedAt = null;
@@ -145,6 +152,10 @@ internal static class ScheduleDocuments
             if (json.Is(Version))
             {
                 version = json.Number(0, long.MaxValue);
+            }
+            else if (json.Is(FirstVersion))
+            {
+                firstVersion = json.Number(0, long.MaxValue);
             }
             else if (json.Is(Since))
             {
@@ -180,6 +191,7 @@ internal static class ScheduleDocuments
         {
             Definition = definition ?? throw new WireFormatException("The field 'definition' is missing."),
             Version = version,
+            FirstVersion = firstVersion ?? FirstVersionOf(version, since, createdAt ?? since),
             Since = since,
             CreatedAt = createdAt ?? since,
             Source = source,
@@ -216,6 +228,9 @@ internal static class ScheduleDocuments
 
         return new ScheduleChanges(count, names);
     }
+
+    /// <summary>The first version of a schedule that does not say it: one that has not been changed since it was created has had no other.</summary>
+    private static long FirstVersionOf(long version, DateTimeOffset since, DateTimeOffset createdAt) => since == createdAt ? version : 0;
 
     /// <summary>A time in milliseconds since 1970.</summary>
     internal static DateTimeOffset ReadTime(ref WireReader json) =>
