@@ -320,7 +320,9 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
             return;
         }
 
-        var change = new CursorChange(schedule, before, after);
+        // A new schedule goes on with nothing of one of the same name that was removed.
+        var isOfThisLife = known.Current is not null && known.OfThisLife.Contains(after.Version);
+        var change = new CursorChange(schedule, isOfThisLife && !known.OfThisLife.Contains(before.Version) ? CursorDocument.Empty : before, after);
         Note($"cursor {name}: {change}");
         // One that was given a version, and stood still before it wrote it, may write a lower one than that of a life that came and went meanwhile.
         if (after.Version < before.Version && known.OfThisLife.Contains(before.Version))
@@ -340,7 +342,7 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
             var occurrence = new ClaimedOccurrence(name, known.Life, after.Version, open, world.Passed)
             {
                 SupersededAt = isSuperseded ? ++_events : null,
-                RemovedAt = known.Current is null ? ++_events : null,
+                RemovedAt = isOfThisLife ? null : ++_events,
             };
 
             // A node that stood still while its schedule was removed may claim what others have claimed before that; nobody runs it.

@@ -41,7 +41,7 @@ internal sealed record CursorDocument
     /// </summary>
     public CursorDocument For(ScheduleDocument schedule) => Version == schedule.Version
         ? this
-        : (Version < schedule.FirstVersion ? Empty : this) with { Version = schedule.Version, Cursor = schedule.Since };
+        : (schedule.HasHad(Version) ? this : Empty) with { Version = schedule.Version, Cursor = schedule.Since };
 }
 
 /// <summary>An occurrence that has not ended.</summary>

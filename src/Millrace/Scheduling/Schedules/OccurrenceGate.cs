@@ -29,7 +29,7 @@ internal sealed class OccurrenceGate(
         }
 
         // One that was tried goes on when its schedule is changed, but not when it was removed: a schedule of the same name is another one.
-        var isSuperseded = schedule.Value.Version != occurrence.Version && !(occurrence.HasStarted && occurrence.Version >= schedule.Value.FirstVersion);
+        var isSuperseded = schedule.Value.Version != occurrence.Version && !(occurrence.HasStarted && schedule.Value.HasHad(occurrence.Version));
         if (isSuperseded && !occurrence.IsRedriven)
         {
             return await SkipAsync(definition, occurrence, SkipReason.Superseded, cancellationToken).ConfigureAwait(false);

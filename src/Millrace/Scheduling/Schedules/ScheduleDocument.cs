@@ -9,7 +9,7 @@ internal sealed record ScheduleDocument
     public required long Version { get; init; }
 
     /// <summary>
-    /// The version with which it was created. Occurrences and a cursor of a lower one belong to a schedule of the same name that has been removed; 0 where that is not known.
+    /// The version with which it was created: occurrences and a cursor of a lower one belong to a schedule of the same name that was removed. 0 where that is not known.
     /// </summary>
     public required long FirstVersion { get; init; }
 
@@ -26,6 +26,9 @@ internal sealed record ScheduleDocument
 
     /// <summary>Since when its source does not define it any more.</summary>
     public DateTimeOffset? OrphanedAt { get; init; }
+
+    /// <summary>Whether a version is one of this schedule, and not of one of the same name that was removed.</summary>
+    public bool HasHad(long version) => version >= FirstVersion && version <= Version;
 
     /// <summary>Whether occurrences are fired now.</summary>
     public bool IsFiring => Definition.IsEnabled && PausedAt is null && OrphanedAt is null;
