@@ -373,7 +373,8 @@ internal sealed class OccurrenceLedger(SimulatedTime world, TimeSpan lease)
             Fail($"{occurrence.Id} was cancelled, and nobody wanted it");
         }
 
-        if (hasFailed && _runs.Exists(run => run.Occurrence == occurrence && run.Machine == machine && run.IsLive(world.Passed)))
+        // Who has lost the lease has no say about the message any more: whoever has it may drop it, because its schedule was removed.
+        if (hasFailed && machine.Handled is { } run && run.Occurrence == occurrence && run.IsLive(world.Passed))
         {
             Failed.Add(occurrence.Id);
         }

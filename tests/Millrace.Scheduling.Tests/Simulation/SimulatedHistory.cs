@@ -43,6 +43,8 @@ internal sealed class SimulatedHistory : IDisposable
 
     public int Skips => _ledger.Skips;
 
+    public int Failures => _ledger.Failed.Count;
+
     public void Dispose()
     {
         _timers.Dispose();

@@ -7,6 +7,7 @@ namespace Millrace.Scheduling.Tests.Simulation;
 internal sealed class SimulatedMachine(Random random, SimulatedTime world)
 {
     private readonly List<TaskCompletionSource> _held = [];
+    private readonly AsyncLocal<LeasedRun?> _handled = new();
 
     public SimulatedTime Time { get; } = new(world);
 
@@ -21,6 +22,13 @@ internal sealed class SimulatedMachine(Random random, SimulatedTime world)
     public int Faults { get; private set; }
 
     public int HeldCount => _held.Count;
+
+    /// <summary>The delivery in whose handling the caller is, on any number of continuations; null outside of one.</summary>
+    public LeasedRun? Handled
+    {
+        get => _handled.Value;
+        set => _handled.Value = value;
+    }
 
     /// <summary>Passes one of the two places of an operation.</summary>
     public async ValueTask PassAsync(bool isDone)

@@ -98,6 +98,7 @@ internal sealed class SimulatedWorker(JobRunner runner, SimulatedQueues queues, 
     {
         using var handling = new Handling(leased);
         _current.Value = handling;
+        machine.Handled = leased;
         _handled.Add(handling);
         HandlingResult result;
         try

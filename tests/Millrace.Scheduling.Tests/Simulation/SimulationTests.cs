@@ -19,16 +19,18 @@ public sealed class SimulationTests
         var seed = TestScale.Seed(ciSeed: 1);
         var histories = TestScale.IsFull ? 5_000 : 300;
         var watch = Stopwatch.StartNew();
-        var (starts, skips) = (0, 0);
+        var (starts, skips, failures) = (0, 0, 0);
         for (var i = 0; i < histories; i++)
         {
             var history = await RunAsync(seed + i, TestScale.IsFull ? LongHistory : ShortHistory);
             starts += history.Starts;
             skips += history.Skips;
+            failures += history.Failures;
         }
 
-        TestScale.Report($"{histories} histories in {watch.Elapsed.TotalSeconds:F1} s: {starts} starts, {skips} skipped");
+        TestScale.Report($"{histories} histories in {watch.Elapsed.TotalSeconds:F1} s: {starts} starts, {skips} skipped, {failures} failed for good");
         Assert.True(starts > histories);
+        Assert.True(failures > 0);
     }
 
     /// <summary>
