@@ -136,7 +136,7 @@ internal sealed class MillraceTelemetry(string backend, TimeProvider timeProvide
     }
 
     /// <summary>Settles a batch, and measures it.</summary>
-    public ValueTask MeasureSettleAsync(DispatchConsumer consumer, Settlement[] settlements, SettleResult[] results) =>
+    public ValueTask MeasureSettleAsync(DispatchConsumer consumer, ReadOnlyMemory<Settlement> settlements, Memory<SettleResult> results) =>
         Source.HasListeners() || OperationDuration.Enabled ? SettleAsync(consumer, settlements, results) : consumer.SettleAsync(settlements, results);
 
     /// <summary>Counts what became of one message.</summary>
@@ -183,7 +183,7 @@ internal sealed class MillraceTelemetry(string backend, TimeProvider timeProvide
         }
     }
 
-    private async ValueTask SettleAsync(DispatchConsumer consumer, Settlement[] settlements, SettleResult[] results)
+    private async ValueTask SettleAsync(DispatchConsumer consumer, ReadOnlyMemory<Settlement> settlements, Memory<SettleResult> results)
     {
         // Of several messages with traces of their own, so it is a root; the attempts are found by the queue and the time.
         using var activity = Source.StartActivity($"settle {consumer.Queue}", ActivityKind.Client, parentContext: default);

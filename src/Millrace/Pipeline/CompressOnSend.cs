@@ -9,7 +9,7 @@ internal sealed class CompressOnSend(CompressionRule? rule) : ISendMiddleware
     {
         if (rule is not null)
         {
-            foreach (var message in context.Messages)
+            foreach (var message in context.Outgoing)
             {
                 // A body that its sender has compressed itself says so, and stays as it is.
                 if (!message.IsSuppressed

@@ -7,8 +7,11 @@ internal sealed class PublishToQueues(IQueueRouting routing)
 {
     public async Task InvokeAsync(SendContext context, CancellationToken cancellationToken)
     {
-        if (context.ToBatch(out var batch).Length > 0)
+        var sent = context.ToStore();
+        if (sent.Length > 0)
         {
+            var batch = new Envelope[sent.Length];
+            context.WriteEnvelopes(sent, batch);
             context.QueuesReached = await routing.PublishAsync(context.Destination, batch, cancellationToken).ConfigureAwait(false);
         }
     }

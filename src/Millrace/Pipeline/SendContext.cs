@@ -19,22 +19,25 @@ public sealed class SendContext
     /// <summary>The messages of this call, in order; one unless it is a batch.</summary>
     public IReadOnlyList<OutgoingMessage> Messages => _messages;
 
+    /// <summary>The same as <see cref="Messages"/>, for loops.</summary>
+    internal ReadOnlySpan<OutgoingMessage> Outgoing => _messages;
+
     /// <summary>The bodies, once serialized; their memory belongs to this call.</summary>
     internal PooledBuffer Bodies { get; }
 
     /// <summary>How many queues a publish has reached.</summary>
     internal int QueuesReached { get; set; }
 
-    /// <summary>The messages that are to be stored, and their envelopes, whose bodies are valid until this call ends.</summary>
-    internal OutgoingMessage[] ToBatch(out Envelope[] envelopes)
-    {
-        var sent = Array.Exists(_messages, message => message.IsSuppressed) ? Array.FindAll(_messages, message => !message.IsSuppressed) : _messages;
-        envelopes = new Envelope[sent.Length];
-        for (var i = 0; i < sent.Length; i++)
-        {
-            envelopes[i] = sent[i].ToEnvelope(Bodies[sent[i].Encoded]);
-        }
+    /// <summary>The messages that are to be stored.</summary>
+    internal OutgoingMessage[] ToStore() =>
+        Array.Exists(_messages, static message => message.IsSuppressed) ? Array.FindAll(_messages, static message => !message.IsSuppressed) : _messages;
 
-        return sent;
+    /// <summary>Writes the envelopes of messages that are to be stored. Their bodies are valid until this call ends.</summary>
+    internal void WriteEnvelopes(ReadOnlySpan<OutgoingMessage> messages, Span<Envelope> envelopes)
+    {
+        for (var i = 0; i < messages.Length; i++)
+        {
+            envelopes[i] = messages[i].ToEnvelope(Bodies[messages[i].Encoded]);
+        }
     }
 }

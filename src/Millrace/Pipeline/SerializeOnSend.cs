@@ -7,7 +7,7 @@ internal sealed class SerializeOnSend<T>(IMessageSerializer serializer, int maxB
 {
     public Task InvokeAsync(SendContext context, SendDelegate next, CancellationToken cancellationToken)
     {
-        foreach (var message in context.Messages)
+        foreach (var message in context.Outgoing)
         {
             if (!message.IsSuppressed)
             {

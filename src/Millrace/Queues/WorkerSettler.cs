@@ -22,6 +22,10 @@ internal sealed class WorkerSettler(
     private TaskCompletionSource? _flushed;
     private bool _isFlushing;
 
+    // Of the one flush that runs at a time.
+    private Settlement[] _settlements = [];
+    private SettleResult[] _results = [];
+
     /// <summary>Fails when a settlement met a fault that is not transient; never ends otherwise.</summary>
     public Task Fault => _fault.Task;
 
@@ -108,13 +112,19 @@ internal sealed class WorkerSettler(
             await beforeSettling().ConfigureAwait(false);
         }
 
-        var settlements = new Settlement[batch.Count];
-        for (var i = 0; i < settlements.Length; i++)
+        if (_settlements.Length < batch.Count)
         {
-            settlements[i] = batch[i].Verdict.Settlement;
+            _settlements = new Settlement[Math.Max(batch.Count, _settlements.Length * 2)];
+            _results = new SettleResult[_settlements.Length];
         }
 
-        var results = new SettleResult[settlements.Length];
+        var settlements = _settlements.AsMemory(0, batch.Count);
+        var results = _results.AsMemory(0, batch.Count);
+        for (var i = 0; i < batch.Count; i++)
+        {
+            settlements.Span[i] = batch[i].Verdict.Settlement;
+        }
+
         var backoff = new Backoff(environment.Options.RetryDelay, Shorter(environment.Options.MaxRetryDelay, environment.Options.LeaseDuration / 6));
         var uncertain = false;
         while (true)
@@ -135,21 +145,23 @@ internal sealed class WorkerSettler(
                 if (consumer.IsGone)
                 {
                     // The worker has stopped without this batch: its messages were handed back.
-                    results.AsSpan().Fill(SettleResult.LeaseLost);
+                    results.Span.Fill(SettleResult.LeaseLost);
                     break;
                 }
             }
         }
 
-        for (var i = 0; i < settlements.Length; i++)
+        for (var i = 0; i < batch.Count; i++)
         {
             // A settlement that may have been applied by a try whose answer was lost is refused when it is repeated: that is no lost lease.
-            var result = uncertain ? SettleResult.Settled : results[i];
+            var result = uncertain ? SettleResult.Settled : results.Span[i];
             onSettled(batch[i].Attempt, batch[i].Verdict.Outcome, result);
         }
+
+        settlements.Span.Clear();
     }
 
-    private ValueTask SettleOnceAsync(Settlement[] settlements, SettleResult[] results) =>
+    private ValueTask SettleOnceAsync(ReadOnlyMemory<Settlement> settlements, Memory<SettleResult> results) =>
         telemetry is null ? consumer.SettleAsync(settlements, results) : telemetry.MeasureSettleAsync(consumer, settlements, results);
 
     private static TimeSpan Shorter(TimeSpan left, TimeSpan right) => left < right ? left : right;

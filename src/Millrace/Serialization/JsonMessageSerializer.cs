@@ -14,6 +14,12 @@ public sealed class JsonMessageSerializer : IMessageSerializer
     /// <summary><c>application/json</c>.</summary>
     public const string MediaType = "application/json";
 
+    // The thread's writer, of the serializer that used it last; null while it writes, for a converter may serialize with another one.
+    [ThreadStatic]
+    private static (JsonMessageSerializer Owner, Utf8JsonWriter Writer)? _spare;
+
+    private static readonly ArrayBufferWriter<byte> Nowhere = new();
+
     private readonly JsonSerializerOptions _options;
     private readonly JsonWriterOptions _writerOptions;
 
@@ -43,8 +49,22 @@ public sealed class JsonMessageSerializer : IMessageSerializer
     /// <inheritdoc/>
     public void Serialize<T>(T message, IBufferWriter<byte> output)
     {
-        using var writer = new Utf8JsonWriter(output, _writerOptions);
+        Utf8JsonWriter writer;
+        if (_spare is { } spare && spare.Owner == this)
+        {
+            writer = spare.Writer;
+            writer.Reset(output);
+        }
+        else
+        {
+            writer = new Utf8JsonWriter(output, _writerOptions);
+        }
+
+        _spare = null;
         JsonSerializer.Serialize(writer, message, TypeInfo<T>());
+        writer.Flush();
+        writer.Reset(Nowhere);
+        _spare = (this, writer);
     }
 
     /// <inheritdoc/>

@@ -3,23 +3,21 @@ using System.Diagnostics;
 namespace Millrace.Storage.InMemory;
 
 /// <summary>The records of one partition in memory. Safe for concurrent use.</summary>
-/// <remarks>Records stand in a list whose first <c>_trimmed</c> places are free; they are cut off when they are the larger half.</remarks>
 internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicClock clock)
 {
     // Records of one append share arrays of so much: one is collected when the last of its records is gone.
     private const int MaxSharedBytes = 64 * 1024;
 
     private readonly Lock _gate = new();
-    private readonly List<StreamRecord> _records = [];
+    private readonly KeptRecords _records = new();
     private readonly ProducerSequences _producers = new();
     private readonly StreamWaiters _waiters = new();
     private StreamRetention _retention = StreamRetention.Forever;
-    private int _trimmed;
     private long _earliest;
     private long _bytes;
     private Func<Exception>? _end;
 
-    private long EndLocked => _earliest + _records.Count - _trimmed;
+    private long EndLocked => _earliest + _records.Count;
 
     public void SetRetention(StreamRetention retention)
     {
@@ -50,8 +48,7 @@ internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicC
                 _producers.Note(producer, request.FirstSequence, records.Length, first);
             }
 
-            KeepLocked(records, content, first);
-
+            KeepLocked(records, content);
             _bytes += bytes;
             end = EndLocked;
             RetainLocked();
@@ -78,7 +75,7 @@ internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicC
                 return new StreamPage(default, offset, end);
             }
 
-            var start = _trimmed + (int)(offset - _earliest);
+            var start = (int)(offset - _earliest);
             var count = 0;
             var bytes = 0L;
             while (count < maxRecords && start + count < _records.Count)
@@ -92,7 +89,13 @@ internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicC
                 count++;
             }
 
-            return new StreamPage(_records.GetRange(start, count).ToArray(), offset + count, end);
+            var page = new StreamRecord[count];
+            for (var i = 0; i < count; i++)
+            {
+                page[i] = _records[start + i].At(offset + i);
+            }
+
+            return new StreamPage(page, offset + count, end);
         }
     }
 
@@ -107,8 +110,13 @@ internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicC
             RetainLocked();
 
             // Senders may set timestamps, so they need not rise: only looking finds the first one.
-            var found = _records.FindIndex(_trimmed, record => record.Timestamp >= timestamp);
-            return found < 0 ? EndLocked : _earliest + found - _trimmed;
+            var found = 0;
+            while (found < _records.Count && _records[found].TimestampTicks < timestamp.UtcTicks)
+            {
+                found++;
+            }
+
+            return _earliest + found;
         }
     }
 
@@ -179,36 +187,28 @@ internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicC
         return [.. arrays];
     }
 
-    private void KeepLocked(ReadOnlySpan<StreamRecord> records, byte[][] content, long first)
+    private void KeepLocked(ReadOnlySpan<StreamRecord> records, byte[][] content)
     {
         var now = clock.UtcNow;
         var (array, written) = (0, 0);
-        for (var i = 0; i < records.Length; i++)
+        foreach (ref readonly var record in records)
         {
-            ref readonly var record = ref records[i];
             var size = record.Key.Length + record.Body.Length;
             if (written + size > content[array].Length)
             {
                 (array, written) = (array + 1, 0);
             }
 
-            _records.Add(new StreamRecord
-            {
-                Offset = first + i,
-                Key = record.Key.IsEmpty ? default : content[array].AsMemory(written, record.Key.Length),
-                Body = record.Body.IsEmpty ? default : content[array].AsMemory(written + record.Key.Length, record.Body.Length),
-                Headers = record.Headers,
-                Timestamp = record.Timestamp == default ? now : record.Timestamp.ToUniversalTime(),
-            });
+            var timestamp = record.Timestamp == default ? now : record.Timestamp;
+            _records.Add(new KeptRecord(content[array], written, record.Key.Length, record.Body.Length, record.Headers, timestamp.UtcTicks));
             written += size;
         }
     }
 
     private void RetainLocked()
     {
-        var oldest = _retention.MaxAge is { } age ? clock.UtcNow - age : DateTimeOffset.MinValue;
-        while (_trimmed < _records.Count
-            && (_records.Count - _trimmed > _retention.MaxRecords || _bytes > _retention.MaxBytes || _records[_trimmed].Timestamp < oldest))
+        var oldest = _retention.MaxAge is { } age ? (clock.UtcNow - age).UtcTicks : long.MinValue;
+        while (_records.Count > 0 && (_records.Count > _retention.MaxRecords || _bytes > _retention.MaxBytes || _records[0].TimestampTicks < oldest))
         {
             DropFirstLocked();
         }
@@ -216,20 +216,14 @@ internal sealed class InMemoryStreamLog(string stream, int partition, MonotonicC
 
     private void DropFirstLocked()
     {
-        _bytes -= SizeOf(_trimmed);
-        _records[_trimmed] = default;
+        _bytes -= SizeOf(0);
+        _records.RemoveFirst();
         _earliest++;
-        _trimmed++;
-        if (_trimmed > 1024 && _trimmed > _records.Count / 2)
-        {
-            _records.RemoveRange(0, _trimmed);
-            _trimmed = 0;
-        }
     }
 
     private long SizeOf(int index)
     {
-        var record = _records[index];
+        var record = _records[index].At(offset: 0);
         return StreamRecordRules.SizeOf(in record);
     }
 
