@@ -260,10 +260,11 @@ internal sealed class SimulatedHistory : IDisposable
         var open = new List<string>();
         foreach (var schedule in _schedules)
         {
-            if (await _state.GetAsync(ScheduleKeys.OfDefinition(schedule.Name), CancellationToken.None) is not null
-                && await _state.GetAsync(ScheduleKeys.OfCursor(schedule.Name), CancellationToken.None) is { } document)
+            if (await _state.GetAsync(ScheduleKeys.OfDefinition(schedule.Name), CancellationToken.None) is { } definition
+                && await _state.GetAsync(ScheduleKeys.OfCursor(schedule.Name), CancellationToken.None) is { } cursor)
             {
-                open.AddRange(ScheduleDocuments.ReadCursor(document).Open.Select(occurrence => occurrence.Id));
+                // What a schedule of the same name has left behind, which was removed, is none of this one's.
+                open.AddRange(ScheduleDocuments.ReadCursor(cursor).For(ScheduleDocuments.ReadSchedule(definition)).Open.Select(occurrence => occurrence.Id));
             }
         }
 
