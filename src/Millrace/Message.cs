@@ -6,6 +6,10 @@ namespace Millrace;
 /// </summary>
 public sealed class Message
 {
+    // As ticks of UTC: millions of messages may wait in memory, and these take half as much.
+    private readonly long _enqueuedAt;
+    private readonly long _expiresAt;
+
     /// <summary>The id: the sender's, or the one that the store assigned.</summary>
     public required MessageId Id { get; init; }
 
@@ -24,11 +28,19 @@ public sealed class Message
     /// <summary>0 to 9; see <see cref="MessagePriority"/>.</summary>
     public int Priority { get; init; } = MessagePriority.Default;
 
-    /// <summary>When the store accepted the message, by the store's clock.</summary>
-    public DateTimeOffset EnqueuedAt { get; init; }
+    /// <summary>When the store accepted the message, by the store's clock, in UTC.</summary>
+    public DateTimeOffset EnqueuedAt
+    {
+        get => new(_enqueuedAt, TimeSpan.Zero);
+        init => _enqueuedAt = value.UtcTicks;
+    }
 
-    /// <summary>When the message expires, by the store's clock; null: never.</summary>
-    public DateTimeOffset? ExpiresAt { get; init; }
+    /// <summary>When the message expires, by the store's clock, in UTC; null: never.</summary>
+    public DateTimeOffset? ExpiresAt
+    {
+        get => _expiresAt == 0 ? null : new DateTimeOffset(_expiresAt, TimeSpan.Zero);
+        init => _expiresAt = value?.UtcTicks ?? 0;
+    }
 
     /// <summary>Why the message is dead; null unless it stands in a dead-letter queue.</summary>
     public DeadLetterInfo? DeadLetter { get; init; }
