@@ -54,7 +54,9 @@ internal sealed class SimulatedSchedule
             Overlap = _overlap,
             Jitter = _random.Next(4) == 0 ? TimeSpan.FromSeconds(_random.Next(1, 60)) : TimeSpan.Zero,
             MaxRuns = _random.Next(8) == 0 ? _random.Next(1, 30) : null,
-            End = _random.Next(8) == 0 ? _start.AddMinutes(_random.Next(10, 120)) : null,
+
+            // After the first occurrence of the longest interval: one that is never due is refused.
+            End = _random.Next(8) == 0 ? _start.AddMinutes(Math.Max(11, _random.Next(10, 120))) : null,
         };
     }
 }
