@@ -1,6 +1,7 @@
 using System.Globalization;
 using Millrace.Redis.Client;
 using Millrace.Redis.Tests.Client;
+using Millrace.Redis.Tests.Proxies;
 using Millrace.Storage;
 using Millrace.Testing.Servers;
 using Xunit;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Millrace.Redis.Tests.Proxies;
 using Millrace.Storage;
 using Millrace.Testing.Servers;
 using Xunit;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Millrace.Redis.Tests.Chaos;
+using Millrace.Redis.Tests.Proxies;
 using Millrace.Storage;
 using Xunit;
 
