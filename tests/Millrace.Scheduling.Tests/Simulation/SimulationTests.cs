@@ -36,7 +36,8 @@ public sealed class SimulationTests
     /// <summary>
     /// Histories that have found faults: a cursor set back by an old definition, runs of two versions beside each other, ids used again after a removal, a new cursor deleted by an old removal,
     /// jitter taken for a misfire, skips missing in the history, occurrences that stayed open for ever, an empty cursor written for a schedule that was gone. All of them did so while
-    /// the simulation had a worker of its own, and make other histories since then, but 81, which found dead letters lost with their worker, and the last three, in which an
+    /// the simulation had a worker of its own, and make other histories since then, but 81, which found dead letters lost with their worker, 700004796, in which
+    /// a delivery that was held up took a failed run for a redriven one, and the last three, in which an
     /// occurrence and a cursor of a removed schedule went on in one of the same name.
     /// </summary>
     [Theory]
@@ -59,6 +60,7 @@ public sealed class SimulationTests
     [InlineData(1000)]
     [InlineData(1831)]
     [InlineData(21394)]
+    [InlineData(700004796)]
     [InlineData(1349180453)]
     [InlineData(1349184401)]
     [InlineData(1748507181)]

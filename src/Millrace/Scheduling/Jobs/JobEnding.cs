@@ -21,7 +21,7 @@ internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, 
         if (IsDroppedAfterItsEnd(run) && await TrackedJob.FindAsync(environment, run.Key, cancellationToken).ConfigureAwait(false) is { } found)
         {
             if (found.MayBeRedriven(attempt)
-                && await environment.IsInQueueAsync(ResourceName.DeadLetterQueueOf(found.Document.Queue), run.Id, cancellationToken).ConfigureAwait(false) is not true
+                && await WasRedrivenAsync(run, found, cancellationToken).ConfigureAwait(false)
                 && await ReopenAsync(run, found, cancellationToken).ConfigureAwait(false) is { } other)
             {
                 return HandlingResult.DeadLetter(KeyTakenReason, $"Its unique key '{run.Terms.Unique}' belongs to job {other} by now. Redrive this one when that has ended, or purge it.");
@@ -97,6 +97,18 @@ internal sealed class JobEnding(JobEnvironment environment, UniqueJobs uniques, 
             await environment.PersistAsync(token => uniques.ReleaseAsync(run.Terms.Unique, run.Key, token), cancellationToken).ConfigureAwait(false);
         }
     }
+
+    /// <summary>
+    /// Whether the message of a job that has failed has come back from the dead letters, as far as can be asked. A delivery that was held up until after its lease brings the number of an
+    /// attempt that is over: what counts is the message as it is now.
+    /// </summary>
+    private async ValueTask<bool> WasRedrivenAsync(JobRun run, TrackedJob failed, CancellationToken cancellationToken) =>
+        await environment.IsInQueueAsync(ResourceName.DeadLetterQueueOf(failed.Document.Queue), run.Id, cancellationToken).ConfigureAwait(false) switch
+        {
+            null => true,
+            true => false,
+            false => await environment.FindAsync(failed.Document.Queue, run.Id, cancellationToken).ConfigureAwait(false) is { } now && failed.MayBeRedriven(now.Attempts),
+        };
 
     /// <summary>Makes a job that has failed, and whose dead letter was redriven, one that has not ended.</summary>
     /// <returns>The id of the job that has its unique key by now; null when there is none, and it may run.</returns>
