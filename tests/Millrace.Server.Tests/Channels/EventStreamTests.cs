@@ -41,6 +41,18 @@ public sealed partial class EventStreamTests
     }
 
     [Fact]
+    public async Task ABodyThatIsNoText_ComesInBase64()
+    {
+        await using var server = await StartAsync();
+        using var stream = await SubscribeAsync(server, null);
+        using var body = new ByteArrayContent([0xFF, 0x0A, 0x00]);
+
+        using var published = await server.Http.PostAsync(new Uri("/api/v1/channels/news.world/messages", UriKind.Relative), body, Token);
+
+        Assert.EndsWith("\nevent: base64\ndata: /woA\n\n", await stream.ReadUntilAsync("/woA\n\n"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task AQuietStream_SaysThatItIsAlive()
     {
         var clock = new ManualTimeProvider();
