@@ -2,6 +2,7 @@ using System.Text;
 using Millrace.App;
 using Millrace.Storage;
 using Millrace.Streams;
+using Millrace.Testing.Servers;
 using Xunit;
 
 namespace Millrace.Cli.Tests;
@@ -19,9 +20,18 @@ public sealed class MigrateCommandTests : IDisposable
     [Theory]
     [InlineData("sqlite", "file")]
     [InlineData("file", "sqlite")]
-    public async Task Migrate_MovesEverything_AndARepeatFindsItThere(string from, string to)
+    public Task Migrate_MovesEverything_AndARepeatFindsItThere(string from, string to) => MoveEverythingAsync(_world.Url(from), _world.Url(to));
+
+    [Fact]
+    public async Task Migrate_ToRedis_AndFromThere_MovesEverything()
     {
-        var (source, target) = (_world.Url(from), _world.Url(to));
+        await using var redis = await LocalRedis.StartAsync(cancellationToken: Token);
+        await MoveEverythingAsync(_world.Url("sqlite"), $"redis://{redis.EndPoint}/0");
+        await MoveEverythingAsync($"redis://{redis.EndPoint}/1", _world.Url("file"));
+    }
+
+    private static async Task MoveEverythingAsync(string source, string target)
+    {
         string[] ready = [];
         await MigrationWorld.WithAsync(source, async backend =>
         {

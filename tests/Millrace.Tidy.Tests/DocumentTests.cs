@@ -46,9 +46,38 @@ public sealed partial class DocumentTests
         Assert.Empty(broken);
     }
 
+    [Fact]
+    public void EveryAnchor_IsAHeading()
+    {
+        var headings = Pages.Distinct().ToDictionary(Path.GetFullPath, page => AnchorsOf(File.ReadAllText(page)));
+        var broken =
+            from page in Pages.Distinct()
+            from Match link in Link().Matches(File.ReadAllText(page))
+            let target = link.Groups["target"].Value.Split('#')
+            where target.Length == 2 && !target[0].Contains("://", StringComparison.Ordinal)
+            let other = target[0].Length == 0 ? page : Path.Combine(Path.GetDirectoryName(page)!, target[0])
+            where headings.TryGetValue(Path.GetFullPath(other), out var anchors) && !anchors.Contains(target[1])
+            select $"{Path.GetRelativePath(Repository.Root, page)} -> {link.Groups["target"].Value}";
+
+        Assert.Empty(broken);
+    }
+
+    /// <summary>As web pages of repositories make them: lower case, blanks as hyphens, without any other sign.</summary>
+    private static HashSet<string> AnchorsOf(string page) =>
+        [.. Heading().Matches(Fenced().Replace(page, "")).Select(match => NoneOfAnAnchor().Replace(match.Groups["text"].Value.Trim().ToLowerInvariant(), "").Replace(' ', '-'))];
+
     [GeneratedRegex("```csharp\n(?<code>.*?)```", RegexOptions.Singleline)]
     private static partial Regex CSharpBlock();
 
     [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]
     private static partial Regex Link();
+
+    [GeneratedRegex("^```.*?^```", RegexOptions.Singleline | RegexOptions.Multiline)]
+    private static partial Regex Fenced();
+
+    [GeneratedRegex("^#+ (?<text>.*)$", RegexOptions.Multiline)]
+    private static partial Regex Heading();
+
+    [GeneratedRegex(@"[^\w\- ]")]
+    private static partial Regex NoneOfAnAnchor();
 }

@@ -12,7 +12,7 @@ internal static class RedisInstances
 {
     private const string UrlField = "URL";
 
-    /// <summary>What says on which backend an instance is; the last one as seeds spell it for caches.</summary>
+    /// <summary>What says on which backend an instance is; the last one as others spell it for caches.</summary>
     private static readonly string[] BackendFields = ["BACKEND", "TYPE", "CACHETYPE"];
 
     /// <summary>The URL of each instance that is on Redis, with its options, and the keys that mean nothing to it.</summary>

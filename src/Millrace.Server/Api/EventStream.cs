@@ -34,7 +34,7 @@ internal sealed class EventStream(ApiCall call, IChannelSubscription subscriptio
         using var stopping = EndAt(call.Instance.Stopping);
         using var lost = EndAt(forbidden);
         var messages = new ChannelMessage[BatchSize];
-        var quiet = new CancellationTokenSource();
+        var quiet = NewQuiet();
         try
         {
             while (true)
@@ -42,7 +42,7 @@ internal sealed class EventStream(ApiCall call, IChannelSubscription subscriptio
                 if (!quiet.TryReset())
                 {
                     quiet.Dispose();
-                    quiet = new CancellationTokenSource();
+                    quiet = NewQuiet();
                 }
 
                 quiet.CancelAfter(EventNames.KeepAlive);
@@ -74,6 +74,8 @@ internal sealed class EventStream(ApiCall call, IChannelSubscription subscriptio
             quiet.Dispose();
         }
     }
+
+    private CancellationTokenSource NewQuiet() => new(Timeout.InfiniteTimeSpan, call.Instance.TimeProvider);
 
     private CancellationTokenRegistration EndAt(CancellationToken token) =>
         token.UnsafeRegister(static state => _ = ((IChannelSubscription)state!).DisposeAsync().AsTask(), subscription);

@@ -84,45 +84,32 @@ internal static class RecordFollowing
     {
         var output = new RecordEvents(call, follower, format);
         await output.BeginAsync().ConfigureAwait(false);
-        var quiet = CancellationTokenSource.CreateLinkedTokenSource(ending);
-        try
+        while (true)
         {
-            while (true)
+            using var quiet = new CancellationTokenSource(EventNames.KeepAlive, call.Instance.TimeProvider);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(ending, quiet.Token);
+            try
             {
-                if (!quiet.TryReset())
+                var page = await follower.ReadAsync(PageRecords, PageBytes, either.Token).ConfigureAwait(false);
+                using (page.Page)
                 {
-                    quiet.Dispose();
-                    quiet = CancellationTokenSource.CreateLinkedTokenSource(ending);
-                }
-
-                quiet.CancelAfter(EventNames.KeepAlive);
-                try
-                {
-                    var page = await follower.ReadAsync(PageRecords, PageBytes, quiet.Token).ConfigureAwait(false);
-                    using (page.Page)
-                    {
-                        await output.WriteAsync(page).ConfigureAwait(false);
-                    }
-                }
-                catch (OperationCanceledException) when (ending.IsCancellationRequested)
-                {
-                    return;
-                }
-                catch (OperationCanceledException) when (quiet.IsCancellationRequested)
-                {
-                    await output.KeepAliveAsync().ConfigureAwait(false);
-                }
-                catch (Exception exception) when (exception is MillraceException or ObjectDisposedException)
-                {
-                    // The stream was deleted, or its store has failed: whoever comes again is told which.
-                    call.Instance.Logger.FollowingFailed(exception, call.Name("stream"));
-                    return;
+                    await output.WriteAsync(page).ConfigureAwait(false);
                 }
             }
-        }
-        finally
-        {
-            quiet.Dispose();
+            catch (OperationCanceledException) when (ending.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (OperationCanceledException) when (quiet.IsCancellationRequested)
+            {
+                await output.KeepAliveAsync().ConfigureAwait(false);
+            }
+            catch (Exception exception) when (exception is MillraceException or ObjectDisposedException)
+            {
+                // The stream was deleted, or its store has failed: whoever comes again is told which.
+                call.Instance.Logger.FollowingFailed(exception, call.Name("stream"));
+                return;
+            }
         }
     }
 }

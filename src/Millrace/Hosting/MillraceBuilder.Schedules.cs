@@ -56,7 +56,7 @@ public sealed partial class MillraceBuilder
     }
 
     /// <summary>
-    /// Defines the schedules of a configuration: each child of the section is one, by its name, with the fields of the JSON form. In a settings file
+    /// Defines the schedules of a configuration: each child of the section is one, by its name in lower case or its field <c>name</c>, with the fields of the JSON form. In a settings file
     /// <c>"Schedules": { "nightly": { "trigger": "0 3 * * *", "job": { "name": "send-invoice" } } }</c>, in the environment <c>SCHEDULES__NIGHTLY__TRIGGER=0 3 * * *</c>.
     /// One that is not valid is logged when the host starts; the others are fired.
     /// </summary>
@@ -66,7 +66,7 @@ public sealed partial class MillraceBuilder
         ArgumentNullException.ThrowIfNull(section);
         foreach (var child in section.GetChildren())
         {
-            AddSchedule(child.Key, _ => ScheduleConfiguration.Read(child));
+            AddSchedule(ScheduleConfiguration.NameOf(child), _ => ScheduleConfiguration.Read(child));
         }
 
         return this;

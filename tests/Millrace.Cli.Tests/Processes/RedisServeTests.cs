@@ -113,6 +113,50 @@ public sealed class RedisServeTests : IDisposable
         Assert.StartsWith("{channel:", await redis.ExecuteAsync(["-n", "3", "KEYS", "*"], Token), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task TwoNodes_OverOneRedis_AreOneBroker_ByStompAndHttp()
+    {
+        await using var redis = await LocalRedis.StartAsync(cancellationToken: Token);
+        await using var first = await RunningNode.StartAsync(_folder.Path, ["--url", $"redis://{redis.EndPoint}/0"]);
+        await using var second = await RunningNode.StartAsync(_folder.Path, ["--url", $"redis://{redis.EndPoint}/0"]);
+
+        // Live topics and queues: whoever subscribes at one gets what is sent to the other.
+        using var client = await ConnectAsync(second);
+        await using var stream = client.GetStream();
+        using var reader = new StreamReader(stream, Encoding.UTF8);
+        await stream.WriteAsync(
+            "CONNECT\naccept-version:1.2\nhost:x\n\n\0SUBSCRIBE\nid:t\ndestination:/topic/news.*\nreceipt:1\n\n\0SUBSCRIBE\nid:q\ndestination:/queue/q1\nreceipt:2\n\n\0"u8.ToArray(), Token);
+        await ReadUntilAsync(reader, "receipt-id:2");
+        using var published = await first.Http.PostAsync(new Uri("/api/v1/channels/news.world/messages", UriKind.Relative), Text("live"), Token);
+        await ReadUntilAsync(reader, "live\0");
+        Assert.Equal(HttpStatusCode.Created, (await SendAsync(first)).Status);
+        await ReadUntilAsync(reader, "x\0");
+
+        var sent = await SendByStompAsync(first, "q2", "DISCONNECT\nreceipt:2\n\n\0");
+        Assert.Contains("receipt-id:1", sent, StringComparison.Ordinal);
+        using var received = await second.Http.PostAsync(new Uri("/api/v1/queues/q2/receive?settleOnLease=true", UriKind.Relative), null, Token);
+        Assert.Equal("x", await received.Content.ReadAsStringAsync(Token));
+    }
+
+    private static async Task<TcpClient> ConnectAsync(RunningNode node)
+    {
+        var stomp = new Uri(node.Start.GetProperty("addresses")[1].GetString()!);
+        var client = new TcpClient();
+        await client.ConnectAsync(stomp.Host, stomp.Port, Token);
+        return client;
+    }
+
+    private static async Task ReadUntilAsync(StreamReader reader, string end)
+    {
+        var seen = new StringBuilder();
+        var one = new char[1];
+        while (!seen.ToString().EndsWith(end, StringComparison.Ordinal))
+        {
+            Assert.True(await reader.ReadAsync(one, Token) > 0, $"The node has closed the connection after: {seen}");
+            seen.Append(one);
+        }
+    }
+
     private static StringContent Text(string text) => new(text, Encoding.UTF8, new MediaTypeHeaderValue("text/plain"));
 
     private static async Task<(HttpStatusCode Status, JsonElement Problem)> SendAsync(RunningNode node)
@@ -122,13 +166,11 @@ public sealed class RedisServeTests : IDisposable
     }
 
     /// <summary>Sends a message by STOMP, and returns all that the node says until it closes the connection.</summary>
-    private static async Task<string> SendByStompAsync(RunningNode node)
+    private static async Task<string> SendByStompAsync(RunningNode node, string queue = "q1", string then = "")
     {
-        var stomp = new Uri(node.Start.GetProperty("addresses")[1].GetString()!);
-        using var client = new TcpClient();
-        await client.ConnectAsync(stomp.Host, stomp.Port, Token);
+        using var client = await ConnectAsync(node);
         await using var stream = client.GetStream();
-        await stream.WriteAsync("CONNECT\naccept-version:1.2\nhost:x\n\n\0SEND\ndestination:/queue/q1\nreceipt:1\n\nx\0"u8.ToArray(), Token);
+        await stream.WriteAsync(Encoding.UTF8.GetBytes($"CONNECT\naccept-version:1.2\nhost:x\n\n\0SEND\ndestination:/queue/{queue}\nreceipt:1\n\nx\0{then}"), Token);
         using var reader = new StreamReader(stream, Encoding.UTF8);
         return await reader.ReadToEndAsync(Token);
     }

@@ -73,6 +73,24 @@ public sealed class ScheduleNodeTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task DisabledSchedules_AreNotFired_UntilTheyAreEnabled()
+    {
+        var disabled = Allowing("off", 10) with { IsEnabled = false };
+        await _world.Client.PutManyAsync([disabled, Allowing("on", 20)], cancellationToken: Cancel);
+        var node = await _world.StartNodeAsync();
+        await ScheduleWorld.WhenAsync(() => _world.Clock.UntilNextTimer == TimeSpan.FromSeconds(20));
+        _world.Clock.Advance(TimeSpan.FromSeconds(20));
+        Assert.StartsWith("on@", Assert.Single(await _world.SentAsync(1)), StringComparison.Ordinal);
+
+        await _world.Client.PutAsync(disabled with { IsEnabled = true }, cancellationToken: Cancel);
+        await ScheduleWorld.WhenAsync(() => node.Stats.FirstDue == ScheduleWorld.Start.AddSeconds(30));
+        await ScheduleWorld.WhenAsync(() => _world.Clock.UntilNextTimer == TimeSpan.FromSeconds(10));
+        _world.Clock.Advance(TimeSpan.FromSeconds(10));
+
+        Assert.Contains(await _world.SentAsync(2), id => id.StartsWith("off@", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task ChangeOfVeryMany_IsFoundByAFullRead()
     {
         var node = await _world.StartNodeAsync();

@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using Millrace.Client;
+using Millrace.Storage.Http.Wire;
+using Millrace.Testing;
 using Xunit;
 
 namespace Millrace.Server.Tests.Channels;
@@ -22,6 +24,50 @@ public sealed partial class EventStreamTests
 
         Assert.Equal($": subscribed\nretry: 2000\n\nid: {id}\nevent: headline\ndata: one\ndata: two\n\n", await stream.ReadUntilAsync("two\n\n"));
         Assert.Equal("text/event-stream", stream.ContentType);
+    }
+
+    [Theory]
+    [InlineData("a\r\nevent: evil\rid: 9\n\ndata: b", "note%0Adata: c", "data: a\ndata: event: evil\ndata: id: 9\ndata: \ndata: data: b\n\n")]
+    [InlineData(": no comment", "a%0Did: 9", "data: : no comment\n\n")]
+    [InlineData("retry: 1", "plain", "event: plain\ndata: retry: 1\n\n")]
+    public async Task NothingInAMessage_BeginsAFieldOfTheEvent(string body, string type, string shown)
+    {
+        await using var server = await StartAsync();
+        using var stream = await SubscribeAsync(server, null);
+
+        var id = await PublishAsync(server, body, ("Millrace-Header-Event", type));
+
+        Assert.Equal($": subscribed\nretry: 2000\n\nid: {id}\n{shown}", await stream.ReadUntilAsync(shown));
+    }
+
+    [Fact]
+    public async Task ABodyThatIsNoText_ComesInBase64()
+    {
+        await using var server = await StartAsync();
+        using var stream = await SubscribeAsync(server, null);
+        using var body = new ByteArrayContent([0xFF, 0x0A, 0x00]);
+
+        using var published = await server.Http.PostAsync(new Uri("/api/v1/channels/news.world/messages", UriKind.Relative), body, Token);
+
+        Assert.EndsWith("\nevent: base64\ndata: /woA\n\n", await stream.ReadUntilAsync("/woA\n\n"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AQuietStream_SaysThatItIsAlive()
+    {
+        var clock = new ManualTimeProvider();
+        await using var server = await StartAsync(clock);
+        using var stream = await SubscribeAsync(server, null);
+        var alive = stream.ReadUntilAsync(": still here\n\n");
+        while (!alive.IsCompleted)
+        {
+            clock.Advance(EventNames.KeepAlive);
+            await Task.Yield();
+        }
+
+        Assert.Matches("^: subscribed\nretry: 2000\n\n(: still here\n\n)+$", await alive);
+        await PublishAsync(server, "after it");
+        Assert.EndsWith("data: after it\n\n", await stream.ReadUntilAsync("after it\n\n"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -69,11 +115,14 @@ public sealed partial class EventStreamTests
         Assert.Equal(Page, shown.AllowedOrigin);
     }
 
-    private static async Task<RunningServer> StartAsync(params string[] origins)
+    private static Task<RunningServer> StartAsync(params string[] origins) => StartAsync(TimeProvider.System, origins);
+
+    private static async Task<RunningServer> StartAsync(TimeProvider clock, params string[] origins)
     {
         var client = await MillraceClient.OpenAsync("memory:", cancellationToken: Token);
         return await RunningServer.StartAsync(options =>
         {
+            options.TimeProvider = clock;
             options.Instances["default"] = client;
             options.Security = options.Security with { CorsOrigins = origins };
         });

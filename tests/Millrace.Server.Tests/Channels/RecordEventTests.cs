@@ -1,5 +1,7 @@
 using System.Net;
 using Millrace.Server.Tests.Api;
+using Millrace.Storage.Http.Wire;
+using Millrace.Testing;
 using Xunit;
 
 namespace Millrace.Server.Tests.Channels;
@@ -92,6 +94,31 @@ public sealed class RecordEventTests
         Assert.All(again, record => Assert.True((bool)record!["duplicate"]!));
         Assert.Equal(4, (long)(await host.JsonAsync(HttpMethod.Get, "/streams/s/stats"))["records"]!);
         await host.RefusedAsync(HttpStatusCode.Conflict, "stream-mismatch", HttpMethod.Put, "/streams/s", """{"partitions":5}""");
+    }
+
+    [Fact]
+    public async Task AQuietStream_SaysThatItIsAlive()
+    {
+        var clock = new ManualTimeProvider();
+        await using var host = await ApiHost.StartAsync(time: clock);
+        await host.JsonAsync(HttpMethod.Put, "/streams/s");
+        using var stream = await FollowAsync(host, "/streams/s/events?from=first", "id: 0:-1");
+        var next = ReadAsync(stream);
+        while (!next.IsCompleted)
+        {
+            clock.Advance(EventNames.KeepAlive);
+            await Task.Yield();
+        }
+
+        Assert.Equal([": still here"], await next);
+        await host.JsonAsync(HttpMethod.Post, "/streams/s/records", "a");
+        string[] lines;
+        do
+        {
+            lines = await ReadAsync(stream);
+        }
+        while (lines is [": still here"]);
+        Assert.Equal(["id: 0:0", "data: a"], lines);
     }
 
     private static async Task<StreamReader> FollowAsync(ApiHost host, string path, string start, string? lastEventId = null)

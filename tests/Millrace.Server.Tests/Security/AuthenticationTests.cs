@@ -33,6 +33,16 @@ public sealed class AuthenticationTests : IDisposable
     }
 
     [Fact]
+    public async Task ANameInOtherLetters_IsNobody()
+    {
+        await using var host = await StartAsync(UsersFolder.User("Ada", "correct horse", "admin"), UsersFolder.User("ADA", "another horse"));
+
+        Assert.Equal("'Ada' may, admin", await TextAsync(host, SecuredHost.Basic("Ada", "correct horse")));
+        Assert.Equal("'ADA' may not", await TextAsync(host, SecuredHost.Basic("ADA", "another horse")));
+        await RequireRefusedAsync(host, SecuredHost.Basic("ada", "correct horse"));
+    }
+
+    [Fact]
     public async Task AKey_MakesTheCaller_UntilItExpiresOrIsRemoved()
     {
         var clock = new ManualTimeProvider();

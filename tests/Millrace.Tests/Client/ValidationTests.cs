@@ -78,6 +78,17 @@ public sealed class ValidationTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task APublish_IsCheckedByTheValidatorsOfItsType()
+    {
+        await using var mill = await OpenAsync(options => options.AddValidator<string>(text => [new MessageProblem("", "no texts")]));
+
+        await Assert.ThrowsAsync<MessageValidationException>(async () => await mill.Topic<string>("news").PublishAsync("x", cancellationToken: Token));
+        await Assert.ThrowsAsync<MessageValidationException>(async () => await mill.Topic<Order>("orders.placed").PublishAsync(new Order("1", 0), cancellationToken: Token));
+        Assert.Empty(_store.Calls);
+        Assert.Equal(2, await mill.Topic<Order>("orders.placed").PublishAsync(new Order("1"), cancellationToken: Token));
+    }
+
+    [Fact]
     public async Task AValidatorOfABaseType_ChecksDerivedOnes()
     {
         await using var mill = await OpenAsync(options => options.AddValidator<object>(message => [new MessageProblem("", $"no {message.GetType().Name}")]));

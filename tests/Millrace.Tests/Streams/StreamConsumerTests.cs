@@ -271,6 +271,25 @@ public sealed class StreamConsumerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task APartitionOrSeveral_AreReadAlone()
+    {
+        for (var partition = 0; partition < 4; partition++)
+        {
+            await AppendAsync(partition, $"{partition}");
+        }
+
+        Assert.Equal(["2"], await ReadOfAsync([2]));
+        Assert.Equal(["1", "3"], await ReadOfAsync([3, 1]));
+        Assert.Equal(["0", "1", "2", "3"], await ReadOfAsync(null));
+
+        async Task<IEnumerable<string>> ReadOfAsync(IReadOnlyList<int>? partitions)
+        {
+            await using var consumer = _client.StreamConsumer<string>("s", new() { Partitions = partitions });
+            return (await consumer.ReadAsync(10, TimeSpan.Zero, Cancel)).Select(message => message.Value).Order(StringComparer.Ordinal).ToList();
+        }
+    }
+
+    [Fact]
     public async Task PauseResumeAndSeek_MoveOnlyTheirPartitions()
     {
         await AppendAsync(0, "a0");

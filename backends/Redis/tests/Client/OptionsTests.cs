@@ -65,7 +65,7 @@ public sealed class OptionsTests
     }
 
     [Fact]
-    public void Options_Parse_AsSeedsSpellThem()
+    public void Options_Parse_AsOthersSpellThem()
     {
         var options = Parse(
             "redis://localhost?max_connections=10&prefix=app:&queue_name=symphra_scheduler:queue&clientName=me&timeoutMs=700&connectTimeoutMs=800&durability=full&wait=2&waitTimeoutMs=900");

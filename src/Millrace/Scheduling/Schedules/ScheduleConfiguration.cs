@@ -34,6 +34,9 @@ internal static class ScheduleConfiguration
     private static readonly FrozenDictionary<string, string> Spelling =
         NumberNames.Concat(OtherNames).ToFrozenDictionary(name => name, StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>The name of a schedule that says none itself: its section's in lower case, because the environment spells in capitals what a file does not.</summary>
+    public static string NameOf(IConfigurationSection section) => section.Key.ToLowerInvariant();
+
     /// <summary>Reads one schedule, whose name is the section's unless it says another.</summary>
     /// <exception cref="WireFormatException">A field is unknown, or no such value; names the schedule.</exception>
     /// <exception cref="MillraceConfigurationException">A value is out of range, or the trigger is not valid.</exception>
@@ -48,7 +51,7 @@ internal static class ScheduleConfiguration
         try
         {
             var json = new WireReader(buffer.WrittenSpan, isStrict: true);
-            return ScheduleJson.Read(ref json, section.GetSection("name").Value is null ? section.Key : null);
+            return ScheduleJson.Read(ref json, section.GetSection("name").Value is null ? NameOf(section) : null);
         }
         catch (WireFormatException exception)
         {
