@@ -103,7 +103,7 @@ internal sealed class ServerConfiguration
             var url = BackendUrl.Parse(urls.Queue ?? urls.Stream ?? urls.Channel ?? urls.Lock ?? urls.State!);
             if (!backends.Names.Contains(url.FullScheme) && !backends.Names.Contains(url.Scheme))
             {
-                throw new MillraceConfigurationException($"There is no backend '{url.Scheme}'. There are {string.Join(", ", backends.Names)}.");
+                throw new MillraceConfigurationException(BackendPackages.Missing(url.Scheme, backends.Names));
             }
         }
         catch (MillraceConfigurationException exception)

@@ -56,15 +56,11 @@ internal sealed class ClientBackends : IHealthProbe, IAsyncDisposable
         Of<IStreamStore>()?.Find<IStateStore>() ?? Find<IStateStore>() ?? throw new MillraceConfigurationException(
             $"The backend '{Of<IStreamStore>()?.Name}' has streams but no state, and no other state is configured: what streams there are must be kept somewhere. Set the URL of the state (StateUrl).");
 
-    /// <summary>Healthy when every one of them is.</summary>
+    /// <summary>Healthy when every one of them is. They are asked at the same time.</summary>
     public async ValueTask<HealthReport> ProbeAsync(CancellationToken cancellationToken = default)
     {
-        var reports = new List<(string Name, HealthReport Report)>();
-        foreach (var backend in _byUrl.Values)
-        {
-            reports.Add((backend.Name, await backend.Health.ProbeAsync(cancellationToken).ConfigureAwait(false)));
-        }
-
+        var reports = await Task.WhenAll(_byUrl.Values.Select(
+            async backend => (Name: LabelOf(backend), Report: await backend.Health.ProbeAsync(cancellationToken).ConfigureAwait(false)))).ConfigureAwait(false);
         var errors = reports.Where(probed => !probed.Report.IsHealthy).Select(probed => $"{probed.Name}: {probed.Report.Error}").ToList();
         var details = new Dictionary<string, string>();
         foreach (var (name, report) in reports)
@@ -75,7 +71,7 @@ internal sealed class ClientBackends : IHealthProbe, IAsyncDisposable
             }
         }
 
-        var duration = TimeSpan.FromTicks(reports.Sum(probed => probed.Report.Duration.Ticks));
+        var duration = reports.Max(probed => probed.Report.Duration);
         var warnings = reports.Where(probed => probed.Report.Warning is not null).Select(probed => $"{probed.Name}: {probed.Report.Warning}").ToList();
         return new HealthReport(errors.Count == 0, duration, errors.Count == 0 ? null : string.Join("; ", errors), details)
         {
@@ -91,6 +87,18 @@ internal sealed class ClientBackends : IHealthProbe, IAsyncDisposable
         {
             await backend.DisposeAsync().ConfigureAwait(false);
         }
+    }
+
+    /// <summary>The backend's name; with the shapes that it has been given where others have the same.</summary>
+    private string LabelOf(Backend backend)
+    {
+        if (_byUrl.Values.Count(other => other.Name == backend.Name) == 1)
+        {
+            return backend.Name;
+        }
+
+        var shapes = _byShape.Where(shape => shape.Value == backend).Select(shape => BackendShapes.NameOf(shape.Key));
+        return $"{backend.Name} ({string.Join(", ", backend == _main ? shapes.Prepend(BackendShapes.NameOf(typeof(IQueueStore))) : shapes)})";
     }
 
     private string? PairChannels(MillraceClientOptions options)

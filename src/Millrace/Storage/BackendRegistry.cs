@@ -98,9 +98,6 @@ public sealed class BackendRegistry
             }
         }
 
-        var package = Array.Find(BackendPackages.Known, known => known.Schemes.Contains(url.Scheme));
-        throw new MillraceConfigurationException(package is null
-            ? $"There is no backend '{url.Scheme}'. Registered are {string.Join(", ", Names)}."
-            : $"The backend '{url.Scheme}' is in the package {package.Name}, which this application does not reference. Registered are {string.Join(", ", Names)}.");
+        throw new MillraceConfigurationException(BackendPackages.Missing(url.Scheme, Names));
     }
 }

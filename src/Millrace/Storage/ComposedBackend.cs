@@ -53,7 +53,7 @@ internal sealed class ComposedBackend : Backend, IHealthProbe
 
         var reports = await Task.WhenAll(_probes.Select(probe => probe.ProbeAsync(cancellationToken).AsTask())).ConfigureAwait(false);
         var details = new Dictionary<string, string>();
-        var errors = new List<string>();
+        var (errors, warnings) = (new List<string>(), new List<string>());
         for (var i = 0; i < reports.Length; i++)
         {
             var (report, store) = (reports[i], NameOf(i));
@@ -67,9 +67,17 @@ internal sealed class ComposedBackend : Backend, IHealthProbe
             {
                 errors.Add($"{store}: {report.Error ?? "unhealthy"}");
             }
+
+            if (report.Warning is { } warning)
+            {
+                warnings.Add($"{store}: {warning}");
+            }
         }
 
-        return new HealthReport(errors.Count == 0, reports.Max(report => report.Duration), errors.Count == 0 ? null : string.Join("; ", errors), details);
+        return new HealthReport(errors.Count == 0, reports.Max(report => report.Duration), errors.Count == 0 ? null : string.Join("; ", errors), details)
+        {
+            Warning = warnings.Count == 0 ? null : string.Join("; ", warnings),
+        };
     }
 
     public override async ValueTask DisposeAsync()

@@ -26,6 +26,20 @@ public sealed class ClientHealthTests
         Assert.Equal(2, channels.Probes);
     }
 
+    [Fact]
+    public async Task StoresOfOneKind_AreToldApartByWhatTheyAreFor()
+    {
+        var channels = new ProbedChannels { Error = "the line is cut" };
+        var registry = BackendRegistry.CreateDefault();
+        registry.Add("far", (_, _) => Backend.Of("memory", channels));
+        await using var mill = await MillraceClient.OpenAsync("memory:", options => (options.Backends, options.ChannelUrl) = (registry, "far:"), Token);
+
+        var report = await mill.Health.ProbeAsync(Token);
+
+        Assert.Equal("memory (channel): the line is cut", report.Error);
+        Assert.Contains(report.Details.Keys, static key => key.StartsWith("memory (queue).", StringComparison.Ordinal));
+    }
+
     private sealed class ProbedChannels : IChannelTransport, IHealthProbe
     {
         public string? Error { get; set; }

@@ -37,6 +37,9 @@ public sealed class BackendRegistryTests
         Assert.Contains("no backend 'mongo'", unknown.Message, StringComparison.Ordinal);
         Assert.Contains("memory", unknown.Message, StringComparison.Ordinal);
 
+        var planned = await Assert.ThrowsAsync<MillraceConfigurationException>(async () => await registry.OpenAsync("amqp://h/", cancellationToken: Cancellation));
+        Assert.StartsWith("The backend 'amqp' (RabbitMQ) is not there yet. There are ", planned.Message, StringComparison.Ordinal);
+
         // This test project does not reference the SQLite package.
         var absent = await Assert.ThrowsAsync<MillraceConfigurationException>(async () => await registry.OpenAsync("sqlite:./x.db", cancellationToken: Cancellation));
         Assert.Contains("package Millrace.Sqlite", absent.Message, StringComparison.Ordinal);

@@ -27,7 +27,11 @@ public sealed class ComposedBackendHealthTests
 
         (locks.Error, state.Error) = (null, null);
         report = await backend.Health.ProbeAsync(Cancellation);
-        Assert.Equal((true, null), (report.IsHealthy, report.Error));
+        Assert.Equal((true, null, null), (report.IsHealthy, report.Error, report.Warning));
+
+        state.Warning = "a file is damaged";
+        report = await backend.Health.ProbeAsync(Cancellation);
+        Assert.Equal((true, "state: a file is damaged"), (report.IsHealthy, report.Warning));
     }
 
     [Fact]
@@ -83,12 +87,14 @@ public sealed class ComposedBackendHealthTests
     {
         public string? Error { get; set; } = error;
 
+        public string? Warning { get; set; }
+
         public int Probes { get; private set; }
 
         public ValueTask<HealthReport> ProbeAsync(CancellationToken cancellationToken = default)
         {
             Probes++;
-            return new(ReportOf(Error, durationMs, nameof(ProbedState)));
+            return new(ReportOf(Error, durationMs, nameof(ProbedState)) with { Warning = Warning });
         }
 
         public ValueTask<StateDocument?> GetAsync(string key, CancellationToken cancellationToken = default) => throw new NotSupportedException();
