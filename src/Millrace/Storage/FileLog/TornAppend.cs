@@ -3,11 +3,11 @@ using Millrace.Storage.FileLog.Disk;
 
 namespace Millrace.Storage.FileLog;
 
-/// <summary>What stands where the last frame of a log is not whole: the rest of an append that a crash has cut off, which nobody was told is stored, or damage to what was.</summary>
+/// <summary>Tells the rest of an append that a crash has cut off, which nobody was told is stored, from damage to what was. In doubt it is damage; docs/formats.md has the rule.</summary>
 /// <remarks>
-/// Of a torn append something was not written, and reads as zeros: its end, or a sector. Nothing stands behind it. So it is damage where nothing is missing, where a whole frame
-/// stands behind the head (wherever the head says that its frame ends: that length may be what is damaged), and where the frame is whole but for a bit of it or for its length. A frame cannot be there by chance or as
-/// a part of what somebody has sent, because its check knows its position.
+/// Of a torn append something was not written, and reads as zeros: its end, or a sector. Nothing stands behind it. So it is damage where nothing is missing; where a whole frame stands behind
+/// the head, also within what the head claims, because its length may be what is damaged; and where the frame is whole but for its length or a bit. A whole frame does not stand there by
+/// chance, nor as a part of what somebody has sent: its check knows its position.
 /// </remarks>
 internal sealed class TornAppend
 {
