@@ -1,6 +1,5 @@
 using System.Text;
 using Millrace.Storage;
-using Millrace.Storage.FileLog;
 using Millrace.Tests.Hosting;
 using Xunit;
 using static Millrace.Tests.Storage.FileLog.Simulation.SimulatedFolder;
