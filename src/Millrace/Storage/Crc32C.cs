@@ -8,6 +8,14 @@ namespace Millrace.Storage;
 /// <summary>The checksum of what backends store: CRC-32C (Castagnoli, RFC 3720), with the processor's instruction where it has one. Safe for concurrent use.</summary>
 public static class Crc32C
 {
+    /// <summary>What the last bit that went into a checksum does to it.</summary>
+    internal const uint LastBit = 1u << 31;
+
+    private const uint Polynomial = 0x82F63B78;
+
+    // What so many zero bytes multiply a register with: for each of the four bytes of the number, and each value that it may have.
+    private static readonly Lazy<uint[]> FactorsOfZeros = new(MakeFactorsOfZeros);
+
     /// <summary>The checksum of some bytes, as it is usually given: begun with all ones, and inverted.</summary>
     public static uint Of(ReadOnlySpan<byte> bytes) => ~Continue(uint.MaxValue, bytes);
 
@@ -35,7 +43,8 @@ public static class Crc32C
         return (~Continue(a, first[together..]), ~Continue(b, second[together..]), ~Continue(c, third[together..]));
     }
 
-    private static uint Continue(uint crc, ReadOnlySpan<byte> bytes)
+    /// <summary>A register, which is a checksum that is not inverted, after more bytes.</summary>
+    internal static uint Continue(uint crc, ReadOnlySpan<byte> bytes)
     {
         ref var next = ref MemoryMarshal.GetReference(bytes);
         var left = bytes.Length;
@@ -59,6 +68,55 @@ public static class Crc32C
         }
 
         return (left & 1) == 0 ? crc : BitOperations.Crc32C(crc, next);
+    }
+
+    /// <summary>A register after so many zero bytes.</summary>
+    internal static uint AfterZeros(uint crc, long bytes)
+    {
+        var factors = FactorsOfZeros.Value;
+        for (var digit = 0; bytes > 0; digit += 256, bytes >>= 8)
+        {
+            if ((bytes & 255) is not 0 and var value)
+            {
+                crc = Multiply(crc, factors[digit + (int)value]);
+            }
+        }
+
+        return crc;
+    }
+
+    /// <summary>A register after a bit that is zero.</summary>
+    internal static uint AfterZeroBit(uint crc) => (crc >> 1) ^ (Polynomial & (0 - (crc & 1)));
+
+    private static uint[] MakeFactorsOfZeros()
+    {
+        var factors = new uint[4 * 256];
+        var one = LastBit >> 8;
+        for (var digit = 0; digit < factors.Length; digit += 256)
+        {
+            factors[digit] = LastBit;
+            for (var value = 1; value < 256; value++)
+            {
+                factors[digit + value] = Multiply(factors[digit + value - 1], one);
+            }
+
+            one = Multiply(factors[digit + 255], one);
+        }
+
+        return factors;
+    }
+
+    /// <summary>The product of two registers as polynomials, modulo the one of the checksum; the highest bit is the lowest power.</summary>
+    private static uint Multiply(uint a, uint b)
+    {
+        var product = 0u;
+        for (; a != 0; a <<= 1)
+        {
+            product ^= b & (uint)((int)a >> 31);
+            b = AfterZeroBit(b);
+        }
+
+        return product;
     }
 
     private static ulong LittleEndian(ulong value) => BitConverter.IsLittleEndian ? value : BinaryPrimitives.ReverseEndianness(value);

@@ -105,7 +105,7 @@ internal sealed class LogRecovery
         {
             var name = LogFormat.NameOf(start);
             Span<byte> header = stackalloc byte[LogFormat.HeaderBytes];
-            var reason = LogFormat.CheckHeader(header[..ReadHeader(file, header)], start, name);
+            var reason = LogFormat.CheckHeader(header[..DurableFile.ReadUpTo(file, header, 0)], start, name);
             if (reason is not null)
             {
                 if (!isLast || EndOfWritten(file, 0, length) > 0)
@@ -157,7 +157,7 @@ internal sealed class LogRecovery
     /// <returns>False when the disk is too full for that: then it stays, behind the end of the segment, where nobody reads it.</returns>
     private bool TryCut(IStorageFile file, long start, long end, long written, string reason, bool isLast)
     {
-        var isTorn = isLast && start + end >= _trustedTo && IsRestOfOneFrame(file, end, written);
+        var isTorn = isLast && start + end >= _trustedTo && TornAppend.IsAt(file, start, end, written);
         var isPutAside = isTorn || written <= end || TryCopy(file, end, written, PathOf(start) + "." + end.ToString(CultureInfo.InvariantCulture) + DamagedExtension);
         Report(new LogDamage(LogFormat.NameOf(start), end, start + end, reason, isTorn));
         if (isPutAside)
@@ -188,30 +188,6 @@ internal sealed class LogRecovery
         {
             _files.Rename(PathOf(start), PathOf(start) + DamagedExtension);
         }
-    }
-
-    private static int ReadHeader(IStorageFile file, Span<byte> into)
-    {
-        var count = 0;
-        while (count < into.Length)
-        {
-            var read = file.Read(into[count..], count);
-            if (read <= 0)
-            {
-                break;
-            }
-
-            count += read;
-        }
-
-        return count;
-    }
-
-    /// <summary>Whether nothing was written behind the frame that begins at an offset.</summary>
-    private static bool IsRestOfOneFrame(IStorageFile file, long offset, long written)
-    {
-        Span<byte> head = stackalloc byte[LogFormat.FrameBytes];
-        return file.Read(head, offset) < head.Length || (LogFormat.LengthOf(head) is var length && length > 0 && written <= offset + LogFormat.FrameBytes + length);
     }
 
     /// <summary>Behind the last byte from an offset on that is not zero; the offset if all are.</summary>

@@ -63,10 +63,17 @@ internal static class DurableFile
         }
 
         var content = new byte[length];
+        return content[..ReadUpTo(file, content, 0)];
+    }
+
+    /// <summary>Reads as much as there is.</summary>
+    /// <returns>How many bytes: fewer than wanted only at the end of the file.</returns>
+    public static int ReadUpTo(IStorageFile file, Span<byte> into, long offset)
+    {
         var count = 0;
-        while (count < content.Length)
+        while (count < into.Length)
         {
-            var read = file.Read(content.AsSpan(count), count);
+            var read = file.Read(into[count..], offset + count);
             if (read <= 0)
             {
                 break;
@@ -75,6 +82,6 @@ internal static class DurableFile
             count += read;
         }
 
-        return content[..count];
+        return count;
     }
 }

@@ -1,4 +1,6 @@
 using System.Text;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Millrace.Storage;
 using Millrace.Storage.FileLog;
 using Millrace.Storage.FileLog.Disk;
@@ -17,14 +19,31 @@ internal sealed class SimulatedFolder
 
     public string Options { get; init; } = "segmentBytes=4096";
 
+    public ILoggerFactory Logger { get; init; } = NullLoggerFactory.Instance;
+
     public async Task<FileBackend> OpenAsync(IFileSystem? files = null) => await FileBackend.OpenAsync(
-        files ?? Disk, FileBackendOptions.Parse(BackendUrl.Parse($"file://{Root}?{Options}")), new BackendContext { TimeProvider = Clock });
+        files ?? Disk, FileBackendOptions.Parse(BackendUrl.Parse($"file://{Root}?{Options}")), new BackendContext { TimeProvider = Clock, LoggerFactory = Logger });
 
     /// <summary>The files in a folder of the backend, and those in it, in order.</summary>
     public List<string> Files(string folder)
     {
         var path = Path.Combine(Root, folder);
         return [.. Disk.ListFiles(path).Select(file => Path.Combine(path, file.Name)).Order(StringComparer.Ordinal), .. Disk.ListFolders(path).Order(StringComparer.Ordinal).SelectMany(name => Files(Path.Combine(folder, name)))];
+    }
+
+    /// <summary>The same folder on another disk, where one file is another.</summary>
+    public SimulatedFolder With(string file, byte[] content, ILoggerFactory logger)
+    {
+        var copy = new SimulatedFolder { Options = Options, Clock = Clock, Logger = logger };
+        foreach (var path in Files(""))
+        {
+            var bytes = path == file ? content : Disk.Content(path);
+            copy.Disk.CreateFolder(Path.GetDirectoryName(path)!);
+            using var made = copy.Disk.Create(path, bytes.Length);
+            made.Write(bytes, 0);
+        }
+
+        return copy;
     }
 
     public List<string> Segments() => Files("journal").FindAll(file => file.EndsWith(".log", StringComparison.Ordinal));

@@ -208,6 +208,11 @@ internal sealed class SimulatedHistory : IAsyncDisposable
         {
             await StepAsync(step);
         }
+
+        if (interrupted is { IsRepeated: true })
+        {
+            await StepAsync(interrupted);
+        }
     }
 
     private async Task EndRunAsync(SimulatedStep? interrupted)

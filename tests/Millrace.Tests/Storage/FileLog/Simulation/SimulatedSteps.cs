@@ -9,6 +9,9 @@ internal sealed record SimulatedStep(string Text, Func<SimulatedSide, Task<strin
 {
     /// <summary>How far the time is moved before it.</summary>
     public TimeSpan Advances { get; init; }
+
+    /// <summary>Whether it is done once more when a crash has left open if it was done: what can be seen may be the same either way, until messages are leased.</summary>
+    public bool IsRepeated { get; init; }
 }
 
 /// <summary>Draws the steps of a history.</summary>
@@ -152,7 +155,7 @@ internal sealed class SimulatedSteps(Random random, bool exact)
         }
 
         var delay = TimeSpan.FromSeconds(random.Next(2) * random.Next(8));
-        return new SimulatedStep($"reschedule {Short(text)} of {queue} by {delay}", side => side.RescheduleAsync(queue, text, delay));
+        return new SimulatedStep($"reschedule {Short(text)} of {queue} by {delay}", side => side.RescheduleAsync(queue, text, delay)) { IsRepeated = true };
     }
 
     private SimulatedStep ChangeQueue()
