@@ -62,14 +62,14 @@ internal static partial class LogMessages
     [LoggerMessage(2205, LogLevel.Warning, "{Method} request {RequestId} was answered with {Status} {Code}: {Reason}")]
     public static partial void BackendFailed(this ILogger logger, string method, string requestId, int status, string code, string reason);
 
-    [LoggerMessage(2210, LogLevel.Warning, "The instance '{Instance}' is unhealthy: {Error}")]
-    public static partial void InstanceUnhealthy(this ILogger logger, string instance, string error);
+    [LoggerMessage(2210, LogLevel.Warning, "The health check '{Check}' fails: {Error}")]
+    public static partial void CheckFailed(this ILogger logger, string check, string error);
 
-    [LoggerMessage(2211, LogLevel.Information, "The instance '{Instance}' is healthy again.")]
-    public static partial void InstanceHealthy(this ILogger logger, string instance);
+    [LoggerMessage(2211, LogLevel.Information, "The health check '{Check}' succeeds again.")]
+    public static partial void CheckSucceeds(this ILogger logger, string check);
 
-    [LoggerMessage(2212, LogLevel.Error, "The health probe of instance '{Instance}' threw.")]
-    public static partial void HealthProbeThrew(this ILogger logger, Exception exception, string instance);
+    [LoggerMessage(2212, LogLevel.Error, "The probe of the health check '{Check}' threw.")]
+    public static partial void HealthProbeThrew(this ILogger logger, Exception exception, string check);
 
     [LoggerMessage(2220, LogLevel.Warning, "The counts of the queues of instance '{Instance}' could not be read for the metrics.")]
     public static partial void QueueCountsFailed(this ILogger logger, Exception exception, string instance);
