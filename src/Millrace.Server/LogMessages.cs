@@ -59,8 +59,21 @@ internal static partial class LogMessages
     [LoggerMessage(2204, LogLevel.Warning, "A connection from {Peer} was closed as it came: there are {Limit} connections, which is the limit.")]
     public static partial void ConnectionRefused(this ILogger logger, string peer, int limit);
 
-    [LoggerMessage(2205, LogLevel.Warning, "{Method} request {RequestId} was answered with {Status} {Code}: {Reason}")]
-    public static partial void BackendFailed(this ILogger logger, string method, string requestId, int status, string code, string reason);
+    [LoggerMessage(EventId = 2205, Message = "{Method} request {RequestId} was answered with {Status} {Code}: {Reason}")]
+    public static partial void BackendFailed(this ILogger logger, LogLevel level, string method, string requestId, int status, string code, string reason);
+
+    [LoggerMessage(
+        2206,
+        LogLevel.Warning,
+        "{Count} more requests to the instance '{Instance}' were answered with {Status} {Code} in {Seconds:0.#} s, the last one {Method} request {RequestId}: {Reason}")]
+    public static partial void BackendFailedMore(
+        this ILogger logger, long count, string instance, int status, string code, double seconds, string method, string requestId, string reason);
+
+    [LoggerMessage(
+        2207,
+        LogLevel.Information,
+        "The instance '{Instance}' answers no request with {Status} {Code} any more. {Count} were in {Seconds:0.#} s, {LeftOut} of them since the last line about it.")]
+    public static partial void BackendFailureOver(this ILogger logger, string instance, int status, string code, long count, double seconds, long leftOut);
 
     [LoggerMessage(2210, LogLevel.Warning, "The health check '{Check}' fails: {Error}")]
     public static partial void CheckFailed(this ILogger logger, string check, string error);

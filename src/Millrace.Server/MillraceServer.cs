@@ -109,6 +109,12 @@ public sealed class MillraceServer : IAsyncDisposable
         // Together: neither takes the other's time. The broker first, for it tells what is cut with the web server.
         var broker = _broker?.StopAsync(_options.DrainTimeout) ?? Task.CompletedTask;
         await Task.WhenAll(broker, _application.StopAsync(cancellationToken), _schedulers.StopAsync(cancellationToken)).ConfigureAwait(false);
+        foreach (var instance in _instances)
+        {
+            // Nobody asks any more; what was left out is said before the end.
+            await instance.Outages.DisposeAsync().ConfigureAwait(false);
+        }
+
         _logger.ServerStopped();
     }
 

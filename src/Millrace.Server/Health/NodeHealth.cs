@@ -45,6 +45,10 @@ internal sealed class NodeHealth
             ? "a store has failed until it is opened again"
         : null;
 
+    /// <summary>Checks one instance.</summary>
+    public async ValueTask<bool> IsHealthyAsync(string instance, CancellationToken cancellationToken) =>
+        (await _checks.Single(check => check.Instance == instance).CheckAsync(cancellationToken).ConfigureAwait(false)).IsHealthy;
+
     /// <summary>Makes every check at the same time.</summary>
     public async ValueTask<HealthSummary> CheckAsync(CancellationToken cancellationToken)
     {
