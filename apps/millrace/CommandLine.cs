@@ -76,6 +76,7 @@ internal static class CommandLine
             QueueCommand.Create(context),
             StreamCommand.Create(context),
             ScheduleCommand.Create(context),
+            ConnectionsCommand.Create(context),
             BindCommand.Create(context),
             UnbindCommand.Create(context),
             BindingsCommand.Create(context),

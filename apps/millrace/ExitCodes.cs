@@ -19,7 +19,7 @@ internal static class ExitCodes
         (Done, "done"),
         (Failed, "failed: the store cannot be reached or written, or does not allow it, or a file cannot be read"),
         (Usage, "wrong usage: a command, option, URL, name or setting"),
-        (NotFound, "not found: the queue, the stream, the schedule, the message, or what a user command names"),
+        (NotFound, "not found: the queue, the stream, the schedule, the message, the connection, or what a user command names"),
         (QueueFull, "the queue is full; nothing of the batch was stored"),
         (BadInput, "bad input: a message is malformed or over a limit; nothing of its batch was stored"),
         (Damaged, "the stored data is damaged, of another program or of a newer version; nothing was changed"),
@@ -29,7 +29,8 @@ internal static class ExitCodes
 
     public static int Of(MillraceException exception) => exception switch
     {
-        QueueNotFoundException or StreamNotFoundException or MessageNotFoundException or GroupNotFoundException or UserEntryNotFoundException or ScheduleNotFoundException => NotFound,
+        QueueNotFoundException or StreamNotFoundException or MessageNotFoundException or GroupNotFoundException or UserEntryNotFoundException or ScheduleNotFoundException
+            or ConnectionNotFoundException => NotFound,
         QueueFullException => QueueFull,
         InvalidMessageException => BadInput,
         StorageCorruptException => Damaged,
@@ -52,6 +53,9 @@ internal sealed class GroupNotFoundException(string stream, string group)
 /// <summary>No schedule with the name that was given.</summary>
 internal sealed class ScheduleNotFoundException(string schedule)
     : MillraceException($"There is no schedule '{schedule}'.");
+
+/// <summary>No STOMP connection with the id that was given, or no STOMP at all.</summary>
+internal sealed class ConnectionNotFoundException(string message) : MillraceException(message);
 
 /// <summary>No user, key or role with the name that was given.</summary>
 internal sealed class UserEntryNotFoundException(string message) : MillraceException(message);

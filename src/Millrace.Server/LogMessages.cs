@@ -59,17 +59,30 @@ internal static partial class LogMessages
     [LoggerMessage(2204, LogLevel.Warning, "A connection from {Peer} was closed as it came: there are {Limit} connections, which is the limit.")]
     public static partial void ConnectionRefused(this ILogger logger, string peer, int limit);
 
-    [LoggerMessage(2205, LogLevel.Warning, "{Method} request {RequestId} was answered with {Status} {Code}: {Reason}")]
-    public static partial void BackendFailed(this ILogger logger, string method, string requestId, int status, string code, string reason);
+    [LoggerMessage(EventId = 2205, Message = "{Method} request {RequestId} was answered with {Status} {Code}: {Reason}")]
+    public static partial void BackendFailed(this ILogger logger, LogLevel level, string method, string requestId, int status, string code, string reason);
 
-    [LoggerMessage(2210, LogLevel.Warning, "The instance '{Instance}' is unhealthy: {Error}")]
-    public static partial void InstanceUnhealthy(this ILogger logger, string instance, string error);
+    [LoggerMessage(
+        2206,
+        LogLevel.Warning,
+        "{Count} more requests to the instance '{Instance}' were answered with {Status} {Code} in {Seconds:0.#} s, the last one {Method} request {RequestId}: {Reason}")]
+    public static partial void BackendFailedMore(
+        this ILogger logger, long count, string instance, int status, string code, double seconds, string method, string requestId, string reason);
 
-    [LoggerMessage(2211, LogLevel.Information, "The instance '{Instance}' is healthy again.")]
-    public static partial void InstanceHealthy(this ILogger logger, string instance);
+    [LoggerMessage(
+        2207,
+        LogLevel.Information,
+        "The instance '{Instance}' answers no request with {Status} {Code} any more. {Count} were in {Seconds:0.#} s, {LeftOut} of them since the last line about it.")]
+    public static partial void BackendFailureOver(this ILogger logger, string instance, int status, string code, long count, double seconds, long leftOut);
 
-    [LoggerMessage(2212, LogLevel.Error, "The health probe of instance '{Instance}' threw.")]
-    public static partial void HealthProbeThrew(this ILogger logger, Exception exception, string instance);
+    [LoggerMessage(2210, LogLevel.Warning, "The health check '{Check}' fails: {Error}")]
+    public static partial void CheckFailed(this ILogger logger, string check, string error);
+
+    [LoggerMessage(2211, LogLevel.Information, "The health check '{Check}' succeeds again.")]
+    public static partial void CheckSucceeds(this ILogger logger, string check);
+
+    [LoggerMessage(2212, LogLevel.Error, "The probe of the health check '{Check}' threw.")]
+    public static partial void HealthProbeThrew(this ILogger logger, Exception exception, string check);
 
     [LoggerMessage(2220, LogLevel.Warning, "The counts of the queues of instance '{Instance}' could not be read for the metrics.")]
     public static partial void QueueCountsFailed(this ILogger logger, Exception exception, string instance);

@@ -48,7 +48,7 @@ public sealed class MillraceServer : IAsyncDisposable
     }
 
     /// <summary>Where the server listens, with the ports that it was given: first for HTTP, then for STOMP.</summary>
-    public IReadOnlyList<string> Addresses => _application.Services.GetRequiredService<NodeListeners>().NamesOf(BoundOf(_application));
+    public IReadOnlyList<string> Addresses => _application.Services.GetRequiredService<NodeListeners>().NamesOf(BoundOf(_application.Services));
 
     internal IReadOnlyList<ApiInstance> Instances => _instances;
 
@@ -109,6 +109,12 @@ public sealed class MillraceServer : IAsyncDisposable
         // Together: neither takes the other's time. The broker first, for it tells what is cut with the web server.
         var broker = _broker?.StopAsync(_options.DrainTimeout) ?? Task.CompletedTask;
         await Task.WhenAll(broker, _application.StopAsync(cancellationToken), _schedulers.StopAsync(cancellationToken)).ConfigureAwait(false);
+        foreach (var instance in _instances)
+        {
+            // Nobody asks any more; what was left out is said before the end.
+            await instance.Outages.DisposeAsync().ConfigureAwait(false);
+        }
+
         _logger.ServerStopped();
     }
 
@@ -139,12 +145,12 @@ public sealed class MillraceServer : IAsyncDisposable
         }
         catch (Exception exception) when (exception is IOException or SocketException or FormatException or InvalidOperationException)
         {
-            throw new MillraceConfigurationException(application.Services.GetRequiredService<NodeListeners>().DescribeFailure(BoundOf(application), exception), exception);
+            throw new MillraceConfigurationException(application.Services.GetRequiredService<NodeListeners>().DescribeFailure(BoundOf(application.Services), exception), exception);
         }
     }
 
-    private static ICollection<string> BoundOf(WebApplication application) =>
-        application.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
+    private static ICollection<string> BoundOf(IServiceProvider services) =>
+        services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses;
 
     private static WebApplication Build(MillraceServerOptions options, ServerSecurity security, StompBroker? broker)
     {
@@ -165,8 +171,11 @@ public sealed class MillraceServer : IAsyncDisposable
             .AddSingleton<IHostLifetime, EmbeddedLifetime>()
             .Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTimeout)
             .AddSingleton(new NodeSchedulers(options))
-            .AddSingleton(services =>
-                new NodeHealth(options, services.GetRequiredService<IHostApplicationLifetime>(), services.GetRequiredService<NodeSchedulers>()))
+            .AddSingleton(services => new NodeHealth(
+                options,
+                services.GetRequiredService<IHostApplicationLifetime>(),
+                services.GetRequiredService<NodeSchedulers>(),
+                broker is null ? null : new StompProbe(broker, listeners, () => listeners.NamesOf(BoundOf(services)), options.HealthTimeout / 2, options.TimeProvider)))
             .AddSingleton(listeners)
             .AddSingleton<NodeMetrics>()
             .AddSingleton(new QueueCounts(options))

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Millrace.Client;
 using Millrace.Server.Api;
+using Millrace.Server.Health;
 using Millrace.Server.Hosting;
 using Millrace.Server.Security;
 
@@ -75,6 +76,11 @@ public sealed class MillraceServerOptions
         if (OptionalInstances.FirstOrDefault(name => !Instances.ContainsKey(name)) is { } unknown)
         {
             throw new MillraceConfigurationException(DescribeUnknownOptional(unknown, Instances.Keys));
+        }
+
+        if (Stomp is not null && Instances.ContainsKey(StompProbe.CheckName))
+        {
+            throw new MillraceConfigurationException($"An instance cannot be called '{StompProbe.CheckName}' where STOMP is served: that is a check of /api/health. Choose another name.");
         }
 
         if (Stomp is { Instance: var served } && !Instances.ContainsKey(served))

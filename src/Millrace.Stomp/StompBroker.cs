@@ -34,6 +34,12 @@ internal sealed class StompBroker : IAsyncDisposable
     /// <summary>How many connections there are.</summary>
     public int ConnectionCount => _connections.Count;
 
+    /// <summary>The most connections that it lets in at one time.</summary>
+    public int MaxConnections => Resources.Options.MaxConnections;
+
+    /// <summary>Whether it has been told to stop, and accepts nobody any more.</summary>
+    public bool IsStopping => _isStopping;
+
     /// <summary>What the broker has counted since it was made.</summary>
     public BrokerCounters Counters => Resources.Counters;
 

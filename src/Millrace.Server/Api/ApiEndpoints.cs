@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Millrace.Server.Health;
 using Millrace.Server.Security;
 using Millrace.Stomp;
 using Millrace.Storage.Http.Wire;
@@ -41,11 +42,12 @@ internal static class ApiEndpoints
     public static IReadOnlyList<ApiInstance> Map(IEndpointRouteBuilder endpoints, MillraceServerOptions options, ServerSecurity security, StompBroker? broker)
     {
         var stopping = endpoints.ServiceProvider.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+        var health = endpoints.ServiceProvider.GetRequiredService<NodeHealth>();
         var instances = new List<ApiInstance>();
         foreach (var (name, client) in options.Instances)
         {
             var root = name == DefaultInstance ? Root : $"{Root}/instances/{Uri.EscapeDataString(name)}";
-            var instance = new ApiInstance(name, root, client, options, security, stopping) { Broker = broker };
+            var instance = new ApiInstance(name, root, client, options, security, health, stopping) { Broker = broker };
             instances.Add(instance);
             Map(endpoints, instance, root, Routes.Where(route => !route.IsOfNode));
         }
@@ -63,7 +65,8 @@ internal static class ApiEndpoints
     {
         foreach (var route in routes)
         {
-            endpoints.MapMethods(route.Path.Length == 0 ? root : $"{root}/{route.Path}", MethodsOf(route), context => AnswerAsync(context, instance, route));
+            endpoints.MapMethods(route.Path.Length == 0 ? root : $"{root}/{route.Path}", MethodsOf(route), context => AnswerAsync(context, instance, route))
+                .WithMetadata(instance);
         }
     }
 

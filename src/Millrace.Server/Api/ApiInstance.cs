@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Logging;
 using Millrace.Client;
 using Millrace.Server.Api.Description;
+using Millrace.Server.Errors;
+using Millrace.Server.Health;
 using Millrace.Server.Security;
 using Millrace.Stomp;
 using Millrace.Storage;
@@ -15,7 +17,7 @@ internal sealed class ApiInstance : IAsyncDisposable
     private byte[]? _description;
     private int _subscriptions;
 
-    public ApiInstance(string name, string root, MillraceClient client, MillraceServerOptions options, ServerSecurity security, CancellationToken stopping)
+    public ApiInstance(string name, string root, MillraceClient client, MillraceServerOptions options, ServerSecurity security, NodeHealth health, CancellationToken stopping)
     {
         Name = name;
         Root = root;
@@ -28,6 +30,7 @@ internal sealed class ApiInstance : IAsyncDisposable
         Logger = options.LoggerFactory.CreateLogger("Millrace.Server.Api");
         Receivers = new ReceiverTable(options.Limits, options.TimeProvider, Logger);
         Partitions = new ServedPartitions(client);
+        Outages = new OutageLog(name, cancellationToken => health.IsHealthyAsync(name, cancellationToken), options.TimeProvider, Logger);
     }
 
     public string Name { get; }
@@ -52,6 +55,9 @@ internal sealed class ApiInstance : IAsyncDisposable
 
     /// <summary>The partitions of streams that clients use.</summary>
     public ServedPartitions Partitions { get; }
+
+    /// <summary>The requests that its stores failed, in the log.</summary>
+    public OutageLog Outages { get; }
 
     /// <summary>The broker of the node, whichever instance it serves; null where STOMP is not served.</summary>
     public StompBroker? Broker { get; init; }
@@ -113,6 +119,7 @@ internal sealed class ApiInstance : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await Outages.DisposeAsync().ConfigureAwait(false);
         await Receivers.DisposeAsync().ConfigureAwait(false);
         await Partitions.DisposeAsync().ConfigureAwait(false);
     }

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Logging;
 using Millrace.Serialization;
+using Millrace.Server.Api;
 using Millrace.Storage.Http.Wire;
 
 namespace Millrace.Server.Errors;
@@ -26,7 +27,7 @@ internal static class ProblemAnswer
         _ => ProblemMap.Of(exception),
     };
 
-    /// <summary>What a client is told of a fault; the log has those that the node's operator has to know of.</summary>
+    /// <summary>What a client is told of a fault; the log has those that the node's operator has to know of, of each instance by itself and not every one of an outage.</summary>
     public static WireProblem Report(Exception exception, HttpContext context, ILogger logger)
     {
         var problem = Of(exception);
@@ -38,7 +39,15 @@ internal static class ProblemAnswer
 
         if (exception is MillraceException && problem.Status is StatusCodes.Status502BadGateway or StatusCodes.Status503ServiceUnavailable)
         {
-            logger.BackendFailed(context.Request.Method, context.TraceIdentifier, problem.Status, problem.Code, exception.Message);
+            var request = new FailedRequest(context.Request.Method, context.TraceIdentifier, problem.Status, problem.Code, exception.Message);
+            if (context.GetEndpoint()?.Metadata.GetMetadata<ApiInstance>() is { } instance)
+            {
+                instance.Outages.Report(request);
+            }
+            else
+            {
+                logger.BackendFailed(LogLevel.Warning, request.Method, request.Id, request.Status, request.Code, request.Reason);
+            }
         }
 
         return problem;

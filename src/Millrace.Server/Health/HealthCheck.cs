@@ -1,6 +1,6 @@
 namespace Millrace.Server.Health;
 
-/// <summary>The outcome of checking one instance. Immutable.</summary>
+/// <summary>The outcome of one check. Immutable.</summary>
 /// <param name="IsHealthy">Whether its probe succeeded in time.</param>
 /// <param name="Duration">How long the probe took, or has been running.</param>
 /// <param name="Failure">What kind of failure, for everybody; null when healthy.</param>

@@ -10,7 +10,7 @@ using Millrace.Storage.Http.Wire;
 namespace Millrace.Server.Health;
 
 /// <summary>
-/// <c>/health/live</c>: the process answers. <c>/health/ready</c>: it takes requests. <c>/api/health</c>: each instance, by a real round trip.
+/// <c>/health/live</c>: the process answers. <c>/health/ready</c>: it takes requests. <c>/api/health</c>: each instance and STOMP, by a real round trip.
 /// </summary>
 internal static class HealthEndpoints
 {

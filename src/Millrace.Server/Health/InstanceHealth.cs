@@ -4,7 +4,7 @@ using Millrace.Storage;
 namespace Millrace.Server.Health;
 
 /// <summary>
-/// Checks one instance. At most one probe runs at any time: requests meanwhile wait for it, up to its deadline, and a probe that hangs is not joined by a second one.
+/// Checks one instance, or what else has a probe. At most one probe runs at any time: requests meanwhile wait for it, up to its deadline, and a probe that hangs is not joined by a second one.
 /// Safe for concurrent use.
 /// </summary>
 internal sealed class InstanceHealth(string instance, Func<IHealthProbe> probe, TimeSpan timeout, TimeSpan cacheTime, TimeProvider timeProvider, ILogger logger)
@@ -111,11 +111,11 @@ internal sealed class InstanceHealth(string instance, Func<IHealthProbe> probe, 
         (_last, _lastAt) = (check, timeProvider.GetTimestamp());
         if (check.IsHealthy && !_wasHealthy)
         {
-            logger.InstanceHealthy(instance);
+            logger.CheckSucceeds(instance);
         }
         else if (!check.IsHealthy && _wasHealthy)
         {
-            logger.InstanceUnhealthy(instance, check.Error!);
+            logger.CheckFailed(instance, check.Error!);
         }
 
         _wasHealthy = check.IsHealthy;

@@ -13,6 +13,7 @@ internal sealed class NodeListeners
     private readonly List<(string Url, BindingAddress Address)> _addresses;
     private readonly ServerCertificate? _certificate;
     private readonly StompBroker? _broker;
+    private readonly List<AcceptProbe> _stompProbes = [];
 
     public NodeListeners(MillraceServerOptions options, ServerCertificate? certificate, StompBroker? broker)
     {
@@ -24,6 +25,9 @@ internal sealed class NodeListeners
 
     /// <summary>The limit of the HTTP connections.</summary>
     public ConnectionLimit Limit { get; }
+
+    /// <summary>What finds out whether the listeners of STOMP accept connections, in the order of their addresses.</summary>
+    public IReadOnlyList<AcceptProbe> StompProbes => _stompProbes;
 
     /// <summary>Tells the web server where to listen. Nothing but this: it would forget the URLs that it was given otherwise.</summary>
     public void Apply(KestrelServerOptions kestrel)
@@ -83,6 +87,9 @@ internal sealed class NodeListeners
     {
         // No protocols of HTTP to agree on in a handshake of TLS.
         listen.Protocols = HttpProtocols.None;
+        var probe = new AcceptProbe(() => listen.EndPoint);
+        _stompProbes.Add(probe);
+        listen.Use(probe.Before);
         if (ListenUrl.IsEncrypted(address))
         {
             listen.UseHttps(_certificate!.Configure);

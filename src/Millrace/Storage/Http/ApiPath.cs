@@ -15,6 +15,7 @@ internal static class ApiPath
     public const string Queues = "queues";
     public const string Runs = "runs";
     public const string RunStatistics = "runs/statistics";
+    public const string Connections = "connections";
 
     public static string Queue(string queue) => $"queues/{Escape(queue)}";
 
@@ -35,6 +36,8 @@ internal static class ApiPath
     public static string Lock(string name, string part) => $"locks/{Escape(name)}/{part}";
 
     public static string State(string key) => $"state/{Escape(key)}";
+
+    public static string Connection(string connection) => $"{Connections}/{Escape(connection)}";
 
     public static string Partition(string stream, int partition) => string.Create(CultureInfo.InvariantCulture, $"streams/{Escape(stream)}/partitions/{partition}");
 
