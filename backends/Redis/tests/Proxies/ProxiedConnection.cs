@@ -1,6 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Millrace.Redis.Tests.Proxies;
 
 /// <summary>One connection through a <see cref="TcpProxy"/>.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "The source has no timer and no handle, and may be asked to end long after the connection has.")]
 internal class ProxiedConnection
 {
     private readonly CancellationTokenSource _ending = new();
