@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net.Sockets;
 using Millrace.Server.Hosting;
 using Millrace.Server.Stomp;
 using Millrace.Stomp;
@@ -64,12 +63,7 @@ internal sealed class StompProbe(StompBroker broker, NodeListeners listeners, Fu
         using var deadline = new CancellationTokenSource(timeout, timeProvider);
         try
         {
-            await probe.ConnectAsync(deadline.Token).ConfigureAwait(false);
-            return (url, null);
-        }
-        catch (SocketException exception)
-        {
-            return (url, exception.Message);
+            return (url, await probe.FindFaultAsync(deadline.Token).ConfigureAwait(false));
         }
         catch (OperationCanceledException)
         {

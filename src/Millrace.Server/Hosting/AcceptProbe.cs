@@ -13,50 +13,57 @@ namespace Millrace.Server.Hosting;
 internal sealed class AcceptProbe(Func<EndPoint> findListener)
 {
     // By where they come from, which nobody else can while the socket is bound.
-    private readonly ConcurrentDictionary<string, TaskCompletionSource> _coming = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<IPEndPoint, TaskCompletionSource> _coming = new();
 
     /// <summary>Puts the meeting place before what follows.</summary>
     public ConnectionDelegate Before(ConnectionDelegate next) => connection =>
-        connection.RemoteEndPoint is { } source && _coming.TryGetValue(NameOf(source), out var met) && met.TrySetResult() ? Task.CompletedTask : next(connection);
+        connection.RemoteEndPoint is IPEndPoint source && _coming.TryGetValue(Plain(source), out var met) && met.TrySetResult() ? Task.CompletedTask : next(connection);
 
-    /// <summary>Returns when the listener has accepted a connection.</summary>
-    /// <exception cref="SocketException">Nobody listens there, or this process can have no more sockets.</exception>
-    public async Task ConnectAsync(CancellationToken cancellationToken)
+    /// <summary>Why the listener accepts nobody; null when it does. Of a socket in the file system only whether its file is there; named pipes are taken at their word.</summary>
+    public Task<string?> FindFaultAsync(CancellationToken cancellationToken)
     {
-        if (FindWay(findListener()) is not var (source, target))
+        // No connection to a file: it could be told from those of others by a name of its own only, and a name that is longer than the listener's ends the process, by a fault of the
+        // runtime (its accept has no room for it, and throws where nobody can catch it).
+        var listener = findListener();
+        return listener switch
         {
-            return;
-        }
+            IPEndPoint ip => FindFaultAsync(new IPEndPoint(ReachableOf(ip.Address), ip.Port), cancellationToken),
+            UnixDomainSocketEndPoint file when !File.Exists(file.ToString()) => Task.FromResult<string?>("its file is not there any more"),
+            _ => Task.FromResult<string?>(null),
+        };
+    }
 
-        using var socket = new Socket(target.AddressFamily, SocketType.Stream, target is IPEndPoint ? ProtocolType.Tcp : ProtocolType.Unspecified);
-        socket.Bind(source);
-        var name = NameOf(socket.LocalEndPoint!);
-        var met = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _coming[name] = met;
+    private async Task<string?> FindFaultAsync(IPEndPoint target, CancellationToken cancellationToken)
+    {
+        IPEndPoint? source = null;
         try
         {
+            using var socket = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(target.Address, 0));
+            source = (IPEndPoint)socket.LocalEndPoint!;
+            var met = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _coming[source] = met;
             await socket.ConnectAsync(target, cancellationToken).ConfigureAwait(false);
             await met.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+            return null;
+        }
+        catch (SocketException exception)
+        {
+            return exception.Message;
         }
         finally
         {
-            _coming.TryRemove(name, out _);
+            if (source is not null)
+            {
+                _coming.TryRemove(source, out _);
+            }
         }
     }
-
-    /// <summary>From where to where a connection goes; null where none could be told from those of others: named pipes, and sockets in the file system on systems without unnamed ones.</summary>
-    private static (EndPoint Source, EndPoint Target)? FindWay(EndPoint listener) => listener switch
-    {
-        IPEndPoint ip => (new IPEndPoint(ReachableOf(ip.Address), 0), new IPEndPoint(ReachableOf(ip.Address), ip.Port)),
-        UnixDomainSocketEndPoint when OperatingSystem.IsLinux() => (new UnixDomainSocketEndPoint($"\0millrace-{Guid.NewGuid():N}"), listener),
-        _ => null,
-    };
 
     private static IPAddress ReachableOf(IPAddress address) =>
         address.Equals(IPAddress.Any) ? IPAddress.Loopback
         : address.Equals(IPAddress.IPv6Any) ? IPAddress.IPv6Loopback
         : address;
 
-    private static string NameOf(EndPoint source) =>
-        source is IPEndPoint { Address.IsIPv4MappedToIPv6: true } mapped ? new IPEndPoint(mapped.Address.MapToIPv4(), mapped.Port).ToString() : source.ToString() ?? "";
+    private static IPEndPoint Plain(IPEndPoint source) => source.Address.IsIPv4MappedToIPv6 ? new IPEndPoint(source.Address.MapToIPv4(), source.Port) : source;
 }
