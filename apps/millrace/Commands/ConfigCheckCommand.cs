@@ -33,6 +33,7 @@ internal static class ConfigCheckCommand
         using var output = context.OpenOutput(arguments);
         Write(output, configuration);
         output.Flush();
+        await ServeCommand.RemarkAsync(configuration, context);
         if (configuration.Faults.Count > 0)
         {
             return await ServeCommand.RefuseAsync(configuration, context);

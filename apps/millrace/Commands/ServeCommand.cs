@@ -27,6 +27,7 @@ internal static class ServeCommand
     private static async Task<int> RunAsync(ParseResult arguments, ServeOptions options, CliContext context, CancellationToken cancellationToken)
     {
         var configuration = options.Read(arguments, context);
+        await RemarkAsync(configuration, context);
         if (configuration.Faults.Count > 0)
         {
             return await RefuseAsync(configuration, context);
@@ -42,6 +43,15 @@ internal static class ServeCommand
         }
 
         return ExitCodes.Done;
+    }
+
+    /// <summary>Says what one should know of a configuration.</summary>
+    internal static async Task RemarkAsync(ServerConfiguration configuration, CliContext context)
+    {
+        foreach (var remark in configuration.Remarks)
+        {
+            await context.Error.WriteLineAsync($"millrace: {remark}");
+        }
     }
 
     /// <summary>Says everything that is wrong with a configuration.</summary>

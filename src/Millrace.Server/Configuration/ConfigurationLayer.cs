@@ -12,13 +12,20 @@ internal sealed class ConfigurationLayer(string source)
 {
     private static readonly string[] Prefixes = [ConfigurationKey.Server, ConfigurationKey.Stomp, "QUEUE", "MQ", "STREAM", "CHANNEL", "LOCK", "STATE"];
 
+    // Sections that other infrastructures have, and that nothing here reads.
+    private static readonly (string Prefix, string Reason)[] Unread = [("EVENT", "there is no event bus yet"), ("DATABASE", "a node has no databases beside its stores")];
+
     private readonly Dictionary<ConfigurationKey, ConfiguredValue> _values = [];
     private readonly List<string> _faults = [];
+    private readonly List<string> _remarks = [];
 
     public IReadOnlyDictionary<ConfigurationKey, ConfiguredValue> Values => _values;
 
     /// <summary>What is wrong with the keys.</summary>
     public IReadOnlyList<string> Faults => _faults;
+
+    /// <summary>What one should know of the keys, although nothing is wrong with them.</summary>
+    public IReadOnlyList<string> Remarks => _remarks;
 
     /// <summary>The variables that configure a server or its instances; others are not ours.</summary>
     public static ConfigurationLayer OfEnvironment(IEnumerable<KeyValuePair<string, string?>> variables)
@@ -30,6 +37,10 @@ internal sealed class ConfigurationLayer(string source)
             if (parts.Length > 1 && Prefixes.Contains(parts[0].ToUpperInvariant()))
             {
                 layer.Add(string.Join(':', parts), value, $"{name} from the environment");
+            }
+            else if (parts.Length > 1 && Array.Find(Unread, unread => string.Equals(unread.Prefix, parts[0], StringComparison.OrdinalIgnoreCase)) is { Reason: { } reason })
+            {
+                layer._remarks.Add($"{name} from the environment is read by nothing: {reason}.");
             }
         }
 

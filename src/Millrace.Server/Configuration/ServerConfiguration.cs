@@ -17,6 +17,7 @@ internal sealed class ServerConfiguration
     private readonly SortedDictionary<string, InstanceUrls> _instances = new(StringComparer.Ordinal);
     private readonly List<EffectiveValue> _effective = [];
     private readonly List<string> _faults = [];
+    private readonly List<string> _remarks = [];
 
     private ServerConfiguration()
     {
@@ -36,6 +37,9 @@ internal sealed class ServerConfiguration
     /// <summary>Everything that is wrong; a node cannot start with any of it.</summary>
     public IReadOnlyList<string> Faults => _faults;
 
+    /// <summary>What one should know, although a node starts with it.</summary>
+    public IReadOnlyList<string> Remarks => _remarks;
+
     /// <summary>Reads the sources.</summary>
     /// <param name="layers">The lowest first.</param>
     /// <param name="defaultStore">The URL of the store that serves when none is configured.</param>
@@ -46,6 +50,7 @@ internal sealed class ServerConfiguration
         foreach (var layer in layers)
         {
             configuration._faults.AddRange(layer.Faults);
+            configuration._remarks.AddRange(layer.Remarks);
             configuration.Lay(layer);
         }
 

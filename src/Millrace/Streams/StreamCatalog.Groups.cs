@@ -24,16 +24,20 @@ public sealed partial class StreamCatalog
     public async ValueTask<IReadOnlyList<StreamGroupPosition>> GetGroupAsync(string stream, string group, CancellationToken cancellationToken = default)
     {
         ResourceName.Require(group, "group");
-        await RequireAsync(stream, cancellationToken).ConfigureAwait(false);
-        var positions = new List<StreamGroupPosition>();
-        await foreach (var document in PartitionDocumentsAsync(StreamKeys.OfPartitions(stream, group), cancellationToken).ConfigureAwait(false))
-        {
-            var partition = await OpenPartitionAsync(stream, document.Partition, cancellationToken).ConfigureAwait(false);
-            var stats = await partition.GetStatsAsync(cancellationToken).ConfigureAwait(false);
-            positions.Add(new StreamGroupPosition(document.Partition, document.Offset, document.Owner, document.Epoch, stats.EndOffset) { EarliestOffset = stats.EarliestOffset });
-        }
+        return await UseAsync<IReadOnlyList<StreamGroupPosition>>(
+            stream,
+            async info =>
+            {
+                var positions = new List<StreamGroupPosition>();
+                await foreach (var document in PartitionDocumentsAsync(StreamKeys.OfPartitions(stream, group), cancellationToken).ConfigureAwait(false))
+                {
+                    var stats = await GetPartitionStatsAsync(info, document.Partition, cancellationToken).ConfigureAwait(false);
+                    positions.Add(new StreamGroupPosition(document.Partition, document.Offset, document.Owner, document.Epoch, stats.EndOffset) { EarliestOffset = stats.EarliestOffset });
+                }
 
-        return positions;
+                return positions;
+            },
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Moves a group in one partition, whoever owns it: the owner is fenced off, claims again, and goes on from there.</summary>
@@ -45,8 +49,7 @@ public sealed partial class StreamCatalog
     {
         ResourceName.Require(group, "group");
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        var opened = await OpenPartitionAsync(stream, partition, cancellationToken).ConfigureAwait(false);
-        var stats = await opened.GetStatsAsync(cancellationToken).ConfigureAwait(false);
+        var stats = await UseAsync(stream, info => GetPartitionStatsAsync(info, partition, cancellationToken), cancellationToken).ConfigureAwait(false);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, stats.EndOffset);
         if (offset < stats.EarliestOffset)
         {

@@ -182,15 +182,19 @@ public sealed partial class StreamCatalog
     public async ValueTask<StreamStats> GetStatsAsync(string stream, CancellationToken cancellationToken = default)
     {
         ResourceName.Require(stream, "stream");
-        var info = await RequireAsync(stream, cancellationToken).ConfigureAwait(false);
-        var partitions = new StreamPartitionStats[info.Settings.Partitions];
-        for (var i = 0; i < partitions.Length; i++)
-        {
-            var log = await _partitions.OpenAsync(info, i, cancellationToken).ConfigureAwait(false);
-            partitions[i] = await log.GetStatsAsync(cancellationToken).ConfigureAwait(false);
-        }
+        return await UseAsync(
+            stream,
+            async info =>
+            {
+                var partitions = new StreamPartitionStats[info.Settings.Partitions];
+                for (var i = 0; i < partitions.Length; i++)
+                {
+                    partitions[i] = await GetPartitionStatsAsync(info, i, cancellationToken).ConfigureAwait(false);
+                }
 
-        return new StreamStats(stream, partitions);
+                return new StreamStats(stream, partitions);
+            },
+            cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>A partition of a stream that exists. It is shared with every other caller: do not dispose it.</summary>
@@ -199,6 +203,42 @@ public sealed partial class StreamCatalog
     public async ValueTask<IStreamPartition> OpenPartitionAsync(string stream, int partition, CancellationToken cancellationToken = default)
     {
         var info = await RequireAsync(stream, cancellationToken).ConfigureAwait(false);
+        return await OpenAsync(info, partition, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Uses a stream as it is known. A partition whose stream was deleted answers that it is unavailable: if it was, that is said, and if another one is there in its place, that is used.
+    /// </summary>
+    private async ValueTask<T> UseAsync<T>(string stream, Func<StreamInfo, ValueTask<T>> use, CancellationToken cancellationToken)
+    {
+        var info = await RequireAsync(stream, cancellationToken).ConfigureAwait(false);
+        while (true)
+        {
+            try
+            {
+                return await use(info).ConfigureAwait(false);
+            }
+            catch (BackendUnavailableException)
+            {
+                var now = await GetAsync(stream, cancellationToken).ConfigureAwait(false) ?? throw new StreamNotFoundException(stream);
+                if (now.CreatedAt == info.CreatedAt)
+                {
+                    throw;
+                }
+
+                info = now;
+            }
+        }
+    }
+
+    private async ValueTask<StreamPartitionStats> GetPartitionStatsAsync(StreamInfo info, int partition, CancellationToken cancellationToken)
+    {
+        var opened = await OpenAsync(info, partition, cancellationToken).ConfigureAwait(false);
+        return await opened.GetStatsAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask<IStreamPartition> OpenAsync(StreamInfo info, int partition, CancellationToken cancellationToken)
+    {
         if ((uint)partition >= (uint)info.Settings.Partitions)
         {
             StreamPartitions.ContextOf(info, partition).Validate();

@@ -146,6 +146,17 @@ public sealed class ServerConfigurationTests : IDisposable
     }
 
     [Theory]
+    [InlineData("EVENT__URL", "amqp://u:secret@h/", "EVENT__URL from the environment is read by nothing: there is no event bus yet.")]
+    [InlineData("database__main__url", "x", "database__main__url from the environment is read by nothing: a node has no databases beside its stores.")]
+    public void AVariableThatNothingReads_IsToldOf_WithoutItsValue(string name, string value, string expected)
+    {
+        var configuration = Read([], (name, value));
+
+        Assert.Empty(configuration.Faults);
+        Assert.Equal([expected], configuration.Remarks);
+    }
+
+    [Theory]
     [InlineData("{", "cannot be read")]
     [InlineData("[]", "cannot be read")]
     [InlineData("""{ "Sever": { "Urls": ["x"] } }""", "Did you mean SERVER?")]

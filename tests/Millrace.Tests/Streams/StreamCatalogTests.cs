@@ -186,6 +186,45 @@ public sealed class StreamCatalogTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task AStreamThatAnotherClientDeletes_IsToldAsGone_AndFoundWhenItIsThereAgain()
+    {
+        var store = new InMemoryStreamStore(new MonotonicClock(_clock));
+        var state = new StateEngine();
+        var here = new StreamCatalog(store, state, _clock);
+        var there = new StreamCatalog(store, state, _clock);
+        await here.CreateAsync("orders", new StreamSettings { Partitions = 2 }, Cancel);
+        await here.SeekGroupAsync("orders", "g", 1, 0, Cancel);
+        Assert.Equal(0, (await there.GetStatsAsync("orders", Cancel)).Records);
+
+        await here.DeleteAsync("orders", Cancel);
+
+        // What the other client knows of the stream is still trusted.
+        await Assert.ThrowsAsync<StreamNotFoundException>(async () => await there.GetStatsAsync("orders", Cancel));
+        await RecallAsync(here, there);
+        await Assert.ThrowsAsync<StreamNotFoundException>(async () => await there.SeekGroupAsync("orders", "g", 1, 0, Cancel));
+        await RecallAsync(here, there);
+        await here.CreateAsync("orders", new StreamSettings { Partitions = 3 }, Cancel);
+        Assert.Equal(3, (await there.GetStatsAsync("orders", Cancel)).Partitions.Count);
+
+        await RecallAsync(here, there);
+        await here.CreateAsync("orders", new StreamSettings(), Cancel);
+        Assert.Single((await there.GetStatsAsync("orders", Cancel)).Partitions);
+        await there.SeekGroupAsync("orders", "g", 0, 0, Cancel);
+        await Assert.ThrowsAsync<MillraceConfigurationException>(async () => await there.SeekGroupAsync("orders", "g", 1, 0, Cancel));
+    }
+
+    /// <summary>Has the second client know a stream of two partitions, which the first one then deletes.</summary>
+    private async Task RecallAsync(StreamCatalog here, StreamCatalog there)
+    {
+        await here.DeleteAsync("orders", Cancel);
+        _clock.Advance(TimeSpan.FromSeconds(2));
+        await here.CreateAsync("orders", new StreamSettings { Partitions = 2 }, Cancel);
+        await there.GetStatsAsync("orders", Cancel);
+        await here.DeleteAsync("orders", Cancel);
+        _clock.Advance(TimeSpan.FromMilliseconds(1));
+    }
+
+    [Fact]
     public async Task Groups_AreMovedListedAndDeleted()
     {
         await Streams.CreateAsync("orders", new StreamSettings { Partitions = 2 }, Cancel);
