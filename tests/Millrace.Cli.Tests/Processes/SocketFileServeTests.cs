@@ -7,6 +7,7 @@ using Xunit;
 namespace Millrace.Cli.Tests.Processes;
 
 /// <summary>A node that listens on socket files, as a process: clients choose what they call themselves, and none may end it by that.</summary>
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class SocketFileServeTests : IDisposable
 {
     // What a name has room for on Linux, where it is the longest.

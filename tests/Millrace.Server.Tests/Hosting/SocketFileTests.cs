@@ -6,6 +6,7 @@ using Xunit;
 namespace Millrace.Server.Tests.Hosting;
 
 /// <summary>What a socket file is to those who listen and connect. That no name of a client ends a node is tried on real ones, with the command line.</summary>
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class SocketFileTests : IDisposable
 {
     private static readonly CancellationToken Token = TestContext.Current.CancellationToken;
