@@ -13,6 +13,9 @@ internal sealed class SocketFileEndPoint(UnixDomainSocketEndPoint file) : EndPoi
     // The family alone.
     private const int SizeOfNone = 2;
 
+    /// <summary>The longest path, in UTF-8: the system's largest address without the family and the NUL at the end.</summary>
+    public static int MaxPathBytes { get; } = new SocketAddress(AddressFamily.Unix).Size - SizeOfNone - 1;
+
     public override AddressFamily AddressFamily => AddressFamily.Unix;
 
     // Clients choose theirs, and logs and terminals show it: one with control characters counts as none.

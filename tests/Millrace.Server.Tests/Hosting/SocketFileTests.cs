@@ -124,6 +124,20 @@ public sealed class SocketFileTests : IDisposable
     }
 
     [Fact]
+    public async Task AServer_OnAPathLongerThanTheSystemAllows_IsRefused_AndListensOnTheLongest()
+    {
+        var longest = (_folder.FullName + "/").PadRight(SocketFileEndPoint.MaxPathBytes, 'x');
+
+        var fault = await Assert.ThrowsAsync<MillraceConfigurationException>(() => RunningServer.StartAsync(options => options.Urls.Add($"http://unix:{longest}x")));
+        await using var server = await RunningServer.StartAsync(options => options.Urls.Add($"http://unix:{longest}"));
+
+        Assert.Equal(
+            $"The path of the URL 'http://unix:{longest}x' has {SocketFileEndPoint.MaxPathBytes + 1} bytes; a socket in the file system may have {SocketFileEndPoint.MaxPathBytes} on this system.",
+            fault.Message);
+        using var client = await ConnectAsync(longest);
+    }
+
+    [Fact]
     public async Task AnAddressOfTheNetwork_IsTheFrameworks()
     {
         using var listener = SocketFile.At(new IPEndPoint(IPAddress.Loopback, 0));
