@@ -159,7 +159,7 @@ public sealed class MillraceServer : IAsyncDisposable
         builder.WebHost
             .UseKestrelCore()
             .UseKestrelHttpsConfiguration()
-            .UseSockets(UseFewThreadSwitches)
+            .UseSockets(Listen)
             .ConfigureKestrel(kestrel =>
             {
                 ServerLimits.Apply(kestrel, options);
@@ -189,9 +189,14 @@ public sealed class MillraceServer : IAsyncDisposable
         return builder.Build();
     }
 
-    // Requests go on where their bytes were read, and answers are sent where they were written. "Unsafe" for code that blocks its thread, which no request here does. A publish then
-    // does not stand in line behind the streams that the one before has woken, which gather more events a write: twice the events a second, see bench/README.md.
-    private static void UseFewThreadSwitches(SocketTransportOptions sockets) => sockets.UnsafePreferInlineScheduling = true;
+    private static void Listen(SocketTransportOptions sockets)
+    {
+        sockets.CreateBoundListenSocket = SocketFile.At;
+
+        // Requests go on where their bytes were read, and answers are sent where they were written. "Unsafe" for code that blocks its thread, which no request here does. A publish then
+        // does not stand in line behind the streams that the one before has woken, which gather more events a write: twice the events a second, see bench/README.md.
+        sockets.UnsafePreferInlineScheduling = true;
+    }
 
     /// <summary>What a request passes, in this order.</summary>
     private static IReadOnlyList<ApiInstance> Compose(WebApplication application, MillraceServerOptions options, ServerSecurity security, StompBroker? broker)

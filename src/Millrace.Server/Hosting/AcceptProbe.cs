@@ -22,8 +22,7 @@ internal sealed class AcceptProbe(Func<EndPoint> findListener)
     /// <summary>Why the listener accepts nobody; null when it does. Of a socket in the file system only whether its file is there; named pipes are taken at their word.</summary>
     public Task<string?> FindFaultAsync(CancellationToken cancellationToken)
     {
-        // No connection to a file: it could be told from those of others by a name of its own only, and a name that is longer than the listener's ends the process, by a fault of the
-        // runtime (its accept has no room for it, and throws where nobody can catch it).
+        // No connection to a file: it could be told from those of others by a name of its own only, and not every system lets a client have one that leaves no file behind.
         var listener = findListener();
         return listener switch
         {

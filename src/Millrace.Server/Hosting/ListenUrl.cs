@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.AspNetCore.Http;
 
 namespace Millrace.Server.Hosting;
@@ -60,6 +61,8 @@ internal static class ListenUrl
             { PathBase.Length: > 0 } => $"The URL '{url}' has a path; a server listens on a host and a port, such as {example}.",
             _ when address.Scheme != scheme && address.Scheme != encrypted =>
                 $"The URL '{url}' has the scheme '{address.Scheme}'; allowed are {scheme} and {encrypted}, such as {example}.",
+            { IsUnixPipe: true } when Encoding.UTF8.GetByteCount(address.UnixPipePath) is var bytes && bytes > SocketFileEndPoint.MaxPathBytes =>
+                $"The path of the URL '{url}' has {bytes} bytes; a socket in the file system may have {SocketFileEndPoint.MaxPathBytes} on this system.",
             { Port: < 0 or > 65535 } => $"The URL '{url}' has the port {address.Port}; allowed are 0 (any free one) to 65535.",
             _ => null,
         };

@@ -71,7 +71,8 @@ internal sealed class NodeListeners
         var (url, address) = _addresses[Math.Min(bound.Count, _addresses.Count - 1)];
         var reason = exception.InnerException is AddressInUseException ? "address already in use" : exception.Message.TrimEnd('.');
         var stomp = ListenUrl.IsStomp(address) ? "; 'millrace serve' takes it as --stomp, and --no-stomp where STOMP is not needed" : "";
-        return $"Cannot listen on {url}: {reason}. End the program that has the address, or choose another one{stomp}.";
+        var left = address.IsUnixPipe && File.Exists(address.UnixPipePath) ? "; where no program has it, a node that was killed has left the file: remove it" : "";
+        return $"Cannot listen on {url}: {reason}. End the program that has the address, or choose another one{left}{stomp}.";
     }
 
     private void ServeHttp(ListenOptions listen, BindingAddress address)
