@@ -35,7 +35,12 @@ internal sealed class BindingCache(QueueCalls calls)
     }
 
     /// <summary>Takes the bindings of a queue away that is gone.</summary>
-    public ValueTask DropAsync(string queue, string birth) => ChangeAsync("drop", NameOf(queue, ""), birth, CancellationToken.None);
+    public ValueTask DropAsync(string queue, string birth)
+    {
+        // They may be none of the server's any more: then nothing is taken away, and no version says that what is remembered is wrong.
+        _known = new Bindings("", []);
+        return ChangeAsync("drop", NameOf(queue, ""), birth, CancellationToken.None);
+    }
 
     private async ValueTask ChangeAsync(string what, string name, string birth, CancellationToken cancellationToken) =>
         await calls.WriteAsync(QueueScripts.Bind.Call(calls.BindingsKey).Add(what).Add(name).Add(birth).MayRepeat(), cancellationToken).ConfigureAwait(false);

@@ -1,4 +1,5 @@
--- Changes the bindings of all queues of a prefix: a hash of QUEUE \0 PATTERN to the birth of the queue, and under the empty name a version that every change raises.
+-- Changes the bindings of all queues of a prefix: a hash of QUEUE \0 PATTERN to the birth of the queue, and under the empty name a version
+-- that no other state of it has had: not even one of data that were lost since, which a client may still remember.
 -- KEYS[1]: the hash. ARGV: 1 add or remove, or drop for all of a queue; 2 the name QUEUE \0 PATTERN, or QUEUE \0; 3 the birth; empty: any.
 -- Answers whether something was changed.
 
@@ -18,7 +19,12 @@ else
 end
 
 if changed > 0 then
-  redis.call('HINCRBY', KEYS[1], '', 1)
+  local now = redis.call('TIME')
+  local version = now[1] .. '.' .. now[2]
+  if version == redis.call('HGET', KEYS[1], '') then
+    version = version .. '+'
+  end
+  redis.call('HSET', KEYS[1], '', version)
 end
 
 return changed
