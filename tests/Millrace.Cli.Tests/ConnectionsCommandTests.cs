@@ -210,7 +210,21 @@ public sealed class ConnectionsCommandTests : IAsyncLifetime
         var client = await ConnectAsync(server, "client-id:c-1\n");
         await SendAsync(client, "SUBSCRIBE\nid:s\ndestination:/queue/orders\nack:client-individual\nprefetch-count:7\n\n\0SEND\ndestination:/queue/orders\n\nx\0");
         Assert.StartsWith("MESSAGE", await ReadAsync(client), StringComparison.Ordinal);
+
+        // The node counts what it has written when the client may have it already.
+        while (!await HasCountedAsync())
+        {
+            await Task.Yield();
+        }
+
         return client;
+
+        async Task<bool> HasCountedAsync()
+        {
+            var connections = (await RunAsync("connections", "list", "--json", "--server", server.Addresses[0])).Succeeded().Objects;
+            var ours = connections.Single(static connection => connection.GetProperty("clientId").GetString() == "c-1");
+            return ours.GetProperty("messagesDelivered").GetInt32() == 1 && ours.GetProperty("pendingBytes").GetInt32() == 0;
+        }
     }
 
     private async Task<NetworkStream> ConnectAsync(MillraceServer server, string headers = "")
