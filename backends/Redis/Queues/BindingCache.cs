@@ -30,7 +30,7 @@ internal sealed class BindingCache(QueueCalls calls)
     public async ValueTask<bool> RemoveAsync(string queue, TopicPattern pattern, CancellationToken cancellationToken)
     {
         var reply = await calls.WriteAsync(
-            QueueScripts.Bind.Call(calls.BindingsKey).Add("remove").Add(NameOf(queue, pattern.Text)).Add(""), cancellationToken).ConfigureAwait(false);
+            QueueScripts.Bind.Call(calls.BindingsKey).Add("remove").Add(NameOf(queue, pattern.Text)).Add("").Add(NewVersion()), cancellationToken).ConfigureAwait(false);
         return reply.ToInteger() > 0;
     }
 
@@ -43,7 +43,9 @@ internal sealed class BindingCache(QueueCalls calls)
     }
 
     private async ValueTask ChangeAsync(string what, string name, string birth, CancellationToken cancellationToken) =>
-        await calls.WriteAsync(QueueScripts.Bind.Call(calls.BindingsKey).Add(what).Add(name).Add(birth).MayRepeat(), cancellationToken).ConfigureAwait(false);
+        await calls.WriteAsync(QueueScripts.Bind.Call(calls.BindingsKey).Add(what).Add(name).Add(birth).Add(NewVersion()).MayRepeat(), cancellationToken).ConfigureAwait(false);
+
+    private static string NewVersion() => Guid.NewGuid().ToString("N");
 
     private static string NameOf(string queue, string pattern) => queue + "\0" + pattern;
 

@@ -1,6 +1,7 @@
 -- Changes the bindings of all queues of a prefix: a hash of QUEUE \0 PATTERN to the birth of the queue, and under the empty name a version
 -- that no other state of it has had: not even one of data that were lost since, which a client may still remember.
--- KEYS[1]: the hash. ARGV: 1 add or remove, or drop for all of a queue; 2 the name QUEUE \0 PATTERN, or QUEUE \0; 3 the birth; empty: any.
+-- KEYS[1]: the hash. ARGV: 1 add or remove, or drop for all of a queue; 2 the name QUEUE \0 PATTERN, or QUEUE \0; 3 the birth; empty: any;
+-- 4 the version if something is changed, drawn at random.
 -- Answers whether something was changed.
 
 local changed = 0
@@ -19,12 +20,7 @@ else
 end
 
 if changed > 0 then
-  local now = redis.call('TIME')
-  local version = now[1] .. '.' .. now[2]
-  if version == redis.call('HGET', KEYS[1], '') then
-    version = version .. '+'
-  end
-  redis.call('HSET', KEYS[1], '', version)
+  redis.call('HSET', KEYS[1], '', ARGV[4])
 end
 
 return changed

@@ -70,6 +70,9 @@ public sealed class ClusterChaosTests
         {
             await run.WaitForMoreAsync(300);
             var killed = await mover.FindPrimaryAsync(Slots[0]);
+
+            // One that has never been in step with it would take its place without the queue.
+            Assert.NotEqual("0", (await killed.ExecuteAsync(["WAIT", "1", "30000"], Cancellation)).Trim());
             using var waiting = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
             var promoted = Task.WhenAny(cluster.Servers.Where(server => server != killed).Select(server => server.WaitForLogAsync("Failover election won", server.LogLines, waiting.Token)).ToArray());
             await killed.KillAsync(Cancellation);
