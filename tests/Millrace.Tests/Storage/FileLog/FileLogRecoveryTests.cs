@@ -91,12 +91,7 @@ public sealed class FileLogRecoveryTests
     [Fact]
     public async Task OnAFullDisk_WhatCannotBePutAside_StaysBehindTheEnd_AndIsPutAsideWhenThereIsRoom()
     {
-        await WriteAsync(6);
-        var path = Assert.Single(SegmentsOf(_files));
-        var content = (byte[])[.. _files.Content(path)];
-        content[LogFormat.HeaderBytes + LogFormat.FrameBytes] ^= 1;
-        Put(_files, path, content);
-        _files.Capacity = _files.Used;
+        var (path, content) = await DamageOnAFullDiskAsync();
         await using (var log = Open(_files))
         {
             Assert.Empty(ReadAll(log));
@@ -121,12 +116,7 @@ public sealed class FileLogRecoveryTests
     [Fact]
     public async Task OnAFullDisk_WhatStaysBehindTheEnd_IsPassedOver_OnceANewSegmentFollows()
     {
-        await WriteAsync(6);
-        var path = Assert.Single(SegmentsOf(_files));
-        var content = (byte[])[.. _files.Content(path)];
-        content[LogFormat.HeaderBytes + LogFormat.FrameBytes] ^= 1;
-        Put(_files, path, content);
-        _files.Capacity = _files.Used;
+        await DamageOnAFullDiskAsync();
         await using (var log = Open(_files))
         {
             _files.Capacity = long.MaxValue;
@@ -242,6 +232,18 @@ public sealed class FileLogRecoveryTests
 
         const int Many = (3 << 24) + (2 << 16) + (1 << 8) + 7;
         Assert.Equal(Crc32C.Of([.. bytes[..1000], .. new byte[Many]]), stretches.Of(0, 1000 + Many));
+    }
+
+    /// <summary>Writes some records, flips a bit of the first, and leaves the disk no room.</summary>
+    private async Task<(string Path, byte[] Content)> DamageOnAFullDiskAsync()
+    {
+        await WriteAsync(6);
+        var path = Assert.Single(SegmentsOf(_files));
+        var content = (byte[])[.. _files.Content(path)];
+        content[LogFormat.HeaderBytes + LogFormat.FrameBytes] ^= 1;
+        Put(_files, path, content);
+        _files.Capacity = _files.Used;
+        return (path, content);
     }
 
     private static uint ChecksumByDefinition(ReadOnlySpan<byte> bytes)
